@@ -1,0 +1,145 @@
+"""The seam between this library and the machine it runs on.
+
+Everything the library wants from the outside goes through one `Host`: files and links (sysfs and its
+own state), processes, byte streams, the wall clock and fresh identities. `pyvirt_trio.host.real`
+implements it for a Linux machine, `pyvirt_sim.host` for a simulated one, and the library cannot tell
+them apart. Monotonic time is Trio's own clock and is not part of the seam.
+
+Rules for implementers
+    1. Every ``async`` method is a checkpoint and may be cancelled; what cancellation leaves behind is
+       stated at the method.
+    2. Failures are ``OSError`` with the errno a Linux kernel would give.
+    3. Nothing here decides anything: no retries, no defaults, no order other than the stated one.
+"""
+
+from __future__ import annotations
+
+import abc
+import uuid
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+
+import trio
+
+
+class Process(abc.ABC):
+    """A process the host has started for us and that only we wait for."""
+
+    @property
+    @abc.abstractmethod
+    def pid(self) -> int:
+        """The process id. It may name another process as soon as `wait` has returned."""
+
+    @abc.abstractmethod
+    async def wait(self) -> int:
+        """Block until the process has ended.
+
+        May be called by several tasks, and again after the end.
+
+        Returns:
+            The exit status, or minus the number of the signal that ended the process.
+
+        Cancellation:
+            The process is not touched.
+        """
+
+    @abc.abstractmethod
+    def terminate(self) -> None:
+        """Send SIGTERM. Does nothing when the process has ended."""
+
+    @abc.abstractmethod
+    def kill(self) -> None:
+        """Send SIGKILL. Does nothing when the process has ended."""
+
+
+class Host(abc.ABC):
+    """A machine, as far as the library needs one. Paths are absolute POSIX paths."""
+
+    @abc.abstractmethod
+    async def read_text(self, path: str) -> str:
+        """The contents of a file or sysfs attribute, decoded as UTF-8.
+
+        Raises:
+            OSError: As ``open`` and ``read`` give it; ``EFBIG`` above the host's bound on one file.
+        """
+
+    @abc.abstractmethod
+    async def write_attribute(self, path: str, text: str) -> None:
+        """Write ``text`` in one ``write`` to an attribute that exists, as sysfs wants it.
+
+        Cancellation:
+            The write has happened or has not; it is never half done.
+        """
+
+    @abc.abstractmethod
+    async def replace_file(self, path: str, text: str) -> None:
+        """Make ``text`` the contents of a state file, durably and all at once.
+
+        After a crash the file has its old or its new contents, never a mixture. Others than the
+        owner may not read it.
+
+        Cancellation:
+            The file has its old or its new contents.
+        """
+
+    @abc.abstractmethod
+    async def remove_file(self, path: str) -> None:
+        """Remove a state file, durably. ``FileNotFoundError`` when there is none."""
+
+    @abc.abstractmethod
+    async def make_directory(self, path: str) -> None:
+        """Create a directory that only the owner may enter, and its parents; it may exist."""
+
+    @abc.abstractmethod
+    async def list_directory(self, path: str) -> list[str]:
+        """The names in a directory, sorted."""
+
+    @abc.abstractmethod
+    async def read_link(self, path: str) -> str:
+        """The target of a symbolic link, as it is written in the link."""
+
+    @abc.abstractmethod
+    async def exists(self, path: str) -> bool:
+        """Whether ``path``, links followed, names anything."""
+
+    @abc.abstractmethod
+    def lock(self, path: str) -> AbstractAsyncContextManager[None]:
+        """Hold an exclusive lock on the file ``path``, creating it, while the context is open.
+
+        The lock ends with the process that holds it, however that ends.
+
+        Raises:
+            BlockingIOError: Somebody else holds it.
+        """
+
+    @abc.abstractmethod
+    async def start_process(self, argv: Sequence[str], *, log_file: str) -> Process:
+        """Start a program in a session of its own, its output appended to ``log_file``.
+
+        Args:
+            argv: Absolute path or name of the program, and its arguments.
+            log_file: Receives standard output and standard error; standard input is empty.
+
+        Cancellation:
+            Either no process was started, or it is returned.
+        """
+
+    @abc.abstractmethod
+    async def open_stream(self, address: str) -> trio.abc.Stream:
+        """Connect to ``address``.
+
+        Args:
+            address: ``unix:PATH`` or ``tcp:HOST:PORT``.
+
+        Raises:
+            ConnectionRefusedError: Nobody listens there (any more).
+            FileNotFoundError: There is no such socket (yet).
+        """
+
+    @abc.abstractmethod
+    def wall_clock_s(self) -> float:
+        """Seconds since 1970-01-01 UTC, for people to read. Nothing is decided by it."""
+
+    @abc.abstractmethod
+    def fresh_uuid(self) -> uuid.UUID:
+        """A UUID that was never returned before; also the source of MAC addresses."""

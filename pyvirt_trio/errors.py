@@ -1,0 +1,223 @@
+"""Every exception that pyvirt_trio raises on purpose.
+
+::
+
+    PyvirtError
+    ├── DefinitionError            your description is wrong
+    ├── InvalidStateError          not in this state, or not now
+    ├── NotFoundError              no such domain, device or node device
+    ├── ConflictError
+    │   ├── AlreadyExistsError     the name, UUID or alias is taken
+    │   ├── JobActiveError         another change to this domain is under way
+    │   └── DeviceInUseError       a host device belongs to a domain
+    ├── MonitorError
+    │   ├── CommandFailedError     QEMU answered with an error
+    │   ├── RemoteProtocolError    the peer does not speak QMP
+    │   └── MonitorClosedError     the connection is gone; nothing was sent
+    ├── OutcomeUnknownError        sent, and the answer can no longer arrive
+    ├── GuestError
+    │   └── UnplugRefusedError     the guest keeps the device
+    ├── HostError                  sysfs, files or a process of the host failed
+    └── ResyncRequiredError        your event cursor is older than the journal
+
+Each carries the numeric ``code`` and ``domain`` that libvirt uses for the same situation
+(``virErrorNumber`` and ``virErrorDomain``), so that a client written for libvirt recognises it.
+Each docstring says whose fault it is, whether trying again makes sense, and what state is left.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import ClassVar
+
+
+class ErrorCode(enum.IntEnum):
+    """libvirt's ``virErrorNumber``, as far as this library raises it."""
+
+    INTERNAL_ERROR = 1
+    INVALID_ARG = 8
+    OPERATION_FAILED = 9
+    XML_ERROR = 27
+    XML_DETAIL = 35
+    SYSTEM_ERROR = 38
+    NO_DOMAIN = 42
+    NO_NODE_DEVICE = 53
+    OPERATION_INVALID = 55
+    CONFIG_UNSUPPORTED = 67
+    OPERATION_TIMEOUT = 68
+    ARGUMENT_UNSUPPORTED = 74
+    OPERATION_UNSUPPORTED = 84
+    DEVICE_MISSING = 99
+
+
+class ErrorDomain(enum.IntEnum):
+    """libvirt's ``virErrorDomain``: the part of the system that complains."""
+
+    NONE = 0
+    QEMU = 10
+    DOMAIN = 20
+    NODEDEV = 23
+
+
+class PyvirtError(Exception):
+    """Root of all errors this library raises on purpose.
+
+    Args:
+        message: One sentence for a person, naming the object and what was seen.
+        code: libvirt's error number, when it differs from the one of the class.
+    """
+
+    code: ErrorCode = ErrorCode.INTERNAL_ERROR
+    domain: ClassVar[ErrorDomain] = ErrorDomain.QEMU
+
+    def __init__(self, message: str, *, code: ErrorCode | None = None) -> None:
+        super().__init__(message)
+        if code is not None:
+            self.code = code
+
+
+class DefinitionError(PyvirtError):
+    """Your XML is malformed, incomplete, or asks for something that does not exist.
+
+    Nothing was changed. Trying again with the same text fails in the same way.
+
+    Args:
+        message: What is wrong and what is allowed.
+        path: Where in the document, as an XPath such as ``/domain/devices/hostdev[2]/source``.
+        code: libvirt's error number, when it is not ``XML_ERROR``.
+    """
+
+    code = ErrorCode.XML_ERROR
+    domain = ErrorDomain.DOMAIN
+
+    def __init__(self, message: str, *, path: str = "", code: ErrorCode | None = None) -> None:
+        super().__init__(f"{path}: {message}" if path else message, code=code)
+        self.path = path
+
+
+class InvalidStateError(PyvirtError):
+    """The object exists but is in a state that does not allow this call.
+
+    You called at the wrong time. Nothing was changed; try again when the state has changed.
+    """
+
+    code = ErrorCode.OPERATION_INVALID
+
+
+class NotFoundError(PyvirtError):
+    """No domain, device or node device answers to that name. Nothing was changed."""
+
+    code = ErrorCode.NO_DOMAIN
+
+
+class ConflictError(PyvirtError):
+    """Somebody else holds what you asked for. Nothing was changed; wait for them, or ask them."""
+
+    code = ErrorCode.OPERATION_FAILED
+
+
+class AlreadyExistsError(ConflictError):
+    """The name, UUID or alias is taken by another object. Nothing was changed."""
+
+
+class JobActiveError(ConflictError):
+    """The domain is being changed by another call, which the message names.
+
+    Nothing was changed. Trying again makes sense once that call has ended.
+    """
+
+    code = ErrorCode.OPERATION_TIMEOUT
+
+
+class DeviceInUseError(ConflictError):
+    """A host device is assigned to a domain, which the message names.
+
+    Nothing was changed. Detach the device from that domain, wait for ``DeviceRemoved``, try again.
+    """
+
+    code = ErrorCode.OPERATION_INVALID
+
+
+class MonitorError(PyvirtError):
+    """Something went wrong between this library and a QEMU monitor."""
+
+    code = ErrorCode.INTERNAL_ERROR
+
+
+class CommandFailedError(MonitorError):
+    """QEMU refused a command. QEMU's state is as before the command, unless its text says otherwise.
+
+    Args:
+        command: The QMP command, for example ``device_add``.
+        error_class: QEMU's class, ``GenericError`` or ``DeviceNotFound`` and the like.
+        description: QEMU's sentence for people; its wording is not stable between versions.
+    """
+
+    def __init__(self, command: str, error_class: str, description: str) -> None:
+        super().__init__(f"QEMU refused {command}: {description} ({error_class})")
+        self.command = command
+        self.error_class = error_class
+        self.description = description
+
+
+class RemoteProtocolError(MonitorError):
+    """The peer sent something that is not QMP. The session is over; what it was doing is unknown."""
+
+
+class MonitorClosedError(MonitorError):
+    """The monitor connection has ended, and the command was not sent. QEMU has usually exited."""
+
+    code = ErrorCode.SYSTEM_ERROR
+
+
+class OutcomeUnknownError(PyvirtError):
+    """A command was sent, and its answer can no longer arrive.
+
+    Nobody's fault; it may or may not have taken effect. Do not repeat it blindly: ask first.
+
+    Args:
+        message: What was sent and why the answer is lost.
+        settled_by: The query that tells what happened, for example ``Domain.state``.
+    """
+
+    code = ErrorCode.SYSTEM_ERROR
+
+    def __init__(self, message: str, *, settled_by: str) -> None:
+        super().__init__(f"{message}; {settled_by} tells what happened")
+        self.settled_by = settled_by
+
+
+class GuestError(PyvirtError):
+    """The guest operating system did not do what it was asked to do."""
+
+    code = ErrorCode.OPERATION_FAILED
+
+
+class UnplugRefusedError(GuestError):
+    """The guest rejected the removal of a device. The device stays; asking again may succeed."""
+
+
+class HostError(PyvirtError):
+    """The host's file system or a process of the host failed; ``__cause__`` is the ``OSError``.
+
+    What was changed before the failure has been undone where the docstring of the call says so.
+    """
+
+    code = ErrorCode.SYSTEM_ERROR
+
+
+class ResyncRequiredError(PyvirtError):
+    """Events were dropped because this observer was slower than the journal is long.
+
+    Your subscription is still open and continues after the gap: take a new snapshot of what you
+    follow, then go on.
+
+    Args:
+        missed: How many events this observer will never see.
+    """
+
+    code = ErrorCode.OPERATION_FAILED
+
+    def __init__(self, missed: int) -> None:
+        super().__init__(f"{missed} events were dropped before this observer read them")
+        self.missed = missed

@@ -1,0 +1,1 @@
+"""What the library knows of its host: PCI devices in sysfs, and the one real implementation."""

@@ -1,0 +1,37 @@
+"""Frozen values that describe domains, devices, events and the host's devices.
+
+This package imports nothing of ours except the errors: it can be used to read and write
+descriptions without a hypervisor.
+"""
+
+from pyvirt_trio.models.addresses import PciAddress as PciAddress
+from pyvirt_trio.models.devices import Controller as Controller
+from pyvirt_trio.models.devices import Device as Device
+from pyvirt_trio.models.devices import Disk as Disk
+from pyvirt_trio.models.devices import HostDevice as HostDevice
+from pyvirt_trio.models.devices import Interface as Interface
+from pyvirt_trio.models.devices import Rng as Rng
+from pyvirt_trio.models.devices import Serial as Serial
+from pyvirt_trio.models.domain import DomainDefinition as DomainDefinition
+from pyvirt_trio.models.domain import OperatingSystem as OperatingSystem
+from pyvirt_trio.models.events import DeviceAdded as DeviceAdded
+from pyvirt_trio.models.events import DeviceRemovalFailed as DeviceRemovalFailed
+from pyvirt_trio.models.events import DeviceRemoved as DeviceRemoved
+from pyvirt_trio.models.events import DomainDefined as DomainDefined
+from pyvirt_trio.models.events import DomainEvent as DomainEvent
+from pyvirt_trio.models.events import DomainResumed as DomainResumed
+from pyvirt_trio.models.events import DomainShutdown as DomainShutdown
+from pyvirt_trio.models.events import DomainStarted as DomainStarted
+from pyvirt_trio.models.events import DomainStopped as DomainStopped
+from pyvirt_trio.models.events import DomainSuspended as DomainSuspended
+from pyvirt_trio.models.events import DomainUndefined as DomainUndefined
+from pyvirt_trio.models.events import Record as Record
+from pyvirt_trio.models.events import ShutdownDetail as ShutdownDetail
+from pyvirt_trio.models.events import StoppedDetail as StoppedDetail
+from pyvirt_trio.models.nodedev import PciNodeDevice as PciNodeDevice
+from pyvirt_trio.models.states import DomainState as DomainState
+from pyvirt_trio.models.states import DomainStatus as DomainStatus
+from pyvirt_trio.models.states import PausedReason as PausedReason
+from pyvirt_trio.models.states import RunningReason as RunningReason
+from pyvirt_trio.models.states import ShutdownReason as ShutdownReason
+from pyvirt_trio.models.states import ShutoffReason as ShutoffReason

@@ -1,0 +1,55 @@
+"""Where a device sits: on a PCI bus of the host or of a guest."""
+
+from __future__ import annotations
+
+import re
+
+import attrs
+
+from pyvirt_trio.errors import DefinitionError
+
+_TEXT = re.compile(r"([0-9a-fA-F]{1,8}):([0-9a-fA-F]{1,2}):([0-9a-fA-F]{1,2})\.([0-7])")
+
+
+@attrs.frozen(order=True)
+class PciAddress:
+    """A PCI function, written ``0000:01:00.0`` (domain, bus, slot, function) by the kernel.
+
+    Args:
+        domain: 0 to 0xffffffff; almost always 0.
+        bus: 0 to 0xff.
+        slot: 0 to 0x1f.
+        function: 0 to 7.
+    """
+
+    domain: int
+    bus: int
+    slot: int
+    function: int
+
+    def __attrs_post_init__(self) -> None:
+        limits = {"domain": 0xFFFFFFFF, "bus": 0xFF, "slot": 0x1F, "function": 7}
+        for name, limit in limits.items():
+            value = getattr(self, name)
+            if not 0 <= value <= limit:
+                raise DefinitionError(f"PCI {name} {value:#x} is not within 0 to {limit:#x}")
+
+    @classmethod
+    def parse(cls, text: str) -> PciAddress:
+        """Read the kernel's form, for example ``0000:01:00.0``.
+
+        Raises:
+            DefinitionError: ``text`` is not a PCI address.
+        """
+        match = _TEXT.fullmatch(text)
+        if match is None:
+            raise DefinitionError(f"{text!r} is not a PCI address such as 0000:01:00.0")
+        return cls(*(int(part, 16) for part in match.groups()))
+
+    @property
+    def node_device_name(self) -> str:
+        """libvirt's name of the node device, for example ``pci_0000_01_00_0``."""
+        return "pci_" + re.sub("[:.]", "_", str(self))
+
+    def __str__(self) -> str:
+        return f"{self.domain:04x}:{self.bus:02x}:{self.slot:02x}.{self.function:x}"

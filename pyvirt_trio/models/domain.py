@@ -1,0 +1,66 @@
+"""What a domain is made of: libvirt's domain XML as frozen values."""
+
+from __future__ import annotations
+
+import uuid
+
+import attrs
+
+from pyvirt_trio.models.devices import Device
+
+
+@attrs.frozen(kw_only=True)
+class OperatingSystem:
+    """What the machine is and how it boots.
+
+    Args:
+        machine: QEMU's machine type, ``q35`` or a versioned form such as ``pc-q35-7.2``.
+        arch: ``x86_64``.
+        kernel: Absolute path of a Linux kernel to boot directly, or ``None`` for the firmware.
+        initrd: Absolute path of its initial RAM disk.
+        cmdline: Its command line.
+    """
+
+    machine: str = "q35"
+    arch: str = "x86_64"
+    kernel: str | None = None
+    initrd: str | None = None
+    cmdline: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class DomainDefinition:
+    """A virtual machine, described completely.
+
+    Args:
+        name: Unique on a hypervisor; no slash, no newline, not empty.
+        uuid: The identity; two domains never share it.
+        memory_kib: Guest memory in KiB.
+        vcpu_count: Number of virtual processors.
+        os: Machine type and boot.
+        virt_type: ``qemu`` (emulation, TCG) or ``kvm``.
+        emulator: Path of the QEMU binary; ``None`` means the host's default for the architecture.
+        devices: All devices in document order.
+    """
+
+    name: str
+    uuid: uuid.UUID
+    memory_kib: int
+    vcpu_count: int = 1
+    os: OperatingSystem = OperatingSystem()
+    virt_type: str = "qemu"
+    emulator: str | None = None
+    devices: tuple[Device, ...] = ()
+
+    def device(self, alias: str) -> Device | None:
+        """The device that carries ``alias``, or ``None``."""
+        return next((device for device in self.devices if device.alias == alias), None)
+
+    def with_device(self, device: Device) -> DomainDefinition:
+        """This definition with ``device`` added as the last one."""
+        return attrs.evolve(self, devices=(*self.devices, device))
+
+    def without_device(self, device: Device) -> DomainDefinition:
+        """This definition without ``device`` (compared by identity, so that twins stay)."""
+        kept = tuple(other for other in self.devices if other is not device)
+        return attrs.evolve(self, devices=kept)
