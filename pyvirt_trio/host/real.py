@@ -1,0 +1,271 @@
+"""The Linux machine this process runs on: the only file that meets real ones.
+
+Real files, sockets, processes, the wall clock and chance are used here and nowhere else in the
+library, so that the simulator can stand in for all of them by standing in for `RealHost`.
+
+What blocks runs in one of Trio's worker threads and is never abandoned there: a cancellation that
+arrives while a thread is at work takes effect after it has finished. Hence the promises of
+`pyvirt_trio.abc` hold without further ado: a write has happened or not, a file is old or new.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import subprocess
+import tempfile
+import time
+import uuid
+from collections.abc import AsyncGenerator, Sequence
+from pathlib import Path
+
+import trio
+
+from pyvirt_trio import abc
+
+MAX_FILE_BYTES = 10 * 1024 * 1024
+"""Longest file that is read: virsh's own bound on an XML document (``VSH_MAX_XML_FILE``).
+
+Attributes of sysfs are at most a page. The bound keeps a mistaken path (a disk image, a device)
+from filling the memory.
+"""
+
+MAX_UNIX_PATH_BYTES = 107
+"""Longest path of a unix socket: Linux's ``sun_path`` has 108 bytes, the last of which is NUL."""
+
+OWNER_ONLY_FILE = 0o600
+OWNER_ONLY_DIRECTORY = 0o700
+
+
+class RealProcess(abc.Process):
+    """A process of this machine that is our child."""
+
+    def __init__(self, process: trio.Process) -> None:
+        self._process = process
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    async def wait(self) -> int:
+        """Block until the process has ended, and take its zombie away."""
+        return await self._process.wait()
+
+    def terminate(self) -> None:
+        """Send SIGTERM, unless the process has ended: its number is never another's by then."""
+        self._process.terminate()
+
+    def kill(self) -> None:
+        """Send SIGKILL, unless the process has ended."""
+        self._process.kill()
+
+
+class RealHost(abc.Host):
+    """A Linux machine. See `pyvirt_trio.abc.Host` for what each method promises."""
+
+    async def read_text(self, path: str) -> str:
+        """The contents of a file of at most `MAX_FILE_BYTES`.
+
+        Raises:
+            OSError: From the kernel; ``EFBIG`` when it is longer; ``EILSEQ`` when not UTF-8.
+        """
+        return await trio.to_thread.run_sync(_read_text, path)
+
+    async def write_attribute(self, path: str, text: str) -> None:
+        """Write ``text`` in one ``write`` to a file that exists.
+
+        Cancellation:
+            Waits for the kernel, for as long as that takes. One attribute may take long: unbinding
+            a device from vfio-pci waits until no process holds the device.
+        """
+        await trio.to_thread.run_sync(_write_attribute, path, text)
+
+    async def replace_file(self, path: str, text: str) -> None:
+        """Write a new file beside ``path``, make it durable, and rename it over ``path``."""
+        await trio.to_thread.run_sync(_replace_file, Path(path), text)
+
+    async def remove_file(self, path: str) -> None:
+        """Remove a file, durably."""
+        await trio.to_thread.run_sync(_remove_file, Path(path))
+
+    async def make_directory(self, path: str) -> None:
+        """Create a directory and its missing parents, all with mode 0700."""
+        await trio.to_thread.run_sync(_make_directory, Path(path))
+
+    async def list_directory(self, path: str) -> list[str]:
+        """The names in a directory, sorted by code point."""
+        return await trio.to_thread.run_sync(_list_directory, Path(path))
+
+    async def read_link(self, path: str) -> str:
+        """The target of a symbolic link, as written."""
+        return await trio.to_thread.run_sync(_read_link, path)
+
+    async def exists(self, path: str) -> bool:
+        """Whether ``path``, links followed, names anything."""
+        return await trio.Path(path).exists()
+
+    @contextlib.asynccontextmanager
+    async def lock(self, path: str) -> AsyncGenerator[None]:
+        """Hold ``flock`` on ``path``; the kernel drops it when this process ends.
+
+        The file stays when the lock is given back: removing it would let two tasks hold "the" lock
+        on two files of the same name.
+        """
+        descriptor = await trio.to_thread.run_sync(_open_locked, path)
+        try:
+            yield
+        finally:
+            os.close(descriptor)
+
+    async def start_process(self, argv: Sequence[str], *, log_file: str) -> RealProcess:
+        """Start a program in its own session, so that a Ctrl-C at our terminal is not its."""
+        log = await trio.to_thread.run_sync(_open_log, log_file)
+        try:
+            # Trio starts it in a thread that it does not abandon: cancelled before, or returned.
+            process = await trio.lowlevel.open_process(
+                list(argv),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        finally:
+            os.close(log)
+        return RealProcess(process)
+
+    async def open_stream(self, address: str) -> trio.SocketStream:
+        """Connect to ``unix:PATH`` or ``tcp:HOST:PORT`` (``tcp:[::1]:PORT`` for IPv6).
+
+        Raises:
+            ValueError: ``address`` has neither form.
+            OSError: From the kernel; ``ENAMETOOLONG`` for a path no socket can have.
+        """
+        kind, _, rest = address.partition(":")
+        if kind == "unix" and rest:
+            return await trio.open_unix_socket(socket_path(rest))
+        host, _, port = rest.rpartition(":")
+        if kind == "tcp" and host and port.isdecimal() and int(port) <= 0xFFFF:
+            return await _open_tcp(host.removeprefix("[").removesuffix("]"), int(port))
+        raise ValueError(f"{address!r} is neither unix:PATH nor tcp:HOST:PORT")
+
+    def wall_clock_s(self) -> float:
+        """Seconds since 1970-01-01 UTC."""
+        return time.time()
+
+    def fresh_uuid(self) -> uuid.UUID:
+        """A random UUID of version 4."""
+        return uuid.uuid4()
+
+
+def socket_path(path: str) -> str:
+    """``path``, which is short enough to name a unix socket.
+
+    Raises:
+        OSError: ``ENAMETOOLONG``, with both lengths; Python's own error carries no errno.
+    """
+    length = len(os.fsencode(path))
+    if length > MAX_UNIX_PATH_BYTES:
+        reason = f"path of {length} bytes; a unix socket has at most {MAX_UNIX_PATH_BYTES}"
+        raise OSError(errno.ENAMETOOLONG, reason, path)
+    return path
+
+
+async def _open_tcp(host: str, port: int) -> trio.SocketStream:
+    try:
+        return await trio.open_tcp_stream(host, port)
+    except OSError as error:
+        # Trio tries every address of a name and reports all failures in a group without an errno;
+        # the seam promises the kernel's errno, so the first one speaks for all.
+        causes = getattr(error.__cause__, "exceptions", ())
+        first = next((cause.errno for cause in causes if isinstance(cause, OSError)), None)
+        if first is None:
+            raise
+        raise OSError(first, os.strerror(first), f"{host}:{port}") from error
+
+
+def _read_text(path: str) -> str:
+    with Path(path).open("rb", buffering=0) as file:
+        data = bytearray()
+        while chunk := file.read(min(65536, MAX_FILE_BYTES + 1 - len(data))):
+            data += chunk
+    if len(data) > MAX_FILE_BYTES:
+        raise OSError(errno.EFBIG, f"longer than {MAX_FILE_BYTES} bytes", path)
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise OSError(errno.EILSEQ, os.strerror(errno.EILSEQ), path) from error
+
+
+def _write_attribute(path: str, text: str) -> None:
+    # O_TRUNC is what a shell's redirection does; sysfs ignores it. No O_CREAT: it must exist.
+    descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC)
+    try:
+        data = text.encode()
+        if os.write(descriptor, data) != len(data):
+            raise OSError(errno.EIO, "the kernel took only a part of the write", path)
+    finally:
+        os.close(descriptor)
+
+
+def _replace_file(path: Path, text: str) -> None:
+    # mkstemp opens with O_EXCL and mode 0600 under a name of its own, so neither another writer
+    # nor what a crash has left behind is in the way.
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor, not a path
+            file.write(text.encode())
+            file.flush()
+            os.fsync(descriptor)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink()
+        raise
+    _sync_directory(path.parent)
+
+
+def _remove_file(path: Path) -> None:
+    path.unlink()
+    _sync_directory(path.parent)
+
+
+def _sync_directory(path: Path) -> None:
+    """Make renames and removals in a directory survive a crash."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _make_directory(path: Path) -> None:
+    if not path.parent.is_dir():
+        # `parents=True` would give the parents the mode of the umask.
+        _make_directory(path.parent)
+    path.mkdir(mode=OWNER_ONLY_DIRECTORY, exist_ok=True)
+
+
+def _read_link(path: str) -> str:
+    return os.readlink(path)  # noqa: PTH115 - pathlib would tidy the target
+
+
+def _list_directory(path: Path) -> list[str]:
+    with os.scandir(path) as entries:
+        return sorted(entry.name for entry in entries)
+
+
+def _open_locked(path: str) -> int:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, OWNER_ONLY_FILE)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _open_log(path: str) -> int:
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, OWNER_ONLY_FILE)
