@@ -1,0 +1,53 @@
+"""Deterministic testing of any Trio program: every interleaving can be chosen, recorded, replayed.
+
+Layers, lowest first:
+
+    errors, tape, point      data
+    where                    names of lines of code
+    ordering                 Trio without orders that come from addresses
+    record                   what a run leaves behind
+    runner, fence            Trio's Runner without the operating system
+    execution                one run while it runs
+    choosers                 who decides
+    canary, run              `simulate` and `replay`
+    hunt, shrink             many runs: find a failure, make it small
+"""
+
+from pyvirt_sim.engine.choosers import Canonical as Canonical
+from pyvirt_sim.engine.choosers import Drawn as Drawn
+from pyvirt_sim.engine.choosers import Member as Member
+from pyvirt_sim.engine.choosers import Pct as Pct
+from pyvirt_sim.engine.choosers import Portfolio as Portfolio
+from pyvirt_sim.engine.choosers import RandomWalk as RandomWalk
+from pyvirt_sim.engine.choosers import Replay as Replay
+from pyvirt_sim.engine.errors import BlockedTask as BlockedTask
+from pyvirt_sim.engine.errors import ChooserError as ChooserError
+from pyvirt_sim.engine.errors import DeadlockError as DeadlockError
+from pyvirt_sim.engine.errors import EngineError as EngineError
+from pyvirt_sim.engine.errors import EscapeError as EscapeError
+from pyvirt_sim.engine.errors import ReplayDivergedError as ReplayDivergedError
+from pyvirt_sim.engine.errors import StepLimitError as StepLimitError
+from pyvirt_sim.engine.errors import TapeFormatError as TapeFormatError
+from pyvirt_sim.engine.errors import UnsupportedTrioError as UnsupportedTrioError
+from pyvirt_sim.engine.hunt import HuntResult as HuntResult
+from pyvirt_sim.engine.hunt import Progress as Progress
+from pyvirt_sim.engine.hunt import hunt as hunt
+from pyvirt_sim.engine.point import TIMER as TIMER
+from pyvirt_sim.engine.point import Chooser as Chooser
+from pyvirt_sim.engine.point import Point as Point
+from pyvirt_sim.engine.point import RunStart as RunStart
+from pyvirt_sim.engine.record import Note as Note
+from pyvirt_sim.engine.record import Run as Run
+from pyvirt_sim.engine.record import Step as Step
+from pyvirt_sim.engine.record import failure_kind as failure_kind
+from pyvirt_sim.engine.run import choose_from as choose_from
+from pyvirt_sim.engine.run import current_run as current_run
+from pyvirt_sim.engine.run import draw as draw
+from pyvirt_sim.engine.run import note as note
+from pyvirt_sim.engine.run import replay as replay
+from pyvirt_sim.engine.run import simulate as simulate
+from pyvirt_sim.engine.shrink import ShrinkResult as ShrinkResult
+from pyvirt_sim.engine.shrink import shrink as shrink
+from pyvirt_sim.engine.tape import Draw as Draw
+from pyvirt_sim.engine.tape import Stream as Stream
+from pyvirt_sim.engine.tape import Tape as Tape

@@ -1,0 +1,102 @@
+"""Refuse a Trio whose schedules are not the known ones.
+
+The engine stands on Trio's internals. Before its first run it runs one small program that touches
+everything it relies on and compares the digest with the one that every supported release gives.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final
+
+import trio
+import trio.testing
+
+from pyvirt_sim.engine import record
+from pyvirt_sim.engine.choosers.basic import RandomWalk
+from pyvirt_sim.engine.errors import UnsupportedTrioError
+from pyvirt_sim.engine.execution import Execution
+from pyvirt_sim.engine.point import RunStart
+
+__all__ = ["DIGESTS", "canary_digest", "check_canary"]
+
+# Digest of the canary per policy. The same for every Trio release and Python the selftest tries.
+DIGESTS: Final = {
+    "any": "e94da20a6a13a665b8c8c3912076056bfc4e7dc399f079f937e4f48f978b0ebf",
+    "batch": "424be3f0d7007bf4946131638cd824c891764d4207c11628e0aac1ea1a0744aa",
+}
+_checked: list[bool] = []
+
+
+async def _canary() -> list[str]:
+    """Touch what the engine relies on: spawning, waking, cancelling, deadlines, generators."""
+    log: list[str] = []
+    event, lock = trio.Event(), trio.Lock()
+    send, receive = trio.open_memory_channel[int](1)
+
+    async def waiter(name: str) -> None:
+        await event.wait()
+        async with lock:
+            await trio.lowlevel.checkpoint()
+            log.append(name)
+
+    async def sender() -> None:
+        async with send:
+            for number in range(3):
+                await send.send(number)
+
+    async def ready(task_status: trio.TaskStatus[str]) -> None:
+        with trio.CancelScope(shield=True):
+            await trio.sleep(1)
+        task_status.started("ready")
+        try:
+            await trio.sleep_forever()
+        finally:
+            log.append("ready ended")
+
+    async with trio.open_nursery() as nursery:
+        for number in range(4):
+            nursery.start_soon(waiter, f"waiter {number}")
+        nursery.start_soon(sender)
+        log.append(await nursery.start(ready))
+        async for number in receive:
+            log.append(f"received {number}")
+        with trio.move_on_after(2):
+            await trio.sleep_forever()
+        await trio.testing.wait_all_tasks_blocked()
+        event.set()
+        await trio.sleep(0.5)
+        nursery.cancel_scope.cancel()
+    return log
+
+
+def canary_digest(policy: str) -> str:
+    """Run the canary under ``policy`` and return the digest of its run."""
+    run = Execution(RandomWalk(1658198), RunStart(policy, "idle", 10_000), detail=False).run(
+        _canary, ()
+    )
+    if run.error is not None:
+        raise UnsupportedTrioError(
+            f"Trio {trio.__version__}: the canary program failed: {run.error!r}"
+        ) from run.error
+    return hashlib.sha256(f"{run.digest} {run.value}".encode()).hexdigest()
+
+
+def check_canary() -> None:
+    """Check once per process that this Trio behaves as known.
+
+    Raises:
+        UnsupportedTrioError: it does not.
+    """
+    if _checked:
+        return
+    for policy, expected in DIGESTS.items():
+        found = canary_digest(policy)
+        if found != expected:
+            raise UnsupportedTrioError(
+                f"Trio {trio.__version__} runs the canary program differently under policy "
+                f"{policy!r} (digest {found[:12]}, known {expected[:12]}); "
+                "recordings could not be trusted"
+            )
+    record.canary_prefix[0] = DIGESTS["any"][:8]
+    _checked.append(True)

@@ -1,0 +1,15 @@
+"""Who decides. One search strategy per file.
+
+    basic      Canonical, RandomWalk, Drawn (for Hypothesis)
+    pct        Pct: probabilistic concurrency testing
+    replay     Replay, from a tape
+    portfolio  Portfolio: several of them in turn, the default of ``hunt``
+"""
+
+from pyvirt_sim.engine.choosers.basic import Canonical as Canonical
+from pyvirt_sim.engine.choosers.basic import Drawn as Drawn
+from pyvirt_sim.engine.choosers.basic import RandomWalk as RandomWalk
+from pyvirt_sim.engine.choosers.pct import Pct as Pct
+from pyvirt_sim.engine.choosers.portfolio import Member as Member
+from pyvirt_sim.engine.choosers.portfolio import Portfolio as Portfolio
+from pyvirt_sim.engine.choosers.replay import Replay as Replay

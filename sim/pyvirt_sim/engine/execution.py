@@ -1,0 +1,384 @@
+"""One run while it runs: answers "which task next", keeps the record, winds down what must end.
+
+The abort protocol: whatever ends a run early (deadlock, step limit, an exception from the
+chooser) must not leave suspended coroutines behind, because collecting them later would run Trio
+code outside any run. So the root scope is cancelled, the program finishes on the canonical
+schedule within a step budget, and only then the reason comes out. Shields that keep a task from
+ending are lifted; a task that ignores even that is kept alive for good, and thereby quiet.
+"""
+
+from __future__ import annotations
+
+import gc
+import itertools
+from contextvars import copy_context
+from math import inf
+from typing import Any, Final
+
+import trio
+from outcome import Error
+from sniffio import thread_local as sniffio_library
+from trio._core import _run
+from trio._core._entry_queue import EntryQueue
+
+from pyvirt_sim.engine import ordering
+from pyvirt_sim.engine.errors import (
+    BlockedTask,
+    ChooserError,
+    DeadlockError,
+    EngineError,
+    EscapeError,
+    StepLimitError,
+)
+from pyvirt_sim.engine.fence import fenced
+from pyvirt_sim.engine.point import Chooser, Point, RunStart
+from pyvirt_sim.engine.record import Note, Record, Run, freeze
+from pyvirt_sim.engine.runner import (
+    ENTRY_TASK,
+    DetailedRunner,
+    InlineWakeup,
+    LeanRunner,
+    NoInstruments,
+    NoIO,
+    NoSignals,
+    SimulatedClock,
+    StepQueue,
+)
+from pyvirt_sim.engine.tape import Draw
+from pyvirt_sim.engine.where import task_location, task_waits_for
+
+__all__ = ["Execution", "current_execution"]
+
+Task = trio.lowlevel.Task
+# Steps granted to a program that is being cancelled: cleanup of hundreds of tasks fits well.
+WIND_DOWN_STEPS: Final = 10_000
+# Runners of programs that ignored cancellation. Collecting them would resume their coroutines.
+_abandoned: list[LeanRunner] = []
+_current: list[Execution] = []
+
+
+class _AbandonedError(BaseException):
+    """Leaves the loop of a program that cannot be ended."""
+
+
+def current_execution() -> Execution | None:
+    """Return the run that is active in this process, if any."""
+    return _current[-1] if _current else None
+
+
+class Execution:
+    """The state of one run. Built by ``simulate``, used once."""
+
+    def __init__(self, chooser: Chooser, start: RunStart, *, detail: bool) -> None:
+        self.chooser = chooser
+        self.start = start
+        self.detail = detail
+        self.is_batch = start.policy == "batch"
+        self.has_timers = start.timers == "choice"
+        self.single_is_forced = not self.has_timers and not detail
+        self.step_limit = start.max_steps
+        self.record = Record(start.policy, start.timers)
+        self.order = self.record.order
+        self.clock = SimulatedClock()
+        self.batch_left = 0  # batch policy: tasks of this batch still in the queue
+        self.front = 0
+        self.abort: BaseException | None = None
+        self.escaped: EscapeError | None = None
+        self.point = Point(self)
+        self.runner: LeanRunner
+        self.queue = StepQueue(self)
+        self.cause: dict[int, str] = {}
+
+    # -- choices ------------------------------------------------------------------------------
+
+    def pick(self, count: int) -> Task | None:
+        """Return the next task to take a step, or None for none this turn."""
+        if count == 0:
+            return None
+        queue = self.queue
+        front, is_batch_start = count, True
+        if self.is_batch:
+            is_batch_start = self.batch_left == 0 and not queue.passed
+            if self.batch_left == 0:
+                self.batch_left = queue.restore() or count
+            front = self.batch_left
+        bound = front + len(queue.passed)
+        deadline = self.runner.deadlines.next_deadline() if self.has_timers else inf
+        has_timer = is_batch_start and deadline < inf
+        index = 0
+        if bound + has_timer > 1 and self.abort is None:
+            index = self._choose_step(bound + has_timer, has_timer, front)
+        if index == bound:
+            self._pick_timer(deadline)
+            return None
+        if index < front:
+            self.batch_left = front - index - 1
+        task = queue.take(index, front)
+        if self.detail:
+            self._remember_step(task)
+        return task
+
+    def _pick_timer(self, deadline: float) -> None:
+        self._move_time(deadline)
+        self.batch_left = 0
+        self.order.append(-1)
+        if self.detail:
+            self.record.locations.append("")
+            self.record.causes.append("virtual time moves to the next deadline")
+
+    def _choose_step(self, bound: int, has_timer: bool, front: int) -> int:
+        point = self.point
+        point.bound, point.has_timer, point.step = bound, has_timer, len(self.order)
+        self.front = front
+        try:
+            index = self.chooser.choose(point)
+            if not 0 <= index < bound:
+                raise ChooserError(f"index {index} is not below the bound {bound}")
+        except BaseException as error:  # noqa: BLE001 - re-raised once the program has ended
+            self.give_up(error)
+            return 0
+        record = self.record
+        record.values.append(index)
+        record.bounds.append(bound)
+        record.choice_steps.append(point.step)
+        return index
+
+    def candidate_numbers(self, point: Point) -> list[int]:
+        """Return the task numbers of the candidates of a schedule point."""
+        if point is not self.point:
+            return list(range(point.bound))
+        numbers = [task._counter for task in self.queue.candidates(self.front)]
+        if point.has_timer:
+            numbers.append(-1)
+        return numbers
+
+    def candidate_names(self, point: Point) -> list[str]:
+        """Return the paths of the candidates of a schedule point, or the numbers of a draw."""
+        if point is not self.point:
+            return [str(value) for value in range(point.bound)]
+        return [self.record.path(number) for number in self.candidate_numbers(point)]
+
+    def draw(self, stream: str, label: str, bound: int) -> int:
+        """Return a number below ``bound``, decided by the chooser and recorded."""
+        if bound == 1 or self.abort is not None:
+            return 0
+        point = Point(self)
+        point.kind = point.stream = stream
+        point.label, point.bound, point.step = label, bound, len(self.order)
+        try:
+            value = self.chooser.choose(point)
+            if not 0 <= value < bound:
+                raise ChooserError(f"{stream}/{label}: {value} is not below the bound {bound}")
+        except BaseException as error:  # noqa: BLE001 - re-raised once the program has ended
+            self.give_up(error)
+            return 0
+        self.record.draws.setdefault(stream, []).append(Draw(label, bound, value))
+        return value
+
+    def note(self, actor: str, action: str, data: dict[str, object]) -> None:
+        """Add a note to the record."""
+        frozen = {key: freeze(value) for key, value in data.items()}
+        self.record.notes.append(
+            Note(len(self.order), self.clock.now_s, actor, action, frozen)
+        )
+
+    # -- details for reports ------------------------------------------------------------------
+
+    def remember_cause(self, task: Task, next_send: object) -> None:
+        """Remember why ``task`` becomes runnable."""
+        running: Task | None = getattr(_run.GLOBAL_RUN_CONTEXT, "task", None)
+        is_cancel = isinstance(next_send, Error) and isinstance(next_send.error, trio.Cancelled)
+        verb = "cancelled" if is_cancel else "started" if next_send is None else "woken"
+        if running is None:
+            self.cause[task._counter] = f"{verb} by its deadline" if is_cancel else verb
+        elif running is task:
+            self.cause[task._counter] = "checkpoint"
+        else:
+            self.cause[task._counter] = f"{verb} by {self.record.path(running._counter)}"
+
+    def _remember_step(self, task: Task) -> None:
+        self.record.locations.append(task_location(task))
+        self.record.causes.append(self.cause.pop(task._counter, ""))
+
+    # -- ending -------------------------------------------------------------------------------
+
+    def escape(self, error: EscapeError) -> EscapeError:
+        """Remember that the program left the simulation, even if it swallows the exception."""
+        if self.escaped is None and self.abort is None:
+            self.escaped = error
+        return error
+
+    def give_up(self, reason: BaseException) -> None:
+        """Cancel the program; ``reason`` comes out when it has ended."""
+        self.abort = reason
+        self.has_timers = False
+        self.step_limit = len(self.order) + WIND_DOWN_STEPS
+        nursery = self.runner.system_nursery
+        if nursery is not None:
+            nursery.cancel_scope.cancel(reason="the simulation was ended")
+
+    def over_limit(self, task: Task) -> None:
+        """End a program that has used up its steps."""
+        if self.abort is not None:
+            raise _AbandonedError
+        self.give_up(StepLimitError(self.start.max_steps, self.record.path(task._counter)))
+
+    def _deadlock(self) -> None:
+        if self.abort is None:
+            self.give_up(DeadlockError(self._blocked_tasks(), self.clock.now_s))
+        elif not self._lift_shields():
+            raise _AbandonedError
+
+    def living_tasks(self) -> list[Task]:
+        """Return the program's tasks, oldest first."""
+        tasks = [
+            task
+            for task in self.runner.tasks
+            if task is not self.runner.init_task and task.name != ENTRY_TASK
+        ]
+        return sorted(tasks, key=lambda task: task._counter)
+
+    def _blocked_tasks(self) -> list[BlockedTask]:
+        return [
+            BlockedTask(
+                self.record.path(task._counter), task_location(task), task_waits_for(task)
+            )
+            for task in self.living_tasks()
+        ]
+
+    def _lift_shields(self) -> bool:
+        lifted = False
+        for task in self.living_tasks():
+            status: Any = task._cancel_status
+            while status is not None:
+                if status._scope.shield:
+                    status._scope.shield = False
+                    lifted = True
+                status = status.parent
+        return lifted
+
+    # -- the loop -----------------------------------------------------------------------------
+
+    def _move_time(self, deadline: float) -> None:
+        # Set, never added to: `now += wait` would miss the deadline by a rounding error.
+        if deadline > self.clock.now_s:
+            self.clock.now_s = deadline
+            self.record.jumps.append((len(self.order), deadline))
+
+    def _idle(self) -> None:
+        """Nothing can run: wake who waits for that, or let time move, or report the deadlock."""
+        if self.queue.passed:
+            self.batch_left = self.queue.restore()
+            return
+        deadline = self.runner.deadlines.next_deadline()
+        if deadline <= self.clock.now_s:
+            return
+        waiting = self.runner.waiting_for_idle
+        if waiting:
+            cushion = waiting.peekitem(0)[0][0]
+            due = [(key, task) for key, task in waiting.items() if key[0] == cushion]
+            # Trio would wake these in the order of their addresses.
+            for key, task in sorted(due, key=lambda item: item[1]._counter):
+                del waiting[key]
+                self.runner.reschedule(task)
+        elif deadline == inf:
+            self._deadlock()
+        else:
+            self._move_time(deadline)
+
+    def _new_runner(self) -> LeanRunner:
+        instruments = NoInstruments()
+        runner = (DetailedRunner if self.detail else LeanRunner)(
+            clock=self.clock,
+            instruments=instruments,  # type: ignore[arg-type]
+            io_manager=NoIO(self),  # type: ignore[arg-type]
+            ki_manager=NoSignals(),  # type: ignore[arg-type]
+            system_context=copy_context(),
+            strict_exception_groups=True,
+            entry_queue=EntryQueue(wakeup=InlineWakeup(self)),  # type: ignore[arg-type]
+        )
+        instruments.runner = runner
+        runner.execution = self
+        runner.entry_is_started = False
+        runner.deadlines = ordering.SequencedDeadlines()
+        runner.runq = self.queue
+        runner.asyncgens.alive = ordering.WeakOrderedSet()  # type: ignore[assignment]
+        return runner
+
+    def _loop(self, program: Any, args: tuple[Any, ...]) -> None:
+        runner, queue = self.runner, self.queue
+        runner.asyncgens.install_hooks(runner)
+        _run.GLOBAL_RUN_CONTEXT.runner = runner
+        loop = _run.unrolled_run(runner, program, args, host_uses_signal_set_wakeup_fd=True)
+        send = loop.send
+        try:
+            send(None)  # type: ignore[arg-type]
+            while True:
+                if not queue:
+                    self._idle()
+                send(())  # type: ignore[arg-type]
+        except StopIteration:
+            pass
+        except trio.TrioInternalError as error:
+            if not isinstance(error.__cause__, _AbandonedError):
+                raise
+            _abandoned.append(runner)
+        except _AbandonedError:
+            _abandoned.append(runner)
+            loop.close()
+
+    def run(self, program: Any, args: tuple[Any, ...]) -> Run:
+        """Run the program to its end and return what happened.
+
+        Raises:
+            BaseException: whatever the chooser raised, after the program has been ended.
+        """
+        if _current or hasattr(_run.GLOBAL_RUN_CONTEXT, "runner"):
+            raise RuntimeError("simulate() cannot be called from inside another run")
+        self.chooser.start(self.start)
+        self.runner = self._new_runner()
+        counter_namespace, counter_name = ordering.task_counter_slot()
+        counter = counter_namespace[counter_name]
+        counter_namespace[counter_name] = itertools.count().__next__
+        previous_library, sniffio_library.name = sniffio_library.name, "trio"
+        was_collecting = gc.isenabled()
+        gc.disable()
+        _current.append(self)
+        internal: BaseException | None = None
+        try:
+            with fenced(self):
+                self._loop(program, args)
+        except trio.TrioInternalError as error:  # a system task crashed: Trio's verdict stands
+            internal = error
+        finally:
+            _current.pop()
+            if was_collecting:
+                gc.enable()
+            sniffio_library.name = previous_library
+            counter_namespace[counter_name] = counter
+        return self._result(internal)
+
+    def _result(self, internal: BaseException | None) -> Run:
+        outcome = self.runner.main_task_outcome
+        error = internal
+        if error is None and isinstance(outcome, Error):
+            error = outcome.error
+        if self.abort is not None:
+            if not isinstance(self.abort, (DeadlockError, StepLimitError)):
+                self.chooser.finish(None)
+                raise self.abort
+            error = self.abort
+        elif self.escaped is not None and not _contains(error, self.escaped):
+            error = self.escaped
+        value = None if error is not None or outcome is None else outcome.unwrap()
+        run = Run(value, error, self.clock.now_s, self.record)
+        self.chooser.finish(run)
+        return run
+
+
+def _contains(error: BaseException | None, wanted: EngineError) -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        return any(_contains(one, wanted) for one in error.exceptions)
+    return error is wanted
+
+

@@ -1,0 +1,113 @@
+"""Run a program under many schedules until one fails."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import attrs
+
+from pyvirt_sim.engine.choosers.portfolio import Portfolio
+from pyvirt_sim.engine.point import Chooser
+from pyvirt_sim.engine.record import Run
+from pyvirt_sim.engine.run import simulate
+
+__all__ = ["HuntResult", "Progress", "has_error", "hunt"]
+
+
+@attrs.frozen
+class Progress:
+    """How far a hunt is. ``schedules`` of ``total`` have run, ``steps`` task steps in all."""
+
+    schedules: int
+    total: int
+    steps: int
+
+
+@attrs.frozen(eq=False)
+class HuntResult:
+    """What a hunt found.
+
+    Attributes:
+        found: the first failing run, None if none failed.
+        found_by: the chooser that found it, with its seed; empty if none failed.
+        schedules: how many schedules ran, the failing one included.
+        total_steps: their task steps together.
+        max_steps_seen: steps of the longest run.
+        chooser: the chooser; a `Portfolio` has statistics per member.
+    """
+
+    found: Run | None
+    found_by: str
+    schedules: int
+    total_steps: int
+    max_steps_seen: int
+    chooser: Chooser
+
+
+def has_error(run: Run) -> bool:
+    """Tell whether the program ended with an error of any kind."""
+    return run.error is not None
+
+
+@contextmanager
+def frozen_heap() -> Iterator[None]:
+    """Keep the collector from walking what existed before the hunt, again and again."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
+def hunt(
+    program: Callable[[], Awaitable[Any]],
+    chooser: Chooser | None = None,
+    schedules: int = 1000,
+    *,
+    is_failure: Callable[[Run], bool] = has_error,
+    on_progress: Callable[[Progress], object] | None = None,
+    **options: Any,
+) -> HuntResult:
+    """Run ``program`` under up to ``schedules`` schedules and stop at the first failure.
+
+    Args:
+        program: an async function without arguments that builds everything it uses.
+        chooser: who decides; a `Portfolio` if None. It keeps what it learned.
+        schedules: how many runs at most.
+        is_failure: tells a failing run from a passing one.
+        on_progress: called after each passing run.
+        options: passed to `simulate`: ``policy``, ``timers``, ``max_steps``, ``detail``.
+
+    Returns:
+        The failing run, if any, and how much was covered.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C hit the program while it ran; that is no finding.
+    """
+    searching: Chooser = Portfolio() if chooser is None else chooser
+    steps = longest = 0
+    with frozen_heap():
+        for number in range(1, schedules + 1):
+            run = simulate(program, chooser=searching, **options)
+            raise_if_interrupted(run.error)
+            steps += run.steps
+            longest = max(longest, run.steps)
+            if is_failure(run):
+                return HuntResult(run, repr(searching), number, steps, longest, searching)
+            if on_progress is not None:
+                on_progress(Progress(number, schedules, steps))
+    return HuntResult(None, "", schedules, steps, longest, searching)
+
+
+def raise_if_interrupted(error: BaseException | None) -> None:
+    """Let Ctrl-C end a hunt instead of counting as a failure of the program."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            raise error
+        if isinstance(error, BaseExceptionGroup) and error.subgroup(KeyboardInterrupt):
+            raise KeyboardInterrupt from error
+        error = error.__cause__

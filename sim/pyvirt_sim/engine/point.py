@@ -1,0 +1,93 @@
+"""What a chooser is asked, and the three methods that make a chooser."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+import attrs
+
+if TYPE_CHECKING:
+    from pyvirt_sim.engine.record import Run
+
+__all__ = ["TIMER", "Chooser", "Point", "RunStart"]
+
+# The name of the candidate "let virtual time move to the next deadline now".
+TIMER = "<timer>"
+
+
+@attrs.frozen
+class RunStart:
+    """What a chooser may know before a run: the options of ``simulate`` that matter to it."""
+
+    policy: str
+    timers: str
+    max_steps: int
+
+
+class Point:
+    """A choice that has more than one possible answer. Valid only during the call of ``choose``.
+
+    Attributes:
+        kind: ``task`` for the schedule, else the name of the stream (``faults``, ``latency``,
+            ``data`` or a stream of your own).
+        stream: the stream the answer is recorded in.
+        label: what is decided; empty for the schedule.
+        bound: number of possible answers; the answer is an index below it, 0 is canonical.
+        has_timer: whether the last candidate is "let time move now" (``timers="choice"`` only).
+        step: how many task steps came before.
+    """
+
+    __slots__ = ("bound", "has_timer", "kind", "label", "source", "step", "stream")
+
+    def __init__(self, source: CandidateSource) -> None:
+        self.kind = "task"
+        self.stream = "schedule"
+        self.label = ""
+        self.bound = 0
+        self.has_timer = False
+        self.step = 0
+        self.source = source
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The candidates: paths of the runnable tasks, longest runnable first, or option names."""
+        return self.source.candidate_names(self)
+
+    @property
+    def numbers(self) -> Sequence[int]:
+        """The candidates' task numbers, unique and constant within the run; -1 is the timer."""
+        return self.source.candidate_numbers(self)
+
+
+class CandidateSource(Protocol):
+    """Computes the candidates of a point, only when a chooser asks for them."""
+
+    def candidate_names(self, point: Point) -> Sequence[str]:
+        """Return one printable name per candidate."""
+        ...
+
+    def candidate_numbers(self, point: Point) -> Sequence[int]:
+        """Return one number per candidate."""
+        ...
+
+
+@runtime_checkable
+class Chooser(Protocol):
+    """An oracle that answers every choice of a run, and lives over many runs so that it can search.
+
+    Whatever ``choose`` raises ends the run: the engine cancels the program, lets it finish on the
+    canonical schedule, and then raises the same exception out of ``simulate``.
+    """
+
+    def start(self, run: RunStart, /) -> None:
+        """Prepare for the next run."""
+        ...
+
+    def choose(self, point: Point, /) -> int:
+        """Return the index of the candidate that is taken, ``0 <= index < point.bound``."""
+        ...
+
+    def finish(self, result: Run | None, /) -> None:
+        """Learn from the run that ended; None when it was abandoned because ``choose`` raised."""
+        ...

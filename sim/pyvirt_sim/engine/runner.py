@@ -1,0 +1,281 @@
+"""Trio's own Runner, without the operating system: no epoll, no socket pair, no signal handler.
+
+The run queue is the lever. Trio's loop copies its run queue into a batch with ``list(runq)`` and
+empties it with ``runq.clear()``. `StepQueue` answers the first with the one task that was chosen
+and lets the second remove only that task, so every turn of the loop is one step of one task.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+import trio
+from outcome import Error, Outcome
+from trio._core import _run
+
+from pyvirt_sim.engine.errors import EscapeError
+from pyvirt_sim.engine.where import call_site
+
+if TYPE_CHECKING:
+    from pyvirt_sim.engine.execution import Execution
+
+__all__ = ["ENTRY_TASK", "DetailedRunner", "LeanRunner", "NoInstruments", "NoIO", "NoSignals"]
+
+Task = trio.lowlevel.Task
+ENTRY_TASK: Final = "<TrioToken.run_sync_soon task>"
+
+
+class StepQueue(deque[Task]):
+    """A run queue whose batch is always the one task that was chosen.
+
+    Candidates are the queue itself, longest runnable first, followed by the tasks in ``passed``:
+    those that an earlier choice passed over. A task that is passed over waits until nothing else
+    can run, unless it is chosen. So one deviation from the canonical schedule starves a task for
+    as long as a race needs it, and the number of deviations of a minimal failing schedule is the
+    number of ordering constraints of its bug, in the sense of PCT.
+    """
+
+    __slots__ = ("chosen", "execution", "passed")
+
+    def __init__(self, execution: Execution) -> None:
+        super().__init__()
+        self.execution = execution
+        self.passed: deque[Task] = deque()
+        self.chosen = False
+
+    def __iter__(self) -> Iterator[Task]:
+        execution = self.execution
+        if len(self) == 1 and execution.single_is_forced and not self.passed:
+            task = self[0]
+            self.chosen = True
+            execution.batch_left = 0
+        else:
+            found = execution.pick(len(self))
+            if found is None:
+                return iter(())
+            task = found
+        order = execution.order
+        order.append(task._counter)
+        if len(order) > execution.step_limit:
+            execution.over_limit(task)
+        return iter((task,))
+
+    def clear(self) -> None:
+        """Remove the chosen task, and no other."""
+        if self.chosen:
+            self.chosen = False
+            self.popleft()
+
+    def take(self, index: int, front: int) -> Task:
+        """Return candidate ``index``, where the first ``front`` candidates are in the queue."""
+        if index >= front:
+            task = self.passed[index - front]
+            del self.passed[index - front]
+            return task
+        for _ in range(index):
+            self.passed.append(self.popleft())
+        self.chosen = True
+        return self[0]
+
+    def restore(self) -> int:
+        """Put the tasks that were passed over back in front; return how many there were."""
+        count = len(self.passed)
+        self.extendleft(reversed(self.passed))
+        self.passed.clear()
+        return count
+
+    def candidates(self, front: int) -> list[Task]:
+        """Return the first ``front`` tasks of the queue, then those that were passed over."""
+        tasks = list(deque.__iter__(self))[:front]
+        tasks.extend(self.passed)
+        return tasks
+
+
+class SimulatedClock(trio.abc.Clock):
+    """Virtual time in seconds: it stands still while tasks run and is set, never added to."""
+
+    __slots__ = ("now_s",)
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def start_clock(self) -> None:
+        """Nothing to start."""
+
+    def current_time(self) -> float:
+        """Return the virtual time."""
+        return self.now_s
+
+    def deadline_to_sleep_time(self, deadline: float) -> float:
+        """Return how far away ``deadline`` is."""
+        return deadline - self.now_s
+
+
+class NoIO:
+    """Stands in for epoll. Waiting for a real file descriptor is an escape."""
+
+    def process_events(self, events: object) -> None:
+        """There are no events."""
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+    def force_wakeup(self) -> None:
+        """Nobody sleeps."""
+
+    def statistics(self) -> None:
+        """There is nothing to count."""
+
+    def notify_closing(self, fd: object) -> None:
+        """Nobody can wait for a real file descriptor."""
+
+    def _escape(self, what: str) -> EscapeError:
+        return self.execution.escape(
+            EscapeError(
+                what,
+                call_site(),
+                "give the program an in-memory stream (trio.testing.memory_stream_pair) instead",
+            )
+        )
+
+    def __init__(self, execution: Execution) -> None:
+        self.execution = execution
+
+    async def wait_readable(self, fd: object) -> None:
+        """Refuse."""
+        raise self._escape("trio.lowlevel.wait_readable()")
+
+    async def wait_writable(self, fd: object) -> None:
+        """Refuse."""
+        raise self._escape("trio.lowlevel.wait_writable()")
+
+
+class NoSignals:
+    """Stands in for Trio's handling of Ctrl-C, which is left to whoever called ``simulate``."""
+
+    def install(self, *args: object) -> None:
+        """Nothing to install."""
+
+    def close(self) -> None:
+        """Nothing to restore."""
+
+
+class NoInstruments(dict[str, Any]):
+    """An empty set of instruments, until somebody adds one."""
+
+    __slots__ = ("runner",)
+
+    def add_instrument(self, instrument: trio.abc.Instrument) -> None:
+        """Replace this by Trio's own collection, holding ``instrument``."""
+        real = _run.Instruments(())
+        self.runner.instruments = real
+        real.add_instrument(instrument)
+
+    def remove_instrument(self, instrument: trio.abc.Instrument) -> None:
+        """Complain as Trio does: there is none."""
+        raise KeyError(instrument)
+
+
+class InlineWakeup:
+    """Stands in for the socket pair that wakes the loop from threads; there are no threads."""
+
+    def __init__(self, execution: Execution) -> None:
+        self.execution = execution
+        self.sleeper: Task | None = None
+        self.is_set = False
+
+    def wakeup_on_signals(self) -> None:
+        """Signals are not ours."""
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+    def wakeup_thread_and_signal_safe(self) -> None:
+        """Wake the task that serves ``run_sync_soon``, starting it on first use."""
+        self.is_set = True
+        self.execution.runner.start_entry_task()
+        if self.sleeper is not None:
+            sleeper, self.sleeper = self.sleeper, None
+            trio.lowlevel.reschedule(sleeper)
+
+    async def wait_woken(self) -> None:
+        """Wait until somebody calls ``run_sync_soon``."""
+        if not self.is_set:
+            self.sleeper = trio.lowlevel.current_task()
+
+            def abort(_: object) -> trio.lowlevel.Abort:
+                self.sleeper = None
+                return trio.lowlevel.Abort.SUCCEEDED
+
+            await trio.lowlevel.wait_task_rescheduled(abort)
+        self.is_set = False
+
+
+class LeanRunner(_run.Runner):
+    """Trio's Runner with a cheaper start: what few programs use is made on first use.
+
+    Two nurseries instead of three, and the task that serves ``run_sync_soon`` is spawned by the
+    first call of it. This is where two thirds of the cost of an empty run went.
+    """
+
+    __slots__ = ("entry_is_started", "entry_nursery", "execution")
+
+    entry_is_started: bool
+    entry_nursery: trio.Nursery
+    execution: Execution
+
+    def spawn_impl(
+        self,
+        async_fn: Callable[..., Any],
+        args: Any,
+        nursery: trio.Nursery | None,
+        name: object,
+        **options: Any,
+    ) -> Task:
+        """Spawn a task and record its name and the number of the task that spawned it."""
+        task = super().spawn_impl(async_fn, args, nursery, name, **options)
+        record = self.execution.record
+        record.task_names.append(task.name)
+        parent = getattr(_run.GLOBAL_RUN_CONTEXT, "task", None)
+        record.parents.append(-1 if parent is None else parent._counter)
+        return task
+
+    def start_entry_task(self) -> None:
+        """Spawn the task that serves ``run_sync_soon``, unless it runs already."""
+        if not self.entry_is_started:
+            self.entry_is_started = True
+            self.spawn_impl(
+                self.entry_queue.task, (), self.entry_nursery, ENTRY_TASK, system_task=True
+            )
+
+    def task_exited(self, task: Task, outcome: Outcome[object]) -> None:
+        """As Trio does; and when the main task ends, the system tasks are cancelled."""
+        super().task_exited(task, outcome)
+        if task is self.main_task and self.system_nursery is not None:
+            self.system_nursery.cancel_scope.cancel(reason="main task done")
+
+    async def init(self, async_fn: Callable[..., Any], args: Any) -> None:
+        """Run the program and the system tasks, then close what they left open."""
+        async with trio.open_nursery() as self.entry_nursery:
+            async with trio.open_nursery() as self.system_nursery:
+                try:
+                    self.main_task = self.spawn_impl(async_fn, args, self.system_nursery, None)
+                except BaseException as error:  # noqa: BLE001 - becomes the outcome of the run
+                    self.main_task_outcome = Error(error)
+            if self.asyncgens.alive or self.asyncgens.trailing_needs_finalize:
+                self.start_entry_task()
+                await self.asyncgens.finalize_remaining(self)
+            self.entry_nursery.cancel_scope.cancel(reason="all tasks done")
+
+
+class DetailedRunner(LeanRunner):
+    """Also remembers why each task became runnable, for reports."""
+
+    __slots__ = ()
+
+    def reschedule(self, task: Task, next_send: Any = _run._NO_SEND) -> None:
+        """Make ``task`` runnable and remember by whom."""
+        self.execution.remember_cause(task, next_send)
+        super().reschedule(task, next_send)
