@@ -1,0 +1,120 @@
+"""What may stand in a description without being represented, because it changes nothing.
+
+libvirt writes these into every domain it defines, and so do its clients. Each row says exactly
+what the machine is like anyway; any other value of the same element is refused. The rows marked
+``is_written`` are also printed, because a libvirt that reads our text would otherwise choose
+something else.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import attrs
+
+from pyvirt_trio.xml.element import Element
+from pyvirt_trio.xml.parser import parse_document
+
+# libvirt overwrites all other aliases, so it does not matter what they say.
+USER_ALIAS_PREFIX = "ua-"
+
+
+@attrs.frozen
+class AcceptedDefault:
+    """One element that may be given and is not kept.
+
+    Args:
+        parent: Path of the element around it.
+        xml: The element, exactly.
+        reason: Why it changes nothing.
+        is_written: True when ``format_domain`` prints it.
+    """
+
+    parent: str
+    xml: str
+    reason: str
+    is_written: bool = False
+
+
+ACCEPTED_DEFAULTS: tuple[AcceptedDefault, ...] = (
+    AcceptedDefault("/domain/os", "<boot dev='hd'/>", "the firmware starts with disks", True),
+    AcceptedDefault("/domain/features", "<acpi/>", "q35 has ACPI", True),
+    AcceptedDefault("/domain/features", "<apic/>", "q35 has an APIC"),
+    AcceptedDefault(
+        "/domain",
+        "<cpu mode='custom' match='exact' check='none'>"
+        "<model fallback='forbid'>qemu64</model></cpu>",
+        "QEMU's default processor, as libvirt writes it",
+    ),
+    AcceptedDefault("/domain", "<clock offset='utc'/>", "QEMU's clock shows UTC", True),
+    AcceptedDefault("/domain", "<on_poweroff>destroy</on_poweroff>", "the domain ends", True),
+    AcceptedDefault("/domain", "<on_reboot>restart</on_reboot>", "QEMU resets the guest", True),
+    AcceptedDefault("/domain", "<on_crash>destroy</on_crash>", "the domain ends", True),
+    AcceptedDefault(
+        "/domain/devices", "<controller type='usb' model='none'/>", "there is no USB controller"
+    ),
+    AcceptedDefault(
+        "/domain/devices",
+        "<controller type='usb' index='0' model='none'/>",
+        "there is no USB controller",
+        True,
+    ),
+    AcceptedDefault(
+        "/domain/devices", "<controller type='sata' index='0'/>", "q35 has one built in"
+    ),
+    AcceptedDefault(
+        "/domain/devices",
+        "<controller type='sata' index='0'>"
+        "<address type='pci' domain='0x0000' bus='0x00' slot='0x1f' function='0x2'/>"
+        "</controller>",
+        "q35 has one built in, there",
+    ),
+    AcceptedDefault("/domain/devices", "<input type='mouse' bus='ps2'/>", "q35 has one built in"),
+    AcceptedDefault(
+        "/domain/devices", "<input type='keyboard' bus='ps2'/>", "q35 has one built in"
+    ),
+    AcceptedDefault("/domain/devices", "<audio id='1' type='none'/>", "there is no sound"),
+    AcceptedDefault(
+        "/domain/devices", "<video><model type='none'/></video>", "there is no graphics card"
+    ),
+    AcceptedDefault("/domain/devices", "<memballoon model='none'/>", "there is no balloon", True),
+)
+
+NOT_KEPT: tuple[tuple[str, str], ...] = (
+    ("/domain", "title"),
+    ("/domain", "description"),
+    ("/domain", "metadata"),
+)
+"""Parent and tag of what is for people and other programs only: accepted with any contents."""
+
+
+def is_accepted(parent: str, found: Element) -> bool:
+    """True when ``found`` below the path ``parent`` changes nothing."""
+    return (parent, found.tag) in NOT_KEPT or (
+        parent,
+        _without_alias(found),
+    ) in _accepted_elements()
+
+
+@functools.cache
+def written_defaults(parent: str) -> tuple[Element, ...]:
+    """The defaults to print below ``parent``, in the order of the table."""
+    return tuple(
+        parse_document(row.xml)
+        for row in ACCEPTED_DEFAULTS
+        if row.parent == parent and row.is_written
+    )
+
+
+@functools.cache
+def _accepted_elements() -> tuple[tuple[str, Element], ...]:
+    return tuple((row.parent, parse_document(row.xml)) for row in ACCEPTED_DEFAULTS)
+
+
+def _without_alias(found: Element) -> Element:
+    kept = tuple(
+        child
+        for child in found.children
+        if child.tag != "alias" or child.attributes.get("name", "").startswith(USER_ALIAS_PREFIX)
+    )
+    return attrs.evolve(found, children=kept)

@@ -1,0 +1,36 @@
+"""What the table of device types is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+import attrs
+
+from pyvirt_trio.models import Device
+from pyvirt_trio.xml.element import Element
+from pyvirt_trio.xml.reader import Reader
+
+DeviceT = TypeVar("DeviceT", bound=Device)
+
+
+@attrs.frozen(kw_only=True)
+class DeviceType(Generic[DeviceT]):
+    """How one kind of device is read and written.
+
+    Alias and guest address are the same for all devices, so ``devices`` adds them; libvirt prints
+    them last.
+
+    Args:
+        tag: The element.
+        model: The class that represents it.
+        read: Element to device, without alias and guest address.
+        write: Device to element, without alias and guest address.
+        has_guest_address: Whether this device can have a PCI address of its own in the guest.
+    """
+
+    tag: str
+    model: type[DeviceT]
+    read: Callable[[Reader], DeviceT]
+    write: Callable[[DeviceT], Element]
+    has_guest_address: Callable[[DeviceT], bool] = lambda _device: True

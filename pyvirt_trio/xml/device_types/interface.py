@@ -1,0 +1,31 @@
+"""``<interface type='user'>``: a virtio network card on QEMU's user-mode network."""
+
+from __future__ import annotations
+
+from pyvirt_trio.models import Interface
+from pyvirt_trio.xml.device_types.base import DeviceType
+from pyvirt_trio.xml.element import Element, element
+from pyvirt_trio.xml.reader import Reader
+from pyvirt_trio.xml.values import read_mac
+
+
+def read_interface(reader: Reader) -> Interface:
+    """An ``Interface`` from ``<interface type='user'>``."""
+    reader.choice("type", "user")
+    # Without a model libvirt would choose one that is not virtio, so it must be said.
+    reader.required_child("model").choice("type", "virtio")
+    mac = reader.child("mac")
+    return Interface(mac=None if mac is None else read_mac(mac))
+
+
+def write_interface(interface: Interface) -> Element:
+    """The element that ``read_interface`` reads."""
+    return element(
+        "interface",
+        {"type": "user"},
+        None if interface.mac is None else element("mac", {"address": interface.mac}),
+        element("model", {"type": "virtio"}),
+    )
+
+
+INTERFACE = DeviceType(tag="interface", model=Interface, read=read_interface, write=write_interface)

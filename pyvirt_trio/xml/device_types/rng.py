@@ -1,0 +1,36 @@
+"""``<rng model='virtio'>``: random numbers from a file of the host."""
+
+from __future__ import annotations
+
+from pyvirt_trio.models import Rng
+from pyvirt_trio.xml.device_types.base import DeviceType
+from pyvirt_trio.xml.element import Element, element, text_element
+from pyvirt_trio.xml.reader import Reader, quoted
+
+# Any other file would be a way to read it from inside the guest.
+_SOURCES = ("/dev/urandom", "/dev/random", "/dev/hwrng")
+
+# What libvirt 9.0 takes when the element is empty.
+_DEFAULT_SOURCE = "/dev/random"
+
+
+def read_rng(reader: Reader) -> Rng:
+    """An ``Rng`` from ``<rng model='virtio'>``."""
+    reader.choice("model", "virtio")
+    backend = reader.required_child("backend")
+    backend.choice("model", "random")
+    source = backend.text or _DEFAULT_SOURCE
+    if source not in _SOURCES:
+        expected = " or ".join(repr(item) for item in _SOURCES)
+        raise backend.unsupported(f"source {quoted(source)} is not supported, expected {expected}")
+    return Rng(source=source)
+
+
+def write_rng(rng: Rng) -> Element:
+    """The element that ``read_rng`` reads."""
+    return element(
+        "rng", {"model": "virtio"}, text_element("backend", rng.source, {"model": "random"})
+    )
+
+
+RNG = DeviceType(tag="rng", model=Rng, read=read_rng, write=write_rng)

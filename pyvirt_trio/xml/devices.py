@@ -1,0 +1,98 @@
+"""Devices to and from XML: the table of device types, and what all of them share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from pyvirt_trio.errors import DefinitionError, ErrorCode
+from pyvirt_trio.models import Device
+from pyvirt_trio.xml.device_types.base import DeviceType
+from pyvirt_trio.xml.device_types.controller import CONTROLLER
+from pyvirt_trio.xml.device_types.disk import DISK
+from pyvirt_trio.xml.device_types.hostdev import HOST_DEVICE
+from pyvirt_trio.xml.device_types.interface import INTERFACE
+from pyvirt_trio.xml.device_types.rng import RNG
+from pyvirt_trio.xml.device_types.serial import SERIAL
+from pyvirt_trio.xml.element import Element, element, render
+from pyvirt_trio.xml.parser import parse_document
+from pyvirt_trio.xml.reader import Reader, quoted
+from pyvirt_trio.xml.values import guest_address_element, read_alias, read_guest_address
+
+# A new device type is a file in device_types and a row here. (Any: a heterogeneous table.)
+DEVICE_TYPES: tuple[DeviceType[Any], ...] = (
+    DISK,
+    CONTROLLER,
+    INTERFACE,
+    SERIAL,
+    HOST_DEVICE,
+    RNG,
+)
+
+_BY_TAG: dict[str, DeviceType[Any]] = {device_type.tag: device_type for device_type in DEVICE_TYPES}
+_BY_MODEL: dict[type[Device], DeviceType[Any]] = {
+    device_type.model: device_type for device_type in DEVICE_TYPES
+}
+
+
+def parse_device(text: str | bytes, *, keep_aliases: bool = False) -> Device:
+    """Read one device; its root element decides which kind it is.
+
+    libvirt counterpart: ``virDomainDeviceDefParse``.
+
+    Args:
+        text: The document.
+        keep_aliases: True for text of our own that describes a running domain. Otherwise only
+            aliases that begin with ``ua-`` count, as in libvirt.
+
+    Raises:
+        DefinitionError: The text is malformed, wrong or not supported; ``path`` says where.
+    """
+    reader = Reader(parse_document(text))
+    device = read_device(reader, keep_aliases=keep_aliases)
+    reader.finish()
+    return device
+
+
+def format_device(device: Device) -> str:
+    """``device`` as libvirt prints it; ``parse_device`` gives it back.
+
+    Raises:
+        DefinitionError: A value cannot be written such that it reads back the same.
+    """
+    return render(device_element(device))
+
+
+def read_device(reader: Reader, *, keep_aliases: bool = False) -> Device:
+    """The device in an element; the caller finishes ``reader``.
+
+    Raises:
+        DefinitionError: As ``parse_device``.
+    """
+    device_type = _BY_TAG.get(reader.tag)
+    if device_type is None:
+        raise reader.unsupported(f"unknown device type {quoted(reader.tag)}")
+    device: Device = device_type.read(reader)
+    address = read_guest_address(reader) if device_type.has_guest_address(device) else None
+    return attrs.evolve(device, alias=read_alias(reader, keep=keep_aliases), address=address)
+
+
+def device_element(device: Device) -> Element:
+    """The element that ``read_device`` reads.
+
+    Raises:
+        DefinitionError: As ``format_device``.
+    """
+    device_type = _BY_MODEL.get(type(device))
+    if device_type is None:
+        raise DefinitionError(
+            f"no XML is known for {type(device).__name__}", code=ErrorCode.CONFIG_UNSUPPORTED
+        )
+    if device.address is not None and not device_type.has_guest_address(device):
+        raise DefinitionError(f"<{device_type.tag}> cannot have the guest address {device.address}")
+    written: Element = device_type.write(device)
+    return written.with_children(
+        None if device.alias is None else element("alias", {"name": device.alias}),
+        None if device.address is None else guest_address_element(device.address),
+    )

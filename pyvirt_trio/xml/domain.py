@@ -1,0 +1,219 @@
+"""A whole domain to and from libvirt's domain XML."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable
+
+from pyvirt_trio.models import Device, DomainDefinition, OperatingSystem, Serial
+from pyvirt_trio.xml.defaults import written_defaults
+from pyvirt_trio.xml.device_types.serial import read_character_source
+from pyvirt_trio.xml.devices import device_element, read_device
+from pyvirt_trio.xml.element import Element, element, render, text_element
+from pyvirt_trio.xml.parser import parse_document
+from pyvirt_trio.xml.reader import Reader, parse_number, quoted
+from pyvirt_trio.xml.unique import refuse_duplicates
+from pyvirt_trio.xml.values import checked_path, read_alias, read_memory_kib
+
+MAX_NAME_BYTES = 200
+"""The name becomes a file name (NAME.xml and the like), and Linux allows 255 bytes for one."""
+
+MAX_VCPUS = 0xFFFF
+"""libvirt's schema: an unsigned short. QEMU's own limit depends on the machine type."""
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}")
+_MACHINE = re.compile(r"q35|pc-q35-[0-9]{1,3}\.[0-9]{1,3}")
+
+
+def parse_domain(
+    text: str | bytes, *, fresh_uuid: Callable[[], uuid.UUID], keep_aliases: bool = False
+) -> DomainDefinition:
+    """Read a definition.
+
+    libvirt counterpart: ``virDomainDefParse``. Unlike it, this refuses what it cannot represent;
+    ``defaults`` lists what is accepted and not kept.
+
+    Args:
+        text: The document.
+        fresh_uuid: Called when the document has no ``<uuid>``.
+        keep_aliases: True for text of our own that describes a running domain. Otherwise only
+            aliases that begin with ``ua-`` count, as in libvirt.
+
+    Raises:
+        DefinitionError: Code ``XML_DETAIL`` (not well-formed), ``XML_ERROR`` (wrong) or
+            ``CONFIG_UNSUPPORTED`` (cannot be represented); ``path`` says where.
+    """
+    reader = Reader(parse_document(text, root="domain"))
+    virt_type = reader.choice("type", "qemu", "kvm")
+    reader.attribute("id")  # libvirt ignores it in a definition, too: starting assigns one
+    name = _read_name(reader.required_child("name"))
+    identity = _read_uuid(reader.child("uuid"))
+    memory_kib = _read_memory(reader)
+    vcpu_count = _read_vcpus(reader.child("vcpu"))
+    os = _read_os(reader.required_child("os"))
+    reader.child("features")  # its contents are in the table of defaults
+    emulator, devices = _read_devices(reader.child("devices"), keep_aliases=keep_aliases)
+    reader.finish()
+    definition = DomainDefinition(
+        name=name,
+        uuid=fresh_uuid() if identity is None else identity,
+        memory_kib=memory_kib,
+        vcpu_count=vcpu_count,
+        os=os,
+        virt_type=virt_type,
+        emulator=emulator,
+        devices=devices,
+    )
+    refuse_duplicates(definition)
+    return definition
+
+
+def format_domain(definition: DomainDefinition, *, life_id: int | None = None) -> str:
+    """``definition`` in libvirt's layout; ``parse_domain`` gives it back.
+
+    Devices keep the order they have in the definition (libvirt sorts them by type).
+
+    Args:
+        definition: What to print.
+        life_id: The number libvirt calls ``id``, for a running domain.
+
+    Raises:
+        DefinitionError: A value cannot be written such that it reads back the same.
+    """
+    memory = {"unit": "KiB"}
+    root = element(
+        "domain",
+        {"type": definition.virt_type, "id": life_id},
+        text_element("name", definition.name),
+        text_element("uuid", definition.uuid),
+        text_element("memory", definition.memory_kib, memory),
+        text_element("currentMemory", definition.memory_kib, memory),
+        text_element("vcpu", definition.vcpu_count, {"placement": "static"}),
+        _os_element(definition.os),
+        element("features", None, *written_defaults("/domain/features")),
+        *written_defaults("/domain"),
+        element(
+            "devices",
+            None,
+            text_element("emulator", definition.emulator),
+            *(device_element(device) for device in definition.devices),
+            *written_defaults("/domain/devices"),
+        ),
+    )
+    return render(root)
+
+
+def _os_element(os: OperatingSystem) -> Element:
+    return element(
+        "os",
+        None,
+        text_element("type", "hvm", {"arch": os.arch, "machine": os.machine}),
+        text_element("kernel", os.kernel),
+        text_element("initrd", os.initrd),
+        text_element("cmdline", os.cmdline),
+        *written_defaults("/domain/os"),
+    )
+
+
+def _read_name(reader: Reader) -> str:
+    name = reader.text
+    if not name.strip():
+        raise reader.wrong("a domain's name must not be empty")
+    if "/" in name or "\n" in name or name in (".", ".."):
+        raise reader.wrong(f"name {quoted(name)} must be a file name on one line, without '/'")
+    if len(name.encode()) > MAX_NAME_BYTES:
+        raise reader.wrong(f"name {quoted(name)} is longer than {MAX_NAME_BYTES} bytes")
+    return name
+
+
+def _read_uuid(reader: Reader | None) -> uuid.UUID | None:
+    if reader is None:
+        return None
+    text = reader.text.strip()
+    if _UUID.fullmatch(text) is None:
+        raise reader.wrong(f"malformed UUID {quoted(text)}")
+    return uuid.UUID(text)
+
+
+def _read_memory(reader: Reader) -> int:
+    memory_kib = read_memory_kib(reader.required_child("memory"))
+    current = reader.child("currentMemory")
+    if current is not None and read_memory_kib(current) != memory_kib:
+        raise current.unsupported(
+            f"a value other than <memory> ({memory_kib} KiB) is not supported: there is no balloon"
+        )
+    return memory_kib
+
+
+def _read_vcpus(reader: Reader | None) -> int:
+    if reader is None:
+        return 1
+    reader.choice("placement", "static", default="static")
+    text = reader.text.strip()
+    count = parse_number(text) if not text.startswith("0") else None
+    if count is None or count > MAX_VCPUS:
+        raise reader.wrong(f"invalid count {quoted(text)}, expected a number from 1 to {MAX_VCPUS}")
+    return count
+
+
+def _read_os(reader: Reader) -> OperatingSystem:
+    type_ = reader.required_child("type")
+    if type_.text.strip() != "hvm":
+        raise type_.unsupported(f"{quoted(type_.text.strip())} is not supported, expected 'hvm'")
+    arch = type_.choice("arch", "x86_64", default="x86_64")
+    machine = type_.attribute("machine") or "q35"
+    if _MACHINE.fullmatch(machine) is None:
+        raise type_.unsupported(
+            f"machine {quoted(machine)} is not supported, expected 'q35' or 'pc-q35-VERSION'",
+            attribute="machine",
+        )
+    kernel = _read_path(reader, "kernel")
+    initrd = _read_path(reader, "initrd")
+    cmdline = reader.child_text("cmdline")
+    if kernel is None and (initrd is not None or cmdline is not None):
+        raise reader.wrong("<initrd> and <cmdline> need a <kernel>")
+    return OperatingSystem(
+        machine=machine, arch=arch, kernel=kernel, initrd=initrd, cmdline=cmdline
+    )
+
+
+def _read_path(reader: Reader, tag: str) -> str | None:
+    path = reader.child_text(tag)
+    return None if path is None else checked_path(reader.required_child(tag), path)
+
+
+def _read_devices(
+    reader: Reader | None, *, keep_aliases: bool
+) -> tuple[str | None, tuple[Device, ...]]:
+    """The emulator and all devices, in document order."""
+    if reader is None:
+        return None, ()
+    emulator = _read_path(reader, "emulator")
+    devices: list[Device] = []
+    consoles: list[Reader] = []
+    for child in reader.children:
+        if child.tag == "emulator" or child.is_default:
+            continue
+        if child.tag == "console":
+            consoles.append(child.take())
+            continue
+        devices.append(read_device(child.take(), keep_aliases=keep_aliases))
+    for console in consoles:
+        _check_console(console, devices, keep_aliases=keep_aliases)
+    return emulator, tuple(devices)
+
+
+def _check_console(console: Reader, devices: list[Device], *, keep_aliases: bool) -> None:
+    """Accepts a ``<console>`` that is the first serial port over again, as libvirt adds it."""
+    log_file = read_character_source(console)
+    alias = read_alias(console, keep=keep_aliases)
+    target = console.child("target")
+    if target is not None:
+        target.choice("type", "serial", default="serial")
+        target.integer("port", default=0, maximum=0)
+    repeated = next(
+        (device for device in devices if isinstance(device, Serial) and device.port == 0), None
+    )
+    if repeated is None or repeated.log_file != log_file or alias not in (None, repeated.alias):
+        raise console.unsupported("only a console that repeats <serial> port 0 is supported")

@@ -1,0 +1,195 @@
+"""Reading an element such that nothing in it is overlooked.
+
+A ``Reader`` hands out the parts of one element and remembers what was asked for. When everything
+has been read, ``finish`` refuses whatever nobody asked for, unless ``defaults`` says that it means
+exactly what happens anyway. So the rule "what we cannot represent is an error, never a silent loss"
+needs no second list of known names beside the code that reads them.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+
+from pyvirt_trio.errors import DefinitionError, ErrorCode
+from pyvirt_trio.xml.defaults import is_accepted
+from pyvirt_trio.xml.element import Element
+
+# 2**64 has 22 octal digits. Without a limit Python would spend quadratic time on a megabyte of
+# digits (or raise its own error).
+_NUMBER = re.compile(r"0[xX][0-9a-fA-F]{1,16}|[0-9]{1,23}")
+
+_SHOWN_CHARACTERS = 40
+
+
+def quoted(value: str) -> str:
+    """``value`` for an error text: quoted, and cut so that no message grows with its input."""
+    if len(value) > _SHOWN_CHARACTERS:
+        return repr(value[:_SHOWN_CHARACTERS]) + "..."
+    return repr(value)
+
+
+class Reader:
+    """One element being read.
+
+    Args:
+        element: What is read.
+        path: Its XPath, with an index where siblings share the tag.
+        parent_kind: Path of the element around it, without indexes, which is how ``defaults``
+            knows where it stands.
+    """
+
+    def __init__(self, element: Element, *, path: str = "", parent_kind: str = "") -> None:
+        self.element = element
+        self.tag = element.tag
+        self.path = path or f"/{element.tag}"
+        self.parent_kind = parent_kind
+        self.kind = f"{parent_kind}/{element.tag}"
+        self._read_attributes: list[str] = []
+        self.is_taken = False
+        self._is_text_read = False
+
+    @functools.cached_property
+    def children(self) -> tuple[Reader, ...]:
+        """All child elements in document order; one that is read must be taken with ``take``."""
+        totals: dict[str, int] = {}
+        for child in self.element.children:
+            totals[child.tag] = totals.get(child.tag, 0) + 1
+        seen: dict[str, int] = {}
+        readers: list[Reader] = []
+        for child in self.element.children:
+            tag = child.tag
+            seen[tag] = seen.get(tag, 0) + 1
+            step = tag[:_SHOWN_CHARACTERS] + (f"[{seen[tag]}]" if totals[tag] > 1 else "")
+            readers.append(Reader(child, path=f"{self.path}/{step}", parent_kind=self.kind))
+        return tuple(readers)
+
+    @property
+    def is_default(self) -> bool:
+        """Whether this element says only what is so anyway."""
+        return is_accepted(self.parent_kind, self.element)
+
+    def take(self) -> Reader:
+        """Marks this element as read by someone, who answers for its contents."""
+        self.is_taken = True
+        return self
+
+    def child(self, tag: str) -> Reader | None:
+        """The child element ``tag``, or ``None``; a second one is refused."""
+        found = [reader for reader in self.children if reader.tag == tag]
+        if len(found) > 1:
+            raise found[1].wrong("given more than once")
+        return found[0].take() if found else None
+
+    def required_child(self, tag: str) -> Reader:
+        """The child element ``tag``, which must be there."""
+        found = self.child(tag)
+        if found is None:
+            raise self.wrong(f"missing element <{tag}>")
+        return found
+
+    def child_text(self, tag: str) -> str | None:
+        """The text of the child element ``tag``; ``None`` when it is missing or empty."""
+        found = self.child(tag)
+        return (found.text or None) if found is not None else None
+
+    @property
+    def text(self) -> str:
+        """The element's own text, exactly as written."""
+        self._is_text_read = True
+        return self.element.text
+
+    def attribute(self, name: str) -> str | None:
+        """The value of an attribute, or ``None``."""
+        self._read_attributes.append(name)
+        return self.element.attributes.get(name)
+
+    def required(self, name: str) -> str:
+        """The value of an attribute that must be there and not be empty."""
+        value = self.attribute(name)
+        if not value:
+            raise self.wrong(f"missing attribute {name!r}")
+        return value
+
+    def choice(self, name: str, *allowed: str, default: str | None = None) -> str:
+        """An attribute of which libvirt knows more values than the ``allowed`` ones."""
+        value = self.required(name) if default is None else self.attribute(name)
+        if value is None:
+            assert default is not None
+            return default
+        if value not in allowed:
+            expected = " or ".join(repr(item) for item in allowed)
+            raise self.unsupported(
+                f"{name} {quoted(value)} is not supported, expected {expected}", attribute=name
+            )
+        return value
+
+    def switch(self, name: str, on: str, off: str, *, default: bool) -> bool:
+        """An attribute with two values, such as ``yes`` and ``no``."""
+        value = self.attribute(name)
+        if value is None:
+            return default
+        if value not in (on, off):
+            raise self.wrong(
+                f"invalid {name} {quoted(value)}, expected {on!r} or {off!r}", attribute=name
+            )
+        return value == on
+
+    def integer(
+        self, name: str, *, default: int | None = None, minimum: int = 0, maximum: int
+    ) -> int:
+        """A number: decimal, ``0x`` hexadecimal, or octal with a leading zero, as libvirt reads."""
+        text = self.required(name) if default is None else self.attribute(name)
+        if text is None:
+            assert default is not None
+            return default
+        value = parse_number(text)
+        if value is None or not minimum <= value <= maximum:
+            raise self.wrong(
+                f"invalid {name} {quoted(text)}, expected a number from {minimum} to {maximum}",
+                attribute=name,
+            )
+        return value
+
+    def finish(self) -> None:
+        """Everything in this element was read or changes nothing.
+
+        Raises:
+            DefinitionError: Code ``CONFIG_UNSUPPORTED`` for an element or attribute nobody asked
+                for, ``XML_ERROR`` for text where none belongs.
+        """
+        for name in self.element.attributes:
+            if name not in self._read_attributes:
+                raise self.unsupported("this attribute is not supported", attribute=name)
+        if not self._is_text_read and self.element.text.strip():
+            raise self.wrong(f"unexpected text {quoted(self.element.text.strip())}")
+        for child in self.children:
+            if child.is_taken:
+                child.finish()
+            elif not child.is_default:
+                raise child.unsupported("this element is not supported")
+
+    def wrong(self, message: str, *, attribute: str | None = None) -> DefinitionError:
+        """The error for what libvirt would refuse as well."""
+        return DefinitionError(message, path=self._path_of(attribute))
+
+    def unsupported(self, message: str, *, attribute: str | None = None) -> DefinitionError:
+        """The error for what libvirt may accept and this library cannot represent."""
+        return DefinitionError(
+            message, path=self._path_of(attribute), code=ErrorCode.CONFIG_UNSUPPORTED
+        )
+
+    def _path_of(self, attribute: str | None) -> str:
+        return f"{self.path}/@{attribute[:_SHOWN_CHARACTERS]}" if attribute else self.path
+
+
+def parse_number(text: str) -> int | None:
+    """A C integer literal (base 0 of ``strtoul``), or ``None`` when ``text`` is none."""
+    if _NUMBER.fullmatch(text, 0) is None or not text.isascii():
+        return None
+    if text[:2] in ("0x", "0X"):
+        return int(text, 16)
+    try:
+        return int(text, 8 if text.startswith("0") else 10)
+    except ValueError:  # a digit 8 or 9 in an octal number
+        return None

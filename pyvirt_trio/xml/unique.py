@@ -1,0 +1,59 @@
+"""What two devices of one domain must not share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pyvirt_trio.errors import DefinitionError, ErrorCode
+from pyvirt_trio.models import (
+    Controller,
+    Device,
+    Disk,
+    DomainDefinition,
+    HostDevice,
+    Interface,
+    Serial,
+)
+
+
+def refuse_duplicates(definition: DomainDefinition) -> None:
+    """All devices of ``definition`` can exist side by side.
+
+    Also to be called with the definition an attached device would lead to.
+
+    Raises:
+        DefinitionError: Two devices claim the same thing. Code ``CONFIG_UNSUPPORTED`` for an
+            alias, as in libvirt, otherwise ``XML_ERROR``.
+    """
+    claimed: set[tuple[str, object]] = set()
+    for position, device in enumerate(definition.devices, start=1):
+        for claim, code in _claims(device):
+            if claim in claimed:
+                what, value = claim
+                raise DefinitionError(
+                    f"{what} {value} is used more than once",
+                    path=f"/domain/devices/*[{position}]",
+                    code=code,
+                )
+            claimed.add(claim)
+
+
+def _claims(device: Device) -> Iterator[tuple[tuple[str, object], ErrorCode]]:
+    """Everything that ``device`` wants for itself alone."""
+    if device.alias is not None:
+        yield ("alias", device.alias), ErrorCode.CONFIG_UNSUPPORTED
+    if device.address is not None:
+        yield ("guest PCI address", device.address), ErrorCode.XML_ERROR
+    match device:
+        case Controller():
+            yield ("PCI controller index", device.index), ErrorCode.XML_ERROR
+        case Disk():
+            yield ("disk target", device.target), ErrorCode.XML_ERROR
+        case HostDevice():
+            yield ("host device", device.source), ErrorCode.XML_ERROR
+        case Interface() if device.mac is not None:
+            yield ("MAC address", device.mac), ErrorCode.XML_ERROR
+        case Serial():
+            yield ("serial port", device.port), ErrorCode.XML_ERROR
+        case _:
+            pass

@@ -1,0 +1,143 @@
+"""Values that several elements share: PCI addresses, MAC addresses, paths, sizes, aliases."""
+
+from __future__ import annotations
+
+import re
+
+from pyvirt_trio.errors import DefinitionError
+from pyvirt_trio.models import PciAddress
+from pyvirt_trio.xml.defaults import USER_ALIAS_PREFIX
+from pyvirt_trio.xml.element import Element, element
+from pyvirt_trio.xml.reader import Reader, parse_number, quoted
+
+_ALIAS = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+_MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}")
+
+# virScaleInteger: k, m, g, t, p, e, alone or with "iB" in powers of 1024, with "B" in powers of
+# 1000, in any case.
+_UNIT = re.compile(r"([kmgtpe])(ib|b|)", re.IGNORECASE)
+_PREFIXES = "kmgtpe"
+
+_MAX_MEMORY_BYTES = 2**63 - 1
+"""libvirt's own limit (LLONG_MAX)."""
+
+
+# -- PCI addresses -------------------------------------------------------------------------------
+
+
+def read_pci_address(reader: Reader, *, max_domain: int = 0xFFFFFFFF) -> PciAddress:
+    """The four numbers of ``<address>``; each one that is missing is 0, as in libvirt."""
+    return PciAddress(
+        domain=reader.integer("domain", default=0, maximum=max_domain),
+        bus=reader.integer("bus", default=0, maximum=0xFF),
+        slot=reader.integer("slot", default=0, maximum=0x1F),
+        function=reader.integer("function", default=0, maximum=7),
+    )
+
+
+def read_guest_address(reader: Reader) -> PciAddress | None:
+    """Where the guest sees a device, or ``None`` for "choose one".
+
+    An address whose domain, bus and slot are all 0 belongs to the host bridge; libvirt takes it
+    as "choose one", too.
+    """
+    address = reader.child("address")
+    if address is None:
+        return None
+    address.choice("type", "pci")
+    found = read_pci_address(address, max_domain=0)
+    if found.bus or found.slot:
+        return found
+    if found.function:
+        raise address.wrong("invalid PCI address, bus or slot must not be 0")
+    return None
+
+
+def pci_address_element(address: PciAddress, *, type_: str | None = None) -> Element:
+    """``<address>`` as libvirt prints it."""
+    numbers = {
+        "domain": f"0x{address.domain:04x}",
+        "bus": f"0x{address.bus:02x}",
+        "slot": f"0x{address.slot:02x}",
+        "function": f"0x{address.function:x}",
+    }
+    return element("address", {"type": type_, **numbers})
+
+
+def guest_address_element(address: PciAddress) -> Element:
+    """``<address type='pci'>`` for an address that ``read_guest_address`` gives back."""
+    if address.domain or not (address.bus or address.slot):
+        raise DefinitionError(f"{address} is not an address a device of a guest can have")
+    return pci_address_element(address, type_="pci")
+
+
+# -- names ---------------------------------------------------------------------------------------
+
+
+def read_alias(reader: Reader, *, keep: bool) -> str | None:
+    """The alias that counts: one the user chose, or any when ``keep``."""
+    alias = reader.child("alias")
+    if alias is None:
+        return None
+    name = alias.required("name")
+    if not keep and not name.startswith(USER_ALIAS_PREFIX):
+        return None
+    # It becomes part of QEMU's command line and of object paths.
+    if _ALIAS.fullmatch(name) is None:
+        raise alias.wrong(
+            f"invalid alias {quoted(name)}, expected 1 to 128 of a-z A-Z 0-9 _ - .",
+            attribute="name",
+        )
+    return name
+
+
+def read_mac(reader: Reader) -> str:
+    """A unicast MAC address in lower case."""
+    mac = reader.required("address").lower()
+    if _MAC.fullmatch(mac) is None:
+        raise reader.wrong(
+            f"invalid MAC address {quoted(mac)}, expected a form like 52:54:00:12:34:56",
+            attribute="address",
+        )
+    if int(mac[:2], 16) & 1:
+        raise reader.wrong(f"expected a unicast MAC address, found {mac}", attribute="address")
+    return mac
+
+
+def checked_path(reader: Reader, path: str, *, attribute: str | None = None) -> str:
+    """``path``, which is absolute (a daemon's working directory means nothing to its clients)."""
+    if not path.startswith("/"):
+        raise reader.wrong(f"{quoted(path)} is not an absolute path", attribute=attribute)
+    return path
+
+
+# -- sizes ---------------------------------------------------------------------------------------
+
+
+def read_memory_kib(reader: Reader) -> int:
+    """A memory size in KiB, rounded up, from any of libvirt's units (KiB when none is given)."""
+    unit = reader.attribute("unit") or "KiB"
+    scale = _unit_bytes(unit)
+    if scale is None:
+        raise reader.wrong(
+            f"unknown unit {quoted(unit)}, expected b, bytes, or one of k M G T P E, alone or "
+            "followed by iB or B",
+            attribute="unit",
+        )
+    text = reader.text.strip()
+    count = parse_number(text) if not text.startswith("0") else None
+    if not count or count * scale > _MAX_MEMORY_BYTES:
+        raise reader.wrong(
+            f"invalid size {quoted(text)}, expected a number from 1 to {_MAX_MEMORY_BYTES // scale}"
+        )
+    return -(-count * scale // 1024)
+
+
+def _unit_bytes(unit: str) -> int | None:
+    if unit.lower() in ("b", "byte", "bytes"):
+        return 1
+    match = _UNIT.fullmatch(unit)
+    if match is None:
+        return None
+    base = 1000 if match[2].lower() == "b" else 1024
+    return int(base ** (_PREFIXES.index(match[1].lower()) + 1))
