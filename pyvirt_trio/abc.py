@@ -1,13 +1,13 @@
 """The seam between this library and the machine it runs on.
 
-Everything the library wants from the outside goes through one `Host`: files and links (sysfs and its
-own state), processes, byte streams, the wall clock and fresh identities. `pyvirt_trio.host.real`
-implements it for a Linux machine, `pyvirt_sim.host` for a simulated one, and the library cannot tell
-them apart. Monotonic time is Trio's own clock and is not part of the seam.
+Everything the library wants from the outside goes through one `Host`: files and links (sysfs and
+its own state), processes, byte streams, the wall clock and fresh identities.
+`pyvirt_trio.host.real` implements it for a Linux machine, `pyvirt_sim.host` for a simulated one,
+and the library cannot tell them apart. Monotonic time is Trio's own clock and not part of the seam.
 
 Rules for implementers
-    1. Every ``async`` method is a checkpoint and may be cancelled; what cancellation leaves behind is
-       stated at the method.
+    1. Every ``async`` method is a checkpoint and may be cancelled; what cancellation leaves behind
+       is stated at the method.
     2. Failures are ``OSError`` with the errno a Linux kernel would give.
     3. Nothing here decides anything: no retries, no defaults, no order other than the stated one.
 """

@@ -8,7 +8,6 @@
     ├── NotFoundError              no such domain, device or node device
     ├── ConflictError
     │   ├── AlreadyExistsError     the name, UUID or alias is taken
-    │   ├── JobActiveError         another change to this domain is under way
     │   └── DeviceInUseError       a host device belongs to a domain
     ├── MonitorError
     │   ├── CommandFailedError     QEMU answered with an error
@@ -120,15 +119,6 @@ class AlreadyExistsError(ConflictError):
     """The name, UUID or alias is taken by another object. Nothing was changed."""
 
 
-class JobActiveError(ConflictError):
-    """The domain is being changed by another call, which the message names.
-
-    Nothing was changed. Trying again makes sense once that call has ended.
-    """
-
-    code = ErrorCode.OPERATION_TIMEOUT
-
-
 class DeviceInUseError(ConflictError):
     """A host device is assigned to a domain, which the message names.
 
@@ -145,7 +135,7 @@ class MonitorError(PyvirtError):
 
 
 class CommandFailedError(MonitorError):
-    """QEMU refused a command. QEMU's state is as before the command, unless its text says otherwise.
+    """QEMU refused a command. Its state is as before, unless its text says otherwise.
 
     Args:
         command: The QMP command, for example ``device_add``.
@@ -161,7 +151,7 @@ class CommandFailedError(MonitorError):
 
 
 class RemoteProtocolError(MonitorError):
-    """The peer sent something that is not QMP. The session is over; what it was doing is unknown."""
+    """The peer sent something that is not QMP. The session is over; its state is unknown."""
 
 
 class MonitorClosedError(MonitorError):

@@ -88,7 +88,7 @@ class DomainStopped(DomainEvent):
 
 @attrs.frozen(kw_only=True)
 class DeviceAdded(DomainEvent):
-    """A device was plugged into the running domain and is in its definition (libvirt's event 19)."""
+    """A device was plugged in and is in the live definition (libvirt's event 19)."""
 
     alias: str
 

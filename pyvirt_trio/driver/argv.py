@@ -1,0 +1,60 @@
+"""A definition as a QEMU command line."""
+
+from __future__ import annotations
+
+import json
+
+from pyvirt_trio.driver.backends import backends, frontend
+from pyvirt_trio.models.devices import Serial
+from pyvirt_trio.models.domain import DomainDefinition
+
+
+def build_argv(definition: DomainDefinition, *, monitor_path: str) -> list[str]:
+    """The command that starts ``definition`` with its processors stopped.
+
+    Args:
+        definition: Placed and named; see `placement`.
+        monitor_path: Where QEMU listens for one QMP client.
+
+    Returns:
+        Program and arguments. QEMU creates nothing that is not written there
+        (``-nodefaults``, ``-no-user-config``) and waits for ``cont`` (``-S``).
+    """
+    system = definition.os
+    argv = [definition.emulator or f"qemu-system-{system.arch}"]
+    argv += ["-name", f"guest={_escaped(definition.name)}", "-uuid", str(definition.uuid)]
+    accelerator = "kvm" if definition.virt_type == "kvm" else "tcg"
+    argv += ["-machine", f"{system.machine},accel={accelerator}"]
+    argv += ["-cpu", "host" if accelerator == "kvm" else "max"]
+    argv += ["-m", f"size={definition.memory_kib}k", "-smp", str(definition.vcpu_count)]
+    argv += ["-no-user-config", "-nodefaults", "-display", "none", "-S"]
+    socket = f"socket,id=charmonitor,path={_escaped(monitor_path)},server=on,wait=off"
+    argv += ["-chardev", socket, "-mon", "chardev=charmonitor,id=monitor,mode=control"]
+    for option, value in (
+        ("-kernel", system.kernel),
+        ("-initrd", system.initrd),
+        ("-append", system.cmdline),
+    ):
+        if value is not None:
+            argv += [option, value]
+    for device in definition.devices:
+        if isinstance(device, Serial):
+            argv += ["-chardev", _serial_chardev(device)]
+        for backend in backends(device):
+            argv += [backend.option, json.dumps(backend.properties)]
+        properties = frontend(device)
+        if properties is not None:
+            argv += ["-device", json.dumps(properties)]
+    return argv
+
+
+def _serial_chardev(device: Serial) -> str:
+    identity = f"id=char{device.alias}"
+    if device.log_file is None:
+        return f"null,{identity}"
+    return f"file,{identity},path={_escaped(device.log_file)},append=on"
+
+
+def _escaped(value: str) -> str:
+    """``value`` for QEMU's ``key=value,...`` options, where a comma is written twice."""
+    return value.replace(",", ",,")

@@ -1,0 +1,176 @@
+"""Each device type in QEMU's terms: what it needs behind it, and the device itself.
+
+One description serves the command line and the monitor, because QEMU takes the same JSON in both
+places: ``-netdev`` and ``netdev_add``, ``-object`` and ``object-add``, ``-blockdev`` and
+``blockdev-add``, ``-device`` and ``device_add``. Names of backends follow libvirt's and derive from
+the alias alone, so the removal of a device needs no memory of its creation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+
+from pyvirt_trio.models.devices import (
+    Controller,
+    Device,
+    Disk,
+    HostDevice,
+    Interface,
+    Rng,
+    Serial,
+)
+
+
+@attrs.frozen
+class Backend:
+    """Something that must exist in QEMU before a device, and be deleted after it.
+
+    Args:
+        option: How it is written on the command line.
+        add: QMP command that creates it with ``properties``.
+        delete: QMP command that deletes it.
+        key: Name of the argument that identifies it, in both commands.
+        properties: All its properties.
+    """
+
+    option: str
+    add: str
+    delete: str
+    key: str
+    properties: dict[str, Any]
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The arguments of ``delete``."""
+        return {self.key: self.properties[self.key]}
+
+
+def backends(device: Device) -> tuple[Backend, ...]:
+    """What ``device`` needs in QEMU, in the order of creation. The device has its alias."""
+    describe = _BACKENDS.get(type(device))
+    return describe(device) if describe else ()
+
+
+def frontend(device: Device) -> dict[str, Any] | None:
+    """The arguments of ``device_add`` for ``device``; ``None`` for what the machine has anyway."""
+    return _FRONTENDS[type(device)](device)
+
+
+def _network_backend(device: Interface) -> tuple[Backend, ...]:
+    properties = {"type": "user", "id": f"host{device.alias}"}
+    return (Backend("-netdev", "netdev_add", "netdev_del", "id", properties),)
+
+
+def _random_backend(device: Rng) -> tuple[Backend, ...]:
+    properties = {"qom-type": "rng-random", "id": f"obj{device.alias}", "filename": device.source}
+    return (Backend("-object", "object-add", "object-del", "id", properties),)
+
+
+def _image_nodes(device: Disk) -> tuple[Backend, ...]:
+    storage = {
+        "driver": "file",
+        "filename": device.source_file,
+        "node-name": f"{device.alias}-storage",
+        "read-only": device.is_readonly,
+    }
+    image = {
+        "driver": device.image_format,
+        "file": storage["node-name"],
+        "node-name": f"{device.alias}-format",
+        "read-only": device.is_readonly,
+    }
+    return tuple(
+        Backend("-blockdev", "blockdev-add", "blockdev-del", "node-name", properties)
+        for properties in (storage, image)
+    )
+
+
+def _controller(device: Controller) -> dict[str, Any] | None:
+    if device.model == "pcie-root":
+        return None
+    properties: dict[str, Any] = {
+        "driver": "pcie-root-port",
+        "port": device.index,
+        "chassis": device.index,
+        "id": device.alias,
+        **_place(device),
+    }
+    if not device.is_hotpluggable:
+        properties["hotplug"] = False
+    if device.address is not None and device.address.function == 0:
+        properties["multifunction"] = True
+    return properties
+
+
+def _interface(device: Interface) -> dict[str, Any]:
+    return {
+        "driver": "virtio-net-pci",
+        "netdev": f"host{device.alias}",
+        "id": device.alias,
+        "mac": device.mac,
+        **_place(device),
+    }
+
+
+def _rng(device: Rng) -> dict[str, Any]:
+    return {
+        "driver": "virtio-rng-pci",
+        "rng": f"obj{device.alias}",
+        "id": device.alias,
+        **_place(device),
+    }
+
+
+def _disk(device: Disk) -> dict[str, Any]:
+    return {
+        "driver": "virtio-blk-pci",
+        "drive": f"{device.alias}-format",
+        "id": device.alias,
+        **_place(device),
+    }
+
+
+def _serial(device: Serial) -> dict[str, Any]:
+    return {
+        "driver": "isa-serial",
+        "chardev": f"char{device.alias}",
+        "id": device.alias,
+        "index": device.port,
+    }
+
+
+def _host_device(device: HostDevice) -> dict[str, Any]:
+    return {
+        "driver": "vfio-pci",
+        "host": str(device.source),
+        "id": device.alias,
+        **_place(device),
+    }
+
+
+def _place(device: Device) -> dict[str, Any]:
+    """Where on which bus; the form is QEMU's ``slot`` or ``slot.function`` in hexadecimal."""
+    place = device.address
+    assert place is not None, f"{device} has not been placed"
+    bus = f"pci.{place.bus}" if place.bus else "pcie.0"
+    function = f".{place.function:#x}" if place.function else ""
+    return {"bus": bus, "addr": f"{place.slot:#x}{function}"}
+
+
+_BACKENDS: dict[type[Device], Callable[[Any], tuple[Backend, ...]]] = {
+    Interface: _network_backend,
+    Rng: _random_backend,
+    Disk: _image_nodes,
+}
+
+_FRONTENDS: dict[type[Device], Callable[[Any], dict[str, Any] | None]] = {
+    Controller: _controller,
+    Interface: _interface,
+    Rng: _rng,
+    Disk: _disk,
+    Serial: _serial,
+    HostDevice: _host_device,
+}

@@ -1,0 +1,105 @@
+"""Plugging a device into a running domain (``qemuDomainAttachDeviceLive``)."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import trio
+
+from pyvirt_trio.driver.backends import Backend, backends, frontend
+from pyvirt_trio.driver.placement import complete_device, name_device
+from pyvirt_trio.driver.removal import REMOVAL_TABLE
+from pyvirt_trio.errors import DefinitionError, ErrorCode, MonitorError, OutcomeUnknownError
+from pyvirt_trio.models.devices import Controller, Device, HostDevice
+from pyvirt_trio.models.domain import DomainDefinition
+from pyvirt_trio.models.events import DeviceAdded
+
+if TYPE_CHECKING:
+    from pyvirt_trio.driver.life import Life
+
+
+async def plug(life: Life, device: Device) -> Device:
+    """Add ``device`` to the running domain; the caller holds the domain's job.
+
+    Host devices are prepared first, then backends are created, then the device, then the definition
+    has it and `DeviceAdded` is announced. A failure undoes all that in reverse.
+
+    Returns:
+        The device as it is in the live definition: named and placed.
+
+    Raises:
+        DefinitionError: This type cannot be plugged, or there is no free port.
+        AlreadyExistsError: Its alias is taken.
+        CommandFailedError: QEMU refused.
+        DeviceInUseError, InvalidStateError, HostError: See `HostDeviceManager.prepare`; the
+            second also when the domain stops meanwhile.
+
+    Cancellation:
+        The device is plugged and announced, or nothing of it is left: what has been sent to QEMU
+        is completed first.
+    """
+    live = life.domain.view.live
+    assert live is not None, "a life has a live definition"
+    device = _pluggable(device)
+    device = complete_device(device, live.devices, life.host.fresh_uuid)
+    device = name_device(device, live.devices)
+    require_hotpluggable(live, device)
+    mine = [device] if isinstance(device, HostDevice) else []
+    await life.host_devices.prepare(life.owner, mine)
+    created: list[Backend] = []
+    try:
+        with trio.CancelScope(shield=True):  # bounded: QEMU answers these without the guest
+            await _create(life, device, created)
+        life.require_running()
+    except BaseException:
+        with trio.CancelScope(shield=True):
+            await _delete(life, created)
+            await life.host_devices.release(life.owner, mine)
+        raise
+    with life.domain.journal.commit() as commit:
+        assert device.alias is not None, "name_device has named it"
+        commit.update(life.domain, live=life.definition.with_device(device))
+        commit.announce(DeviceAdded(**life.stamp, alias=device.alias))
+    return device
+
+
+def _pluggable(device: Device) -> Device:
+    if type(device) not in REMOVAL_TABLE:
+        kind = type(device).__name__.lower()
+        raise DefinitionError(
+            f"live attach of device '{kind}' is not supported",
+            code=ErrorCode.OPERATION_UNSUPPORTED,
+        )
+    return device
+
+
+def require_hotpluggable(live: DomainDefinition, device: Device) -> None:
+    """Refuse a device whose port was declared ``hotplug='off'``.
+
+    Raises:
+        DefinitionError: It was.
+    """
+    assert device.address is not None, "complete_device has placed it"
+    ports = [port for port in live.devices if isinstance(port, Controller)]
+    for port in ports:
+        if port.index == device.address.bus and not port.is_hotpluggable:
+            raise DefinitionError(
+                f"PCI controller {port.alias} does not support hotplug",
+                code=ErrorCode.OPERATION_FAILED,
+            )
+
+
+async def _create(life: Life, device: Device, created: list[Backend]) -> None:
+    for backend in backends(device):
+        await life.execute(backend.add, backend.properties)
+        created.append(backend)
+    properties = frontend(device)
+    assert properties is not None, "pluggable devices have a front end"
+    await life.execute("device_add", properties)
+
+
+async def _delete(life: Life, created: list[Backend]) -> None:
+    for backend in reversed(created):
+        with contextlib.suppress(MonitorError, OutcomeUnknownError):  # the first error counts
+            await life.execute(backend.delete, backend.identity)

@@ -1,0 +1,282 @@
+"""One hypervisor: all domains below one root directory, and the host's PCI devices.
+
+`open_hypervisor` is the way in. It is libvirt's embedded driver (``qemu:///embed?root=DIR``) with
+structured concurrency: everything that runs, runs inside the ``async with``.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import parse_qs, urlsplit
+
+import attrs
+import trio
+
+from pyvirt_trio.abc import Host
+from pyvirt_trio.driver.domain import Domain, DomainView
+from pyvirt_trio.driver.hostdevs import HostDeviceManager
+from pyvirt_trio.driver.journal import Journal, Subscription
+from pyvirt_trio.driver.life import Life
+from pyvirt_trio.driver.nodedev import NodeDevice
+from pyvirt_trio.driver.placement import place_devices
+from pyvirt_trio.driver.store import Store, require_file_name
+from pyvirt_trio.errors import (
+    AlreadyExistsError,
+    ConflictError,
+    DefinitionError,
+    ErrorCode,
+    NotFoundError,
+)
+from pyvirt_trio.host.pci import PciBus
+from pyvirt_trio.models.addresses import PciAddress
+from pyvirt_trio.models.domain import DomainDefinition
+from pyvirt_trio.models.events import DomainDefined
+from pyvirt_trio.xml.domain import parse_domain
+
+
+@attrs.frozen(kw_only=True)
+class HypervisorView:
+    """Everything an observer follows, at one moment.
+
+    Args:
+        sequence: Number of the latest event that is already part of this view.
+        domains: All domains, sorted by name.
+        active_devices: Host devices assigned to domains (activeDevs), sorted.
+        inactive_devices: Host devices on vfio-pci that belong to nobody (inactiveDevs), sorted.
+    """
+
+    sequence: int
+    domains: tuple[DomainView, ...]
+    active_devices: tuple[PciAddress, ...]
+    inactive_devices: tuple[PciAddress, ...]
+
+
+class Hypervisor:
+    """Manages the domains of one root. Made by `open_hypervisor`."""
+
+    def __init__(self, host: Host, store: Store, nursery: trio.Nursery) -> None:
+        self.journal = Journal()
+        self.host_devices = HostDeviceManager(host)
+        self.store = store
+        self.nursery = nursery
+        self._host = host
+        self._bus = PciBus(host)
+        self._domains: dict[str, Domain] = {}
+        self.definition_lock = trio.Lock()
+
+    @property
+    def root(self) -> str:
+        """Its state directory."""
+        return self.store.root
+
+    def view(self) -> HypervisorView:
+        """All domains and host devices as they are now."""
+        return HypervisorView(
+            sequence=self.journal.sequence,
+            domains=tuple(domain.view for domain in self.domains()),
+            active_devices=self.host_devices.active,
+            inactive_devices=self.host_devices.inactive,
+        )
+
+    def subscribe(self) -> tuple[HypervisorView, Subscription]:
+        """A view of everything and, without a gap, every event that changes it.
+
+        Returns:
+            The view, and a `Subscription` to iterate over. Its first record is the first event that
+            is not part of the view. When an event is received, every query agrees with it.
+        """
+        return self.view(), self.journal.subscribe()
+
+    def domains(self) -> list[Domain]:
+        """All domains, sorted by name (``virConnectListAllDomains``)."""
+        return [self._domains[name] for name in sorted(self._domains)]
+
+    def domain(self, name_or_uuid: str | uuid.UUID) -> Domain:
+        """The domain with that name or UUID (``virDomainLookupByName``, ``...ByUUID``).
+
+        Raises:
+            NotFoundError: There is none.
+        """
+        for domain in self._domains.values():
+            if name_or_uuid in (domain.name, domain.uuid):
+                return domain
+        kind = "uuid" if isinstance(name_or_uuid, uuid.UUID) else "name"
+        raise NotFoundError(f"no domain with matching {kind} '{name_or_uuid}'")
+
+    async def define(self, xml: str) -> Domain:
+        """A persistent domain with this definition exists (``virDomainDefineXML``).
+
+        A domain of the same name and UUID gets it as its new persistent definition; if it runs, it
+        goes on running as it is.
+
+        Args:
+            xml: A ``<domain>`` document. What it leaves out (UUID, addresses, MACs, ports) is
+                chosen and kept.
+
+        Returns:
+            The domain; its definition is on disk.
+
+        Raises:
+            DefinitionError: The XML is wrong.
+            AlreadyExistsError: The name or the UUID belongs to another domain.
+            HostError: The definition could not be saved; nothing has changed.
+
+        Events:
+            `DomainDefined` before this returns.
+
+        Cancellation:
+            The domain is defined and announced, or nothing has changed.
+        """
+        async with self.definition_lock:
+            definition = self._parse(xml)
+            definition = place_devices(definition, self._host.fresh_uuid)
+            existing = self._domains.get(definition.name)
+            with trio.CancelScope(shield=True):  # one small file: file and record agree
+                await self.store.save(definition)
+            return self._record(definition, existing)
+
+    async def node_devices(self) -> list[NodeDevice]:
+        """The host's PCI devices, sorted by address (``virConnectListAllNodeDevices``)."""
+        return [self._node_device(address) for address in await self._bus.addresses()]
+
+    async def node_device(self, name: str) -> NodeDevice:
+        """The host's device with that name, such as ``pci_0000_01_00_0``.
+
+        Raises:
+            NotFoundError: There is none.
+        """
+        for device in await self.node_devices():
+            if device.name == name:
+                return device
+        raise NotFoundError(
+            f"no node device with matching name '{name}'", code=ErrorCode.NO_NODE_DEVICE
+        )
+
+    def new_life(self, domain: Domain) -> Life:
+        """The next life of ``domain``, not yet begun."""
+        number = domain.view.life + 1
+        with self.journal.commit() as commit:
+            commit.update(domain, life=number)
+        return Life(
+            domain,
+            number,
+            host=self._host,
+            host_devices=self.host_devices,
+            paths=self.store.life_paths(domain.name),
+        )
+
+    def drop_if_gone(self, domain: Domain) -> None:
+        """Forget a domain that neither persists nor runs; called inside a commit."""
+        if not domain.is_persistent and not domain.status.is_active:
+            self._domains.pop(domain.name, None)
+
+    def restore(self, definitions: list[DomainDefinition]) -> None:
+        """Take definitions from disk, without events: they were announced when they were made."""
+        for definition in definitions:
+            self._domains[definition.name] = self._new_domain(definition)
+
+    def _record(self, definition: DomainDefinition, existing: Domain | None) -> Domain:
+        domain = existing or self._new_domain(definition)
+        with self.journal.commit() as commit:
+            commit.update(domain, persistent=definition)
+            self._domains[domain.name] = domain
+            commit.announce(
+                DomainDefined(
+                    domain=domain.name,
+                    uuid=domain.uuid,
+                    life=domain.view.life,
+                    is_update=existing is not None,
+                )
+            )
+        return domain
+
+    def _parse(self, xml: str) -> DomainDefinition:
+        definition = parse_domain(xml, fresh_uuid=self._host.fresh_uuid)
+        require_file_name(definition.name)
+        for domain in self._domains.values():
+            is_same_name = domain.name == definition.name
+            is_same_uuid = domain.uuid == definition.uuid
+            if is_same_name and not is_same_uuid:
+                raise AlreadyExistsError(
+                    f"domain '{domain.name}' already exists with uuid {domain.uuid}"
+                )
+            if is_same_uuid and not is_same_name:
+                raise AlreadyExistsError(
+                    f"domain '{domain.name}' is already defined with uuid {domain.uuid}"
+                )
+        return definition
+
+    def _new_domain(self, definition: DomainDefinition) -> Domain:
+        view = DomainView(name=definition.name, uuid=definition.uuid, persistent=definition)
+        return Domain(self, view)
+
+    def _node_device(self, address: PciAddress) -> NodeDevice:
+        return NodeDevice(address, self._bus, self.host_devices)
+
+
+@asynccontextmanager
+async def open_hypervisor(uri: str, *, host: Host | None = None) -> AsyncIterator[Hypervisor]:
+    """A hypervisor that manages the domains below one root, for the length of a block.
+
+    Domains live inside the block: leaving it destroys those that run. Definitions stay on disk.
+
+    Args:
+        uri: ``qemu:///embed?root=DIR`` with an absolute directory, created if need be.
+        host: The machine to run on; this one when ``None``.
+
+    Raises:
+        DefinitionError: The URI is none of these, or a stored definition is damaged.
+        ConflictError: Another process manages this root.
+        HostError: The root cannot be used.
+
+    Cancellation:
+        Running domains are destroyed and host devices given back before the block is left; see
+        `Domain.destroy`.
+    """
+    root = _root_of(uri)
+    if host is None:
+        from pyvirt_trio.host.real import RealHost
+
+        host = RealHost()
+    store = Store(host, root)
+    await store.prepare()
+    async with _root_lock(host, store):
+        definitions = await store.load()
+        failure: Exception | None = None
+        async with trio.open_nursery() as nursery:
+            hypervisor = Hypervisor(host, store, nursery)
+            hypervisor.restore(definitions)
+            try:
+                yield hypervisor
+            except Exception as error:  # noqa: BLE001 - raised again, outside the nursery,
+                failure = error  # which would wrap it in a group
+            nursery.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
+
+
+@asynccontextmanager
+async def _root_lock(host: Host, store: Store) -> AsyncIterator[None]:
+    lock = host.lock(store.lock_file)
+    try:
+        await lock.__aenter__()
+    except BlockingIOError as error:
+        raise ConflictError(f"{store.root} is managed by another process") from error
+    try:
+        yield
+    finally:
+        await lock.__aexit__(None, None, None)
+
+
+def _root_of(uri: str) -> str:
+    parts = urlsplit(uri)
+    roots = parse_qs(parts.query).get("root", [])
+    is_embedded = (parts.scheme, parts.netloc, parts.path) == ("qemu", "", "/embed")
+    if not is_embedded or len(roots) != 1 or not roots[0].startswith("/"):
+        raise DefinitionError(
+            f"{uri!r} is not a URI such as qemu:///embed?root=/srv/vms",
+            code=ErrorCode.INVALID_ARG,
+        )
+    return roots[0].rstrip("/")

@@ -1,0 +1,68 @@
+"""Finding the device somebody means, by alias or by a description of it.
+
+libvirt compares only what identifies a device of each type (``virDomainNetFindIdx``,
+``virDomainHostdevFind`` and so on): a description may leave out the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pyvirt_trio.errors import ConflictError, ErrorCode, NotFoundError
+from pyvirt_trio.models.devices import Device, Disk, HostDevice, Interface, Rng, Serial
+from pyvirt_trio.models.domain import DomainDefinition
+from pyvirt_trio.xml.devices import parse_device
+
+_IDENTITY: dict[type[Device], Callable[[Any], object]] = {
+    Disk: lambda disk: disk.target,
+    Interface: lambda interface: interface.mac,
+    HostDevice: lambda device: device.source,
+    Rng: lambda rng: rng.source,
+    Serial: lambda serial: serial.port,
+}
+
+
+def find_device(definition: DomainDefinition, wanted: str) -> Device:
+    """The device of a live definition that ``wanted`` means.
+
+    Args:
+        definition: A live definition; its devices have aliases.
+        wanted: An alias, or one XML element that describes the device.
+
+    Raises:
+        NotFoundError: There is none.
+        ConflictError: The description fits several.
+        DefinitionError: The description is not valid XML for a device.
+    """
+    if not wanted.lstrip().startswith("<"):
+        device = definition.device(wanted)
+        if device is None:
+            raise NotFoundError(
+                f"no device found with alias {wanted}", code=ErrorCode.INTERNAL_ERROR
+            )
+        return device
+    description = parse_device(wanted)
+    matches = [device for device in definition.devices if _fits(description, device)]
+    if not matches:
+        raise NotFoundError(
+            f"device not found: the domain has no such {type(description).__name__.lower()}",
+            code=ErrorCode.DEVICE_MISSING,
+        )
+    if len(matches) > 1:
+        raise ConflictError("multiple devices matching the description found")
+    return matches[0]
+
+
+def _fits(description: Device, device: Device) -> bool:
+    if type(description) is not type(device):
+        return False
+    if description.alias is not None and description.alias != device.alias:
+        return False
+    if description.address is not None and description.address != device.address:
+        return False
+    identity = _IDENTITY.get(type(device))
+    if identity is None:
+        return True
+    wanted = identity(description)
+    return wanted is None or wanted == identity(device)

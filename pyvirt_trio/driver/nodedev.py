@@ -1,0 +1,42 @@
+"""A PCI device of the host, as libvirt's node device calls see it."""
+
+from __future__ import annotations
+
+from pyvirt_trio.driver.hostdevs import HostDeviceManager
+from pyvirt_trio.host.pci import PciBus
+from pyvirt_trio.models.addresses import PciAddress
+from pyvirt_trio.models.nodedev import PciNodeDevice
+
+
+class NodeDevice:
+    """A handle of one device of the host. It holds nothing: the device may vanish at any time."""
+
+    def __init__(self, address: PciAddress, bus: PciBus, manager: HostDeviceManager) -> None:
+        self.address = address
+        self._bus = bus
+        self._manager = manager
+
+    def __repr__(self) -> str:
+        return f"<NodeDevice {self.name}>"
+
+    @property
+    def name(self) -> str:
+        """libvirt's name, such as ``pci_0000_01_00_0``."""
+        return self.address.node_device_name
+
+    async def describe(self) -> PciNodeDevice:
+        """What sysfs says of it now (``virNodeDeviceGetXMLDesc``).
+
+        Raises:
+            NotFoundError: It has vanished.
+            HostError: sysfs cannot be read.
+        """
+        return await self._bus.describe(self.address)
+
+    async def detach(self) -> None:
+        """It is on vfio-pci, ready for a domain; see `HostDeviceManager.detach`."""
+        await self._manager.detach(self.address)
+
+    async def reattach(self) -> None:
+        """It is with the host's own driver again; see `HostDeviceManager.reattach`."""
+        await self._manager.reattach(self.address)

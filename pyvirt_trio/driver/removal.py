@@ -1,0 +1,247 @@
+"""Removal is a table: what happens to a device between "please let go" and ``DeviceRemoved``.
+
+`REMOVAL_TABLE` gives the steps for each device type, in order, as data. One `Removal` executes its
+row, in the nursery of the life that the device belongs to, so that it goes on when the caller who
+asked for it has lost interest, and ends when the QEMU process does.
+
+Steps after the guest's consent run under the domain's job. Neighbouring steps of the kind that only
+changes records (`RecordStep`) run in one `Commit`; an event announced there reaches
+observers after every change made there.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeAlias
+
+import attrs
+import trio
+
+from pyvirt_trio.driver.backends import backends
+from pyvirt_trio.driver.journal import Commit
+from pyvirt_trio.errors import (
+    CommandFailedError,
+    HostError,
+    InvalidStateError,
+    PyvirtError,
+    UnplugRefusedError,
+)
+from pyvirt_trio.models.devices import Device, Disk, HostDevice, Interface, Rng
+from pyvirt_trio.models.events import DeviceRemovalFailed, DeviceRemoved
+
+if TYPE_CHECKING:
+    from pyvirt_trio.driver.life import Life
+
+
+@attrs.frozen
+class WorkStep:
+    """A step that talks to QEMU or the host and may take time."""
+
+    name: str
+    run: Callable[[Removal], Awaitable[None]]
+
+
+@attrs.frozen
+class RecordStep:
+    """A step that changes records or announces, in no time."""
+
+    name: str
+    apply: Callable[[Removal, Commit], None]
+
+
+Step: TypeAlias = WorkStep | RecordStep
+
+
+class Removal:
+    """One device on its way out of one life of a domain."""
+
+    def __init__(self, life: Life, device: Device, *, guest_let_go: bool = False) -> None:
+        assert device.alias is not None, "a device in a life has an alias"
+        self.life = life
+        self.device = device
+        self.alias = device.alias
+        self.asked = trio.Event()
+        self.answered = trio.Event()
+        self.finished = trio.Event()
+        self.is_refused = False
+        self.error: PyvirtError | None = None
+        if guest_let_go:
+            self.asked.set()
+            self.answered.set()
+
+    async def wait(self) -> None:
+        """Block until the device is gone and announced.
+
+        Raises:
+            UnplugRefusedError: The guest keeps the device.
+            CommandFailedError: QEMU refused; the device stays.
+            HostError: The device is gone from the domain, but the host could not take it back.
+            InvalidStateError: The life ended first.
+
+        Cancellation:
+            The removal goes on.
+        """
+        await self.finished.wait()
+        if self.error is not None:
+            raise self.error
+
+    async def run(self) -> None:
+        """Execute the row of the table for this device; ends as `wait` tells."""
+        row = REMOVAL_TABLE[type(self.device)]
+        consent = row.index(AWAIT_GUEST)
+        try:
+            if not self.asked.is_set():
+                async with self.life.domain.job.hold("detach-device"):
+                    await self._execute(row[:consent])
+                self.asked.set()
+            await AWAIT_GUEST.run(self)
+            async with self.life.domain.job.hold("remove-device"):
+                await self._execute(row[consent + 1 :])
+        except PyvirtError as error:
+            self.fail(error)
+        else:
+            self.fail(None)
+
+    def fail(self, error: PyvirtError | None) -> None:
+        """End the removal; ``None`` means that the device is gone. Only the first call counts."""
+        if self.finished.is_set():
+            return
+        self.error = self.error or error
+        self.life.removals.pop(self.alias, None)
+        self.asked.set()
+        self.finished.set()
+
+    async def _execute(self, steps: tuple[Step, ...]) -> None:
+        for kind, group in itertools.groupby(steps, key=type):
+            if kind is RecordStep:
+                with self.life.domain.journal.commit() as commit:
+                    for step in group:
+                        assert isinstance(step, RecordStep)
+                        step.apply(self, commit)
+            else:
+                for step in group:
+                    assert isinstance(step, WorkStep)
+                    await step.run(self)
+
+
+async def _ask_guest(removal: Removal) -> None:
+    """``device_del`` only asks; a device QEMU does not know any more needs no asking."""
+    try:
+        await removal.life.execute("device_del", {"id": removal.alias})
+    except CommandFailedError as error:
+        if error.error_class == "DeviceNotFound":
+            removal.answered.set()
+        elif not removal.answered.is_set():  # DEVICE_DELETED may overtake an error reply
+            raise
+
+
+async def _await_guest(removal: Removal) -> None:
+    await removal.answered.wait()
+    if removal.is_refused:
+        raise UnplugRefusedError(
+            f"unplug of device was rejected by the guest: {removal.alias}",
+        )
+
+
+async def _delete_backends(removal: Removal) -> None:
+    for backend in reversed(backends(removal.device)):
+        await removal.life.execute(backend.delete, backend.identity)
+
+
+async def _release_host_device(removal: Removal) -> None:
+    assert isinstance(removal.device, HostDevice)
+    try:
+        await removal.life.host_devices.release(removal.life.owner, [removal.device])
+    except HostError as error:
+        removal.error = error  # the device has left the domain all the same: go on and say so
+
+
+def _forget(removal: Removal, commit: Commit) -> None:
+    domain = removal.life.domain
+    live = domain.view.live
+    assert live is not None, "a removal ends with its life"
+    device = live.device(removal.alias)
+    assert device is not None, "a device leaves the definition only through its removal"
+    commit.update(domain, live=live.without_device(device))
+
+
+def _announce(removal: Removal, commit: Commit) -> None:
+    commit.announce(DeviceRemoved(**removal.life.stamp, alias=removal.alias))
+
+
+ASK_GUEST = WorkStep("ask the guest", _ask_guest)
+AWAIT_GUEST = WorkStep("await DEVICE_DELETED", _await_guest)
+DELETE_BACKENDS = WorkStep("delete the backends", _delete_backends)
+RELEASE_HOST_DEVICE = WorkStep("release the host device", _release_host_device)
+FORGET = RecordStep("forget it in the definition", _forget)
+ANNOUNCE = RecordStep("announce DeviceRemoved", _announce)
+
+REMOVAL_TABLE: dict[type[Device], tuple[Step, ...]] = {
+    Disk: (ASK_GUEST, AWAIT_GUEST, DELETE_BACKENDS, FORGET, ANNOUNCE),
+    Interface: (ASK_GUEST, AWAIT_GUEST, DELETE_BACKENDS, FORGET, ANNOUNCE),
+    Rng: (ASK_GUEST, AWAIT_GUEST, DELETE_BACKENDS, FORGET, ANNOUNCE),
+    HostDevice: (ASK_GUEST, AWAIT_GUEST, RELEASE_HOST_DEVICE, FORGET, ANNOUNCE),
+}
+"""The steps of a removal for each device type that can be unplugged, in order."""
+
+
+async def request_removal(life: Life, device: Device) -> Removal:
+    """Ask the guest to give ``device`` up (``qemuDomainDetachDeviceAlias``).
+
+    A removal that is already pending is joined, and the guest is asked again: it may have been
+    booting and deaf when it was asked first.
+
+    Returns:
+        The removal. QEMU has accepted the request; the guest has not answered yet, or has.
+
+    Raises:
+        CommandFailedError: QEMU refused the first request; the device stays.
+
+    Cancellation:
+        The request may have been sent; the removal then goes on.
+    """
+    assert device.alias is not None, "a device in a life has an alias"
+    pending = life.removals.get(device.alias)
+    if pending is None:
+        removal = life.begin_removal(Removal(life, device))
+        await removal.asked.wait()
+        if removal.error is not None and not removal.answered.is_set():
+            raise removal.error
+        return removal
+    await pending.asked.wait()
+    if not pending.answered.is_set():
+        try:
+            async with life.domain.job.hold("detach-device"):
+                await _ask_guest(pending)
+        except CommandFailedError:
+            pass  # "already in the process of unplug": the first request stands
+    return pending
+
+
+def device_deleted(life: Life, alias: str) -> None:
+    """QEMU's DEVICE_DELETED for a device with an id: the guest has let go of it."""
+    removal = life.removals.get(alias)
+    if removal is not None:
+        removal.answered.set()
+        return
+    live = life.domain.view.live
+    device = live.device(alias) if live is not None else None
+    if device is not None:  # nobody asked: the guest ejected it, or an asker had given up
+        life.begin_removal(Removal(life, device, guest_let_go=True))
+
+
+def unplug_refused(life: Life, alias: str) -> None:
+    """QEMU's DEVICE_UNPLUG_GUEST_ERROR: the guest keeps the device."""
+    with life.domain.journal.commit() as commit:
+        commit.announce(DeviceRemovalFailed(**life.stamp, alias=alias))
+    removal = life.removals.get(alias)
+    if removal is not None and not removal.answered.is_set():
+        removal.is_refused = True
+        removal.answered.set()
+
+
+def life_ended(life: Life) -> None:
+    """The QEMU process is gone: whoever waits for one of its devices is told so."""
+    for removal in list(life.removals.values()):
+        removal.fail(InvalidStateError(f"domain stopped before device {removal.alias} was removed"))
