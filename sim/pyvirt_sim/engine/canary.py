@@ -59,8 +59,7 @@ async def _canary() -> list[str]:
             nursery.start_soon(waiter, f"waiter {number}")
         nursery.start_soon(sender)
         log.append(await nursery.start(ready))
-        async for number in receive:
-            log.append(f"received {number}")
+        log.extend([f"received {number}" async for number in receive])
         with trio.move_on_after(2):
             await trio.sleep_forever()
         await trio.testing.wait_all_tasks_blocked()

@@ -1,14 +1,14 @@
 """Errors of the engine.
 
-    EngineError
-      DeadlockError          the program: every task waits and no deadline will ever come
-      StepLimitError         the program: it did not end within max_steps task steps
-      EscapeError            the program: it reached for the real world (socket, thread, signal)
-      ReplayDivergedError    the tape was recorded from another program, or the program is not
-                             deterministic
-      ChooserError           the chooser answered an index that was not on offer
-      TapeFormatError        the text or file is not a tape this version can read
-      UnsupportedTrioError   this Trio's internals behave differently from those known here
+EngineError
+  DeadlockError          the program: every task waits and no deadline will ever come
+  StepLimitError         the program: it did not end within max_steps task steps
+  EscapeError            the program: it reached for the real world (socket, thread, signal)
+  ReplayDivergedError    the tape was recorded from another program, or the program is not
+                         deterministic
+  ChooserError           the chooser answered an index that was not on offer
+  TapeFormatError        the text or file is not a tape this version can read
+  UnsupportedTrioError   this Trio's internals behave differently from those known here
 """
 
 from __future__ import annotations

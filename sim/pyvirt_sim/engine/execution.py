@@ -7,13 +7,15 @@ schedule within a step budget, and only then the reason comes out. Shields that 
 ending are lifted; a task that ignores even that is kept alive for good, and thereby quiet.
 """
 
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 import gc
 import itertools
 from contextvars import copy_context
 from math import inf
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import trio
 from outcome import Error
@@ -30,7 +32,7 @@ from pyvirt_sim.engine.errors import (
     EscapeError,
     StepLimitError,
 )
-from pyvirt_sim.engine.fence import fenced
+from pyvirt_sim.engine.fence import Fence
 from pyvirt_sim.engine.point import Chooser, Point, RunStart
 from pyvirt_sim.engine.record import Note, Record, Run, freeze
 from pyvirt_sim.engine.runner import (
@@ -178,9 +180,7 @@ class Execution:
     def note(self, actor: str, action: str, data: dict[str, object]) -> None:
         """Add a note to the record."""
         frozen = {key: freeze(value) for key, value in data.items()}
-        self.record.notes.append(
-            Note(len(self.order), self.clock.now_s, actor, action, frozen)
-        )
+        self.record.notes.append(Note(len(self.order), self.clock.now_s, actor, action, frozen))
 
     # -- details for reports ------------------------------------------------------------------
 
@@ -215,7 +215,7 @@ class Execution:
         self.step_limit = len(self.order) + WIND_DOWN_STEPS
         nursery = self.runner.system_nursery
         if nursery is not None:
-            nursery.cancel_scope.cancel(reason="the simulation was ended")
+            nursery.cancel_scope.cancel()
 
     def over_limit(self, task: Task) -> None:
         """End a program that has used up its steps."""
@@ -240,9 +240,7 @@ class Execution:
 
     def _blocked_tasks(self) -> list[BlockedTask]:
         return [
-            BlockedTask(
-                self.record.path(task._counter), task_location(task), task_waits_for(task)
-            )
+            BlockedTask(self.record.path(task._counter), task_location(task), task_waits_for(task))
             for task in self.living_tasks()
         ]
 
@@ -308,7 +306,8 @@ class Execution:
     def _loop(self, program: Any, args: tuple[Any, ...]) -> None:
         runner, queue = self.runner, self.queue
         runner.asyncgens.install_hooks(runner)
-        _run.GLOBAL_RUN_CONTEXT.runner = runner
+        context: Any = _run.GLOBAL_RUN_CONTEXT
+        context.runner = runner
         loop = _run.unrolled_run(runner, program, args, host_uses_signal_set_wakeup_fd=True)
         send = loop.send
         try:
@@ -346,7 +345,7 @@ class Execution:
         _current.append(self)
         internal: BaseException | None = None
         try:
-            with fenced(self):
+            with Fence(self):
                 self._loop(program, args)
         except trio.TrioInternalError as error:  # a system task crashed: Trio's verdict stands
             internal = error
@@ -378,7 +377,6 @@ class Execution:
 
 def _contains(error: BaseException | None, wanted: EngineError) -> bool:
     if isinstance(error, BaseExceptionGroup):
-        return any(_contains(one, wanted) for one in error.exceptions)
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        return any(_contains(one, wanted) for one in group.exceptions)
     return error is wanted
-
-

@@ -1,14 +1,19 @@
-"""Keep the program inside the simulation: threads run inline, signals and real waits are refused."""
+"""Keep the program inside the simulation.
+
+Threads run inline, in one step of a task of their own; signals are refused.
+"""
+
+# pyright: reportPrivateUsage=false
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import outcome
 import trio
-from trio import _signals, _threads
+import trio._signals
+import trio._threads
 
 from pyvirt_sim.engine.errors import EscapeError
 from pyvirt_sim.engine.where import call_site
@@ -16,10 +21,14 @@ from pyvirt_sim.engine.where import call_site
 if TYPE_CHECKING:
     from pyvirt_sim.engine.execution import Execution
 
-__all__ = ["fenced"]
+__all__ = ["Fence"]
+
+# The two modules, without their types: what they import for themselves is not declared public.
+_threads: Any = trio._threads
+_signals: Any = trio._signals
 
 
-class fenced:  # noqa: N801 - used as a function: `with fenced(execution):`
+class Fence:
     """While active, Trio's doors to threads and signals lead back into ``execution``."""
 
     def __init__(self, execution: Execution) -> None:
@@ -37,17 +46,16 @@ class fenced:  # noqa: N801 - used as a function: `with fenced(execution):`
         self,
         function: Callable[[], Any],
         deliver: Callable[[outcome.Outcome[Any]], object],
-        name: str | None = None,
+        _name: str | None = None,
     ) -> None:
         """Run a thread's function in one step of a task of its own, when the chooser says so."""
 
-        async def thread() -> None:  # one step: a real thread would not be interrupted by tasks
+        async def thread() -> None:  # one step: tasks do not interrupt a thread's own code
             deliver(outcome.capture(function))
 
         trio.lowlevel.spawn_system_task(thread, name="<thread>")
 
-    @contextmanager
-    def _refuse_signals(self, signals: Iterable[int], handler: object) -> Iterator[None]:
+    def _refuse_signals(self, _signals: object, _handler: object) -> NoReturn:
         raise self.execution.escape(
             EscapeError(
                 "trio.open_signal_receiver()",
@@ -55,4 +63,3 @@ class fenced:  # noqa: N801 - used as a function: `with fenced(execution):`
                 "let a task of the test call what the signal would trigger",
             )
         )
-        yield

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import attrs
 
@@ -53,7 +53,7 @@ def has_error(run: Run) -> bool:
 
 
 @contextmanager
-def frozen_heap() -> Iterator[None]:
+def frozen_heap() -> Generator[None]:
     """Keep the collector from walking what existed before the hunt, again and again."""
     gc.collect()
     gc.freeze()
@@ -108,6 +108,8 @@ def raise_if_interrupted(error: BaseException | None) -> None:
     while error is not None:
         if isinstance(error, KeyboardInterrupt):
             raise error
-        if isinstance(error, BaseExceptionGroup) and error.subgroup(KeyboardInterrupt):
-            raise KeyboardInterrupt from error
+        if isinstance(error, BaseExceptionGroup):
+            group = cast("BaseExceptionGroup[BaseException]", error)
+            if group.subgroup(KeyboardInterrupt) is not None:
+                raise KeyboardInterrupt from error
         error = error.__cause__

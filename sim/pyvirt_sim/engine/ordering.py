@@ -17,9 +17,9 @@ from __future__ import annotations
 
 import heapq
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import AsyncGeneratorType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import trio
 from trio._core import _asyncgens, _run
@@ -28,15 +28,16 @@ from pyvirt_sim.engine.errors import UnsupportedTrioError
 
 __all__ = ["OrderedSet", "SequencedDeadlines", "WeakOrderedSet", "install", "uninstall"]
 
-type_AsyncGenerator = AsyncGeneratorType[object, NoReturn]
+AsyncGenerator = AsyncGeneratorType[object, NoReturn]
 
 
 class OrderedSet(dict[Any, None]):
     """The part of ``set`` that Trio uses, iterating in insertion order, at the speed of a dict."""
 
     __slots__ = ()
-    add = dict.setdefault
-    remove = dict.__delitem__
+    # Bound to the C methods: a Python method would cost each entry of a cancel scope a call.
+    add: Callable[..., None] = cast("Any", dict).setdefault
+    remove: Callable[..., None] = cast("Any", dict).__delitem__
 
     def __init__(self, items: Iterable[Any] = ()) -> None:
         super().__init__(dict.fromkeys(items))
@@ -57,14 +58,14 @@ class WeakOrderedSet:
     __slots__ = ("_references",)
 
     def __init__(self) -> None:
-        self._references: dict[int, weakref.ref[type_AsyncGenerator]] = {}
+        self._references: dict[int, weakref.ref[AsyncGenerator]] = {}
 
-    def add(self, item: type_AsyncGenerator) -> None:
+    def add(self, item: AsyncGenerator) -> None:
         """Add ``item``; it leaves by itself when it is destroyed."""
         references, key = self._references, id(item)
         references[key] = weakref.ref(item, lambda _: references.pop(key, None))
 
-    def __iter__(self) -> Iterator[type_AsyncGenerator]:
+    def __iter__(self) -> Iterator[AsyncGenerator]:
         items = [reference() for reference in self._references.values()]
         return iter([item for item in items if item is not None])
 
@@ -106,9 +107,9 @@ _originals: list[tuple[Any, str, Any]] = []
 _factories: list[tuple[dict[str, Any], str, Any]] = []
 
 
-def _set_factory(cls: type, field: str, factory: Any) -> None:
+def _set_factory(cls: Any, field: str, factory: Any) -> None:
     """Replace the factory of an attrs field, which its __init__ reads from its own globals."""
-    namespace: dict[str, Any] = cls.__init__.__globals__  # type: ignore[misc]
+    namespace: dict[str, Any] = cls.__init__.__globals__
     name = f"__attr_factory_{field}"
     if name not in namespace:
         raise UnsupportedTrioError(
@@ -132,13 +133,15 @@ def install() -> None:
     namespace, name = task_counter_slot()
     if name not in namespace:
         raise UnsupportedTrioError(f"Trio {trio.__version__}: tasks are not numbered any more")
-    for owner, attribute, value in (
+    changes: list[tuple[Any, str, Any]] = [
         (_run.Task, "__hash__", _task_hash),
         (_run.Task, "__repr__", _task_repr),
         (_run.CancelScope, "__repr__", _scope_repr),
         (_asyncgens, "_ASYNC_GEN_SET", OrderedSet),
-    ):
-        _originals.append((owner, attribute, getattr(owner, attribute)))
+    ]
+    for owner, attribute, value in changes:
+        original: Any = getattr(owner, attribute)
+        _originals.append((owner, attribute, original))
         setattr(owner, attribute, value)
     # Shadows the builtin inside that one module: its `set(self.alive)` must keep the order.
     _asyncgens.set = OrderedSet  # type: ignore[attr-defined]

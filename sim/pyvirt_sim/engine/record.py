@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import attrs
 import trio
@@ -69,11 +69,12 @@ def freeze(value: Any) -> Any:
     if value is None or isinstance(value, (str, int, float, bytes)):
         return value
     if isinstance(value, (list, tuple)):
-        return tuple(freeze(item) for item in value)
+        return tuple(freeze(item) for item in cast("Sequence[Any]", value))
     if isinstance(value, (set, frozenset)):
-        return tuple(sorted((freeze(item) for item in value), key=repr))
+        return tuple(sorted((freeze(item) for item in cast("set[Any]", value)), key=repr))
     if isinstance(value, dict):
-        return {str(key): freeze(item) for key, item in value.items()}
+        mapping: dict[Any, Any] = value
+        return {str(key): freeze(item) for key, item in mapping.items()}
     return _ADDRESS.sub("0x0", repr(value))
 
 
@@ -82,7 +83,8 @@ def failure_kind(error: BaseException | None) -> tuple[str, ...]:
     if error is None:
         return ()
     if isinstance(error, BaseExceptionGroup):
-        return tuple(sorted({kind for one in error.exceptions for kind in failure_kind(one)}))
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        return tuple(sorted({kind for one in group.exceptions for kind in failure_kind(one)}))
     return (f"{type(error).__module__}.{type(error).__qualname__}",)
 
 
@@ -92,19 +94,23 @@ class Record:
 
     policy: str
     timers: str
-    order: list[int] = attrs.Factory(list)  # number of the task of each step; -1 is the timer
-    jumps: list[tuple[int, float]] = attrs.Factory(list)  # (step, time from that step on)
-    task_names: list[str] = attrs.Factory(list)
-    parents: list[int] = attrs.Factory(list)
-    choice_steps: list[int] = attrs.Factory(list)  # at which steps there was a choice
-    values: list[int] = attrs.Factory(list)
-    bounds: list[int] = attrs.Factory(list)
-    draws: dict[str, list[Draw]] = attrs.Factory(dict)
-    notes: list[Note] = attrs.Factory(list)
-    locations: list[str] = attrs.Factory(list)
-    causes: list[str] = attrs.Factory(list)
-    _paths: list[str] = attrs.Factory(list)
-    _siblings: dict[str, int] = attrs.Factory(dict)
+    # Number of the task of each step; -1 is the timer.
+    order: list[int] = attrs.Factory(list[int])
+    jumps: list[tuple[int, float]] = attrs.Factory(
+        list[tuple[int, float]]
+    )  # (step, time from that step on)
+    task_names: list[str] = attrs.Factory(list[str])
+    parents: list[int] = attrs.Factory(list[int])
+    # At which steps there was a choice; its value and its bound.
+    choice_steps: list[int] = attrs.Factory(list[int])
+    values: list[int] = attrs.Factory(list[int])
+    bounds: list[int] = attrs.Factory(list[int])
+    draws: dict[str, list[Draw]] = attrs.Factory(dict[str, list[Draw]])
+    notes: list[Note] = attrs.Factory(list[Note])
+    locations: list[str] = attrs.Factory(list[str])
+    causes: list[str] = attrs.Factory(list[str])
+    _paths: list[str] = attrs.Factory(list[str])
+    _siblings: dict[str, int] = attrs.Factory(dict[str, int])
 
     def path(self, number: int) -> str:
         """Return the path of a task by its number; -1 is the timer."""
@@ -134,9 +140,7 @@ class Record:
         if self.values:
             streams[SCHEDULE] = Stream.of_columns(self.values, self.bounds, labels)
         python = ".".join(str(part) for part in sys.version_info[:3])
-        return Tape(
-            self.policy, self.timers, python, trio.__version__, canary_prefix[0], streams
-        )
+        return Tape(self.policy, self.timers, python, trio.__version__, canary_prefix[0], streams)
 
     def trace(self) -> Sequence[Step]:
         """Return all steps."""

@@ -5,6 +5,8 @@ empties it with ``runq.clear()``. `StepQueue` answers the first with the one tas
 and lets the second remove only that task, so every turn of the loop is one step of one task.
 """
 
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 from collections import deque
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import trio
 from outcome import Error, Outcome
 from trio._core import _run
+from trio._core._instrumentation import Instruments
 
 from pyvirt_sim.engine.errors import EscapeError
 from pyvirt_sim.engine.where import call_site
@@ -21,7 +24,7 @@ from pyvirt_sim.engine.where import call_site
 if TYPE_CHECKING:
     from pyvirt_sim.engine.execution import Execution
 
-__all__ = ["ENTRY_TASK", "DetailedRunner", "LeanRunner", "NoInstruments", "NoIO", "NoSignals"]
+__all__ = ["ENTRY_TASK", "DetailedRunner", "LeanRunner", "NoIO", "NoInstruments", "NoSignals"]
 
 Task = trio.lowlevel.Task
 ENTRY_TASK: Final = "<TrioToken.run_sync_soon task>"
@@ -88,7 +91,7 @@ class StepQueue(deque[Task]):
 
     def candidates(self, front: int) -> list[Task]:
         """Return the first ``front`` tasks of the queue, then those that were passed over."""
-        tasks = list(deque.__iter__(self))[:front]
+        tasks: list[Task] = list(super().__iter__())[:front]
         tasks.extend(self.passed)
         return tasks
 
@@ -143,11 +146,11 @@ class NoIO:
     def __init__(self, execution: Execution) -> None:
         self.execution = execution
 
-    async def wait_readable(self, fd: object) -> None:
+    async def wait_readable(self, _fd: object) -> None:
         """Refuse."""
         raise self._escape("trio.lowlevel.wait_readable()")
 
-    async def wait_writable(self, fd: object) -> None:
+    async def wait_writable(self, _fd: object) -> None:
         """Refuse."""
         raise self._escape("trio.lowlevel.wait_writable()")
 
@@ -167,9 +170,11 @@ class NoInstruments(dict[str, Any]):
 
     __slots__ = ("runner",)
 
+    runner: LeanRunner
+
     def add_instrument(self, instrument: trio.abc.Instrument) -> None:
         """Replace this by Trio's own collection, holding ``instrument``."""
-        real = _run.Instruments(())
+        real = Instruments(())
         self.runner.instruments = real
         real.add_instrument(instrument)
 
@@ -254,7 +259,7 @@ class LeanRunner(_run.Runner):
         """As Trio does; and when the main task ends, the system tasks are cancelled."""
         super().task_exited(task, outcome)
         if task is self.main_task and self.system_nursery is not None:
-            self.system_nursery.cancel_scope.cancel(reason="main task done")
+            self.system_nursery.cancel_scope.cancel()
 
     async def init(self, async_fn: Callable[..., Any], args: Any) -> None:
         """Run the program and the system tasks, then close what they left open."""
@@ -267,7 +272,7 @@ class LeanRunner(_run.Runner):
             if self.asyncgens.alive or self.asyncgens.trailing_needs_finalize:
                 self.start_entry_task()
                 await self.asyncgens.finalize_remaining(self)
-            self.entry_nursery.cancel_scope.cancel(reason="all tasks done")
+            self.entry_nursery.cancel_scope.cancel()
 
 
 class DetailedRunner(LeanRunner):

@@ -128,7 +128,7 @@ class _Shrinker:
                 places = _deviations(self.best.tape)
                 end = min(end, len(places))
                 chunk = places[max(0, end - size) : end]
-                self._try({place: 0 for place in chunk})
+                self._try(dict.fromkeys(chunk, 0))
                 end -= size
             if size == 1:
                 return
@@ -156,9 +156,7 @@ class _Shrinker:
         if self.executions >= self.max_runs:
             raise _OutOfRunsError
         self.executions += 1
-        run = replay(
-            self.program, tape.with_values(values), strict=False, max_steps=self.max_steps
-        )
+        run = replay(self.program, tape.with_values(values), strict=False, max_steps=self.max_steps)
         raise_if_interrupted(run.error)
         if not self.is_failure(run) or _measure(run.tape) >= _measure(tape):
             return False

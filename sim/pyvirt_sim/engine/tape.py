@@ -21,6 +21,7 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -152,13 +153,14 @@ class Tape:
         fields = text.strip().split(",")
         if len(fields) < 6 or fields[0] != f"tape{VERSION}":
             raise TapeFormatError(f"not a tape of version {VERSION}: {text[:40]!r}")
-        versions = []
+        versions: list[str] = []
         for field, prefix in zip(fields[3:6], ("python", "trio", "canary"), strict=True):
             if not field.startswith(prefix):
                 raise TapeFormatError(f"expected {prefix}..., found {field[:40]!r}")
             versions.append(field.removeprefix(prefix))
         streams = dict(_parse_stream(field) for field in fields[6:])
-        return cls(_policy(fields[1]), _timers(fields[2]), *versions, streams)
+        python, trio, canary = versions
+        return cls(_policy(fields[1]), _timers(fields[2]), python, trio, canary, streams)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the file form (JSON, with labels and bounds) to ``path``."""
@@ -172,9 +174,8 @@ class Tape:
             for name, s in self.streams.items()
         }
         head = attrs.asdict(self, filter=lambda a, _: a.name != "streams", recurse=False)
-        with open(path, "w", encoding="utf-8") as file:
-            json.dump({"tape": VERSION, **head, "streams": body}, file, indent=1)
-            file.write("\n")
+        text = json.dumps({"tape": VERSION, **head, "streams": body}, indent=1)
+        Path(path).write_text(text + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Tape:
@@ -184,8 +185,7 @@ class Tape:
             TapeFormatError: the file is damaged or from another version of the format.
             OSError: the file cannot be read.
         """
-        with open(path, encoding="utf-8") as file:
-            text = file.read()
+        text = Path(path).read_text(encoding="utf-8")
         if not text.lstrip().startswith("{"):
             return cls.from_text(text)
         try:
@@ -193,8 +193,9 @@ class Tape:
             if data["tape"] != VERSION:
                 raise TapeFormatError(f"{path}: tape version {data['tape']}, expected {VERSION}")
             streams = {name: _stream_of_json(name, item) for name, item in data["streams"].items()}
-            head = [str(data[key]) for key in ("python", "trio", "canary")]
-            return cls(_policy(data["policy"]), _timers(data["timers"]), *head, streams)
+            python, trio, canary = (str(data[key]) for key in ("python", "trio", "canary"))
+            policy, timers = _policy(data["policy"]), _timers(data["timers"])
+            return cls(policy, timers, python, trio, canary, streams)
         except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
             raise TapeFormatError(f"{path}: damaged tape: {error!r}") from error
 

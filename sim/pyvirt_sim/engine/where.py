@@ -6,14 +6,15 @@ import os
 import sys
 import sysconfig
 from collections.abc import Iterator
+from pathlib import Path
 from types import FrameType
 
 import trio
 
 __all__ = ["call_site", "task_location", "task_waits_for"]
 
-_HERE = os.path.dirname(os.path.abspath(__file__))
-_TRIO = os.path.dirname(os.path.abspath(trio.__file__))
+_HERE = str(Path(__file__).resolve().parent)
+_TRIO = str(Path(trio.__file__).resolve().parent)
 _STDLIB = sysconfig.get_paths()["stdlib"]
 _PLUMBING = ("outcome", "attr", "sniffio", "sortedcontainers")
 _is_user_file: dict[str, bool] = {}
@@ -24,7 +25,7 @@ def is_user_file(filename: str) -> bool:
     known = _is_user_file.get(filename)
     if known is None:
         in_stdlib = filename.startswith(_STDLIB + os.sep) and "site-packages" not in filename
-        package = os.path.basename(os.path.dirname(filename))
+        package = Path(filename).parent.name
         known = _is_user_file[filename] = not (
             in_stdlib
             or filename.startswith(("<", _TRIO + os.sep, _HERE + os.sep))
@@ -65,7 +66,7 @@ def task_waits_for(task: trio.lowlevel.Task) -> str:
 
 
 def _callers() -> Iterator[FrameType]:
-    frame: FrameType | None = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
     while frame is not None:
         yield frame
         frame = frame.f_back

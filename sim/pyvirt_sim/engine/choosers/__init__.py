@@ -1,9 +1,11 @@
 """Who decides. One search strategy per file.
 
-    basic      Canonical, RandomWalk, Drawn (for Hypothesis)
-    pct        Pct: probabilistic concurrency testing
-    replay     Replay, from a tape
-    portfolio  Portfolio: several of them in turn, the default of ``hunt``
+basic      Canonical, RandomWalk, Drawn (for Hypothesis)
+pct        Pct: probabilistic concurrency testing
+replay     Replay, from a tape
+portfolio  Portfolio: several of them in turn, the default of ``hunt``
+
+All follow the protocol `pyvirt_sim.engine.Chooser`.
 """
 
 from pyvirt_sim.engine.choosers.basic import Canonical as Canonical

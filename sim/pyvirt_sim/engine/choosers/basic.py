@@ -44,14 +44,14 @@ class RandomStreams:
 class Canonical:
     """Always the first candidate: the task runnable longest, no fault, no delay."""
 
-    def start(self, run: RunStart, /) -> None:
+    def start(self, _run: RunStart, /) -> None:
         """Nothing to prepare."""
 
-    def choose(self, point: Point, /) -> int:
+    def choose(self, _point: Point, /) -> int:
         """Return 0."""
         return 0
 
-    def finish(self, result: Run | None, /) -> None:
+    def finish(self, _result: Run | None, /) -> None:
         """Nothing to learn."""
 
     def __repr__(self) -> str:
@@ -68,7 +68,7 @@ class RandomWalk:
         self.streams = RandomStreams(seed)
         self._random = self.streams.schedule.random
 
-    def start(self, run: RunStart, /) -> None:
+    def start(self, _run: RunStart, /) -> None:
         """Take the next seed."""
         self.streams.next_execution()
 
@@ -82,7 +82,7 @@ class RandomWalk:
             return int(self._random() * (point.bound - 1))
         return int(self._random() * point.bound)
 
-    def finish(self, result: Run | None, /) -> None:
+    def finish(self, _result: Run | None, /) -> None:
         """Nothing to learn."""
 
     def __repr__(self) -> str:
@@ -99,14 +99,14 @@ class Drawn:
     def __init__(self, draw: Callable[[int], int]) -> None:
         self._draw = draw
 
-    def start(self, run: RunStart, /) -> None:
+    def start(self, _run: RunStart, /) -> None:
         """Nothing to prepare."""
 
     def choose(self, point: Point, /) -> int:
         """Return what the source says."""
         return self._draw(point.bound)
 
-    def finish(self, result: Run | None, /) -> None:
+    def finish(self, _result: Run | None, /) -> None:
         """Nothing to learn."""
 
     def __repr__(self) -> str:

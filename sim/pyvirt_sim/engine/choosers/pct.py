@@ -36,7 +36,7 @@ class Pct:
         self._choices = 0
         self._lowest = 0
 
-    def start(self, run: RunStart, /) -> None:
+    def start(self, _run: RunStart, /) -> None:
         """Draw new change points from the next seed."""
         self.streams.next_execution()
         self._priorities.clear()
@@ -67,7 +67,7 @@ class Pct:
         self._choices += 1
         return numbers.index(best)
 
-    def finish(self, result: Run | None, /) -> None:
+    def finish(self, _result: Run | None, /) -> None:
         """Grow the horizon to the longest run seen."""
         self.horizon = max(self.horizon, self._choices)
 

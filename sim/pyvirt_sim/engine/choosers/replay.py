@@ -30,7 +30,7 @@ class Replay:
         self.strict = strict
         self._positions: dict[str, int] = {}
 
-    def start(self, run: RunStart, /) -> None:
+    def start(self, _run: RunStart, /) -> None:
         """Rewind."""
         self._positions = dict(zip(self.tape.streams, repeat(0)))
 
