@@ -1,0 +1,73 @@
+"""Profiles for Hypothesis, and the rule for real parts: present, or loudly missing.
+
+A test with a ``real_*`` marker runs where its part can be had. Elsewhere it is skipped, the reason is
+printed and the skips are counted; under ``CI=true`` a missing part is a failure, so that a green run
+there means that the real thing was met.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+
+import hypothesis
+import pytest
+
+from tests.real import parts
+from tests.real.guest import Guest, build_guest
+from tests.real.packages import RealPartMissingError
+
+_OUTCOMES = ("passed", "failed", "error", "skipped")
+
+# The suite draws the same examples on every machine and run; `explore` looks for new ones. No
+# deadline: a busy machine is not a bug. No database: a found example becomes a regression test.
+hypothesis.settings.register_profile("suite", derandomize=True, deadline=None, database=None)
+hypothesis.settings.register_profile(
+    "explore", deadline=None, database=None, max_examples=2_000, print_blob=True
+)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
+
+
+def _is_ci() -> bool:
+    return os.environ.get("CI", "").lower() in ("1", "true")
+
+
+def _without(reason: str) -> None:
+    """Skip the running test, or fail it where every part is promised."""
+    if _is_ci():
+        pytest.fail(f"CI=true, and {reason}", pytrace=False)
+    pytest.skip(reason)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Ask, before a marked test, whether its real parts are here."""
+    for marker, missing in parts.MISSING.items():
+        if item.get_closest_marker(marker) is not None:
+            reason = missing()
+            if reason is not None:
+                _without(reason)
+
+
+@pytest.fixture(scope="session")
+def linux_guest() -> Guest:
+    """A small Linux guest for a real QEMU: kernel, initramfs and the line it says when it is up."""
+    try:
+        return build_guest()
+    except RealPartMissingError as error:
+        _without(str(error))
+        raise
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print, for each kind of real part, how many tests met it."""
+    counts = {marker: Counter[str]() for marker in parts.MISSING}
+    for outcome in _OUTCOMES:
+        for report in terminalreporter.getreports(outcome):
+            for marker in counts.keys() & set(getattr(report, "keywords", ())):
+                counts[marker][outcome] += 1
+    for marker, count in counts.items():
+        if count:
+            numbers = (
+                f"{count[o]} {o}" for o in _OUTCOMES if count[o] or o in ("passed", "skipped")
+            )
+            terminalreporter.write_line(f"{marker}: {', '.join(numbers)}")

@@ -1,0 +1,106 @@
+"""Fetches Debian packages: unpacked, never installed, for the guest; installed only for QEMU.
+
+A test suite has no business in ``/boot``. apt downloads what the guest is made of, and checks its
+signature; what is built from it is kept below ``$XDG_CACHE_HOME``.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class RealPartMissingError(Exception):
+    """A real part is not on this machine and cannot be fetched; the text says what and why."""
+
+
+def cache_folder() -> Path:
+    """Return the folder that keeps what was downloaded, made if need be."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    folder = Path(base) / "pyvirt-trio"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@contextmanager
+def cache_lock() -> Iterator[None]:
+    """Hold the cache against the other test processes, which want the same things at once."""
+    with (cache_folder() / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def install(package: str, *, program: str) -> None:
+    """Make sure that a program is on the path, installing its package when root.
+
+    Raises:
+        RealPartMissingError: It is missing, and only root can install it.
+    """
+    if shutil.which(program):
+        return
+    if os.geteuid() != 0:
+        raise RealPartMissingError(f"{program} is missing: install the package {package}")
+    _refresh_lists()
+    _run("apt-get", "install", "--yes", "-qq", "--no-install-recommends", package)
+
+
+def unpack(package: str, into: Path) -> None:
+    """Download the newest version of a package and put its files below a folder.
+
+    Raises:
+        RealPartMissingError: apt is missing, does not know the package or cannot download it.
+    """
+    _require_known(package)
+    with tempfile.TemporaryDirectory() as work:
+        # apt drops root for the download and would warn about a folder it cannot write as _apt.
+        sandbox = ("-o", "APT::Sandbox::User=root")
+        _run("apt-get", "-qq", *sandbox, "download", package, cwd=Path(work))
+        (archive,) = Path(work).glob("*.deb")
+        _run("dpkg-deb", "-x", str(archive), str(into))
+
+
+def only_dependency(package: str) -> str:
+    """Return the one package an (otherwise empty) package depends on, as Debian's kernels do.
+
+    Raises:
+        RealPartMissingError: apt does not know the package.
+    """
+    _require_known(package)
+    depends = re.findall(r"Depends: (\S+)", _run("apt-cache", "depends", package))
+    if len(depends) != 1:
+        raise RealPartMissingError(f"{package} depends on {depends}, not on one kernel")
+    name: str = depends[0]
+    return name
+
+
+def _require_known(package: str) -> None:
+    if not _is_known(package) and os.geteuid() == 0:
+        _refresh_lists()
+    if not _is_known(package):
+        raise RealPartMissingError(f"apt knows no package {package}: run apt-get update as root")
+
+
+def _is_known(package: str) -> bool:
+    return bool(re.search(r"Candidate: [^(\s]", _run("apt-cache", "policy", package)))
+
+
+def _refresh_lists() -> None:
+    _run("apt-get", "update", "-qq")
+
+
+def _run(*command: str, cwd: Path | None = None) -> str:
+    """Run a command of the package manager and return what it printed."""
+    if shutil.which(command[0]) is None:
+        raise RealPartMissingError(f"{command[0]} is missing: this is no Debian machine")
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
+    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise RealPartMissingError(f"{' '.join(command)} failed: {done.stderr.strip()}")
+    return done.stdout

@@ -1,0 +1,33 @@
+"""Which real parts this machine lacks, by the marker of the tests that need them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+
+
+def _no_qemu() -> str | None:
+    if shutil.which("qemu-system-x86_64") is None:
+        return "there is no qemu-system-x86_64: run `make real-parts`"
+    return None
+
+
+def _no_nested_machine() -> str | None:
+    return _no_qemu()
+
+
+def _no_libvirt() -> str | None:
+    if os.geteuid() != 0:
+        return "libvirtd is driven as root here"
+    if shutil.which("libvirtd") is None:
+        return "there is no libvirtd"
+    return None
+
+
+# Each returns what is missing, or None.
+MISSING: Mapping[str, Callable[[], str | None]] = {
+    "real_qemu": _no_qemu,
+    "real_vfio": _no_nested_machine,
+    "real_libvirt": _no_libvirt,
+}
