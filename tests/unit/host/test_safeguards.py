@@ -67,6 +67,11 @@ async def test_other_routes_are_not_refused() -> None:
         + default_route("eth0", flags="0002")
         + default_route("eth0", flags="0201")
     )
+    zero = "0" * 32
+    host.files["/proc/net/ipv6_route"] = (
+        f"fe80{'0' * 28} 40 {zero} 00 {zero} 00000100 00000001 00000000 00000001 eth0\n"
+        f"{zero} 00 {zero} 00 {zero} ffffffff 00000001 00000000 00200200 eth0\n"
+    )
     assert await refused(host) == {}
 
 
