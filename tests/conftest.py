@@ -1,8 +1,8 @@
 """Profiles for Hypothesis, and the rule for real parts: present, or loudly missing.
 
-A test with a ``real_*`` marker runs where its part can be had. Elsewhere it is skipped, the reason is
-printed and the skips are counted; under ``CI=true`` a missing part is a failure, so that a green run
-there means that the real thing was met.
+A test with a ``real_*`` marker runs where its part can be had. Elsewhere it is skipped, the reason
+is printed and the skips are counted; under ``CI=true`` a missing part is a failure, so that a green
+run there means that the real thing was met.
 """
 
 from __future__ import annotations
@@ -67,7 +67,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
                 counts[marker][outcome] += 1
     for marker, count in counts.items():
         if count:
-            numbers = (
-                f"{count[o]} {o}" for o in _OUTCOMES if count[o] or o in ("passed", "skipped")
-            )
-            terminalreporter.write_line(f"{marker}: {', '.join(numbers)}")
+            told = [o for o in _OUTCOMES if count[o] or o in ("passed", "skipped")]
+            numbers = ", ".join(f"{count[outcome]} {outcome}" for outcome in told)
+            terminalreporter.write_line(f"{marker}: {numbers}")

@@ -1,4 +1,4 @@
-"""``python -m tests.real``: fetch every real part that this machine can have, and say what it lacks."""
+"""``python -m tests.real``: fetch the real parts this machine can have, say what it lacks."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ READY_LINE = "pyvirt guest is ready"
 # Loaded in this order, each after its dependencies.
 MODULES = ("button", "evdev", "virtio_pci", "virtio_net", "virtio_blk", "virtio-rng")
 
-# The ready line comes after the power button has a reader, so that no press can be lost. A key press
+# The ready line comes after the power button has a reader, so that no press can be lost. A press
 # is two 24-byte records (the key and a synchronisation mark); one is enough to know.
 _INIT = """\
 #!/bin/busybox sh

@@ -100,7 +100,9 @@ def _run(*command: str, cwd: Path | None = None) -> str:
     if shutil.which(command[0]) is None:
         raise RealPartMissingError(f"{command[0]} is missing: this is no Debian machine")
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
-    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        command, check=False, cwd=cwd, env=environment, capture_output=True, text=True
+    )
     if done.returncode != 0:
         raise RealPartMissingError(f"{' '.join(command)} failed: {done.stderr.strip()}")
     return done.stdout
