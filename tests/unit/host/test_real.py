@@ -8,6 +8,7 @@ import signal
 import socket
 import stat
 import uuid
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -122,15 +123,28 @@ async def test_a_child_does_not_inherit_a_lock(host: RealHost, tmp_path: Path) -
     await process.wait()
 
 
+@pytest.fixture
+def someone_types() -> Generator[None]:
+    """Our own standard input is a pipe that never ends, unlike the one pytest gives us."""
+    ours = os.dup(0)
+    reader, writer = os.pipe()
+    os.dup2(reader, 0)
+    yield
+    os.dup2(ours, 0)
+    for descriptor in (ours, reader, writer):
+        os.close(descriptor)
+
+
 async def test_a_process_has_a_session_of_its_own_and_empty_input(
-    host: RealHost, tmp_path: Path
+    host: RealHost, tmp_path: Path, someone_types: None
 ) -> None:
     log = tmp_path / "log"
     log.write_text("before\n")
     script = "cat; echo out; echo err >&2; cut -d' ' -f6 /proc/$$/stat"
     process = await host.start_process(["/bin/sh", "-c", script], log_file=str(log))
     pid = process.pid
-    assert await process.wait() == 0
+    with trio.fail_after(10):
+        assert await process.wait() == 0
     assert log.read_text() == f"before\nout\nerr\n{pid}\n"
 
 
