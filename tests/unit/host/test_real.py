@@ -103,7 +103,7 @@ async def test_a_lock_ends_with_the_process_that_holds_it(host: RealHost, tmp_pa
     script = f"exec 9>>{path}; flock 9; echo held; exec sleep 1000"
     process = await host.start_process(["/bin/sh", "-c", script], log_file=str(tmp_path / "log"))
     with trio.fail_after(10):
-        while (tmp_path / "log").read_text() != "held\n":  # noqa: ASYNC110 - another process's file
+        while (tmp_path / "log").read_text() != "held\n":
             await trio.sleep(0.005)
         with pytest.raises(BlockingIOError):
             async with host.lock(path):
