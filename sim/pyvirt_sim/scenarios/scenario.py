@@ -1,0 +1,56 @@
+"""What a scenario is, and where to find one by name."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Awaitable, Callable
+
+import attrs
+
+
+@attrs.frozen
+class Scenario:
+    """A story in a simulated world, ready to be run under any schedule.
+
+    Args:
+        name: Its name, such as ``hot-unplug``.
+        summary: What happens in it, one sentence.
+        promise: What must hold whatever the schedule, one sentence.
+        program: Builds the world afresh, plays the story and raises `PromiseBrokenError` when the
+            promise is broken.
+    """
+
+    name: str
+    summary: str
+    promise: str
+    program: Callable[[], Awaitable[None]]
+
+
+def scenario_names() -> tuple[str, ...]:
+    """The names of all scenarios, sorted."""
+    return tuple(sorted(scenario.name for scenario in _all()))
+
+
+def scenario_named(name: str) -> Scenario:
+    """The scenario called ``name``.
+
+    Raises:
+        KeyError: There is none.
+    """
+    for scenario in _all():
+        if scenario.name == name:
+            return scenario
+    raise KeyError(f"no scenario is called {name!r}; there are {', '.join(scenario_names())}")
+
+
+def _all() -> list[Scenario]:
+    """Every module beside this one that defines ``SCENARIO``."""
+    package = importlib.import_module("pyvirt_sim.scenarios")
+    found = []
+    for info in pkgutil.iter_modules(package.__path__):
+        module = importlib.import_module(f"pyvirt_sim.scenarios.{info.name}")
+        scenario = getattr(module, "SCENARIO", None)
+        if isinstance(scenario, Scenario):
+            found.append(scenario)
+    return found
