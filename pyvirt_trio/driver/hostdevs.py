@@ -17,6 +17,7 @@ questions (`active`, `inactive`, `owner`) never wait for it.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 
 import attrs
@@ -28,6 +29,7 @@ from pyvirt_trio.errors import (
     ErrorCode,
     HostError,
     InvalidStateError,
+    NotFoundError,
 )
 from pyvirt_trio.host.pci import PciBus
 from pyvirt_trio.host.safeguards import why_not_rebind
@@ -196,10 +198,8 @@ class HostDeviceManager:
     async def _undo(self, devices: list[HostDevice]) -> None:
         for device in reversed(devices):
             if device.is_managed and device.source in self._inactive:
-                try:
+                with contextlib.suppress(HostError):  # the first failure is the one to report
                     await self._to_host(device.source)
-                except HostError:
-                    continue  # the first failure is the one to report; the lists stay true
 
     async def _to_inactive(self, address: PciAddress) -> None:
         if not await self._bus.vfio_is_supported():
@@ -216,7 +216,8 @@ class HostDeviceManager:
         self._inactive[address] = None
 
     async def _to_host(self, address: PciAddress) -> None:
-        await self._bus.return_to_host_driver(address)
+        with contextlib.suppress(NotFoundError):  # pulled out of the machine: nothing to give back
+            await self._bus.return_to_host_driver(address)
         self._inactive.pop(address, None)
 
     def _require_unassigned(self, address: PciAddress) -> None:

@@ -1,0 +1,127 @@
+"""Names and places: complete, distinct, stable, and refused when there is no room."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import uuid
+
+import attrs
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+
+from pyvirt_trio.driver.argv import build_argv
+from pyvirt_trio.driver.placement import (
+    complete_device,
+    name_device,
+    name_devices,
+    place_devices,
+)
+from pyvirt_trio.errors import AlreadyExistsError, DefinitionError
+from pyvirt_trio.models import (
+    Controller,
+    Device,
+    Disk,
+    DomainDefinition,
+    HostDevice,
+    Interface,
+    PciAddress,
+    Rng,
+    Serial,
+)
+
+
+def fresh_uuid() -> uuid.UUID:
+    return uuid.UUID("5f6a7b80-1658-4198-9d3c-0000000a0b0c")
+
+
+def definition(*devices: Device) -> DomainDefinition:
+    return DomainDefinition(name="demo", uuid=fresh_uuid(), memory_kib=65536, devices=devices)
+
+
+unplaced = st.lists(
+    st.one_of(
+        st.builds(Rng),
+        st.builds(Interface),
+        st.builds(Disk, source_file=st.just("/d.img"), target=st.sampled_from(["vda", "vdb"])),
+        st.builds(HostDevice, source=st.just(PciAddress(0, 1, 0, 0))),
+        st.builds(Serial),
+    ),
+    max_size=12,
+)
+
+
+@given(devices=unplaced)
+def test_every_device_gets_a_place_and_a_name_of_its_own(devices: list[Device]) -> None:
+    placed = name_devices(place_devices(definition(*devices), fresh_uuid))
+    aliases = [device.alias for device in placed.devices]
+    assert None not in aliases
+    assert len(aliases) == len(set(aliases))
+    places = [device.address for device in placed.devices if device.address is not None]
+    assert len(places) == len(set(places))
+    ports = {d.index for d in placed.devices if isinstance(d, Controller)}
+    behind_ports = [
+        device for device in placed.devices if not isinstance(device, Controller | Serial)
+    ]
+    assert len(behind_ports) == sum(not isinstance(device, Serial) for device in devices)
+    for device in behind_ports:
+        assert device.address is not None
+        assert device.address.bus in ports - {0}
+
+
+@given(devices=unplaced)
+def test_placing_twice_changes_nothing(devices: list[Device]) -> None:
+    once = place_devices(definition(*devices), fresh_uuid)
+    assert once == place_devices(once, fresh_uuid)
+
+
+@given(devices=unplaced)
+def test_each_pluggable_device_is_written_once_on_the_command_line(devices: list[Device]) -> None:
+    placed = name_devices(place_devices(definition(*devices), fresh_uuid))
+    argv = build_argv(placed, monitor_path="/run/a,b.monitor")
+    written = [json.loads(value) for flag, value in itertools.pairwise(argv) if flag == "-device"]
+    aliases = [d.alias for d in placed.devices if d.alias != "pcie.0"]
+    assert aliases == [properties["id"] for properties in written]
+    assert "path=/run/a,,b.monitor" in argv[argv.index("-chardev") + 1]
+
+
+def test_a_definition_without_ports_gets_one_spare() -> None:
+    placed = place_devices(definition(), fresh_uuid)
+    assert [d.index for d in placed.devices if isinstance(d, Controller)] == [0, 1]
+
+
+def test_ports_the_user_names_are_all_there_are() -> None:
+    port = Controller(model="pcie-root-port", index=1)
+    placed = place_devices(definition(port), fresh_uuid)
+    taken = complete_device(Rng(), placed.devices, fresh_uuid)
+    assert PciAddress(0, 1, 0, 0) == taken.address
+    with pytest.raises(DefinitionError, match="No more available PCI slots"):
+        complete_device(Rng(), (*placed.devices, taken), fresh_uuid)
+
+
+def test_two_devices_in_one_place_are_refused() -> None:
+    twin = Rng(address=PciAddress(0, 1, 0, 0))
+    with pytest.raises(DefinitionError, match="double use of PCI Address"):
+        place_devices(definition(twin, attrs.evolve(twin)), fresh_uuid)
+
+
+def test_a_bus_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(DefinitionError, match="no PCI controller with index 9"):
+        place_devices(definition(Rng(address=PciAddress(0, 9, 0, 0))), fresh_uuid)
+
+
+def test_a_taken_alias_is_refused_and_a_free_number_is_reused() -> None:
+    with pytest.raises(AlreadyExistsError, match="non unique alias detected: ua-x"):
+        name_device(Rng(alias="ua-x"), [Rng(alias="ua-x")])
+    assert name_device(Rng(), [Rng(alias="rng0"), Rng(alias="rng2")]).alias == "rng1"
+
+
+def test_a_card_gets_a_mac_of_qemu_s_range_and_keeps_its_own() -> None:
+    ports = [Controller(model="pcie-root-port", index=1)]
+    chosen = complete_device(Interface(), ports, fresh_uuid)
+    assert isinstance(chosen, Interface)
+    assert chosen.mac == "52:54:00:0a:0b:0c"
+    own = complete_device(Interface(mac="02:00:00:00:00:01"), ports, fresh_uuid)
+    assert isinstance(own, Interface)
+    assert own.mac == "02:00:00:00:00:01"

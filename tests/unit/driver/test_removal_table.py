@@ -1,0 +1,43 @@
+"""The shape of the removal table: what must be true of every row, today's and tomorrow's."""
+
+from __future__ import annotations
+
+import pytest
+
+from pyvirt_trio.driver.removal import (
+    ANNOUNCE,
+    ASK_GUEST,
+    AWAIT_GUEST,
+    FORGET,
+    RELEASE_HOST_DEVICE,
+    REMOVAL_TABLE,
+    RecordStep,
+)
+from pyvirt_trio.models import Device, Disk, HostDevice, Interface, Rng
+
+ROWS = [pytest.param(kind, id=kind.__name__) for kind in REMOVAL_TABLE]
+
+
+def test_the_device_types_that_can_be_unplugged_today() -> None:
+    assert {Disk, Interface, Rng, HostDevice} == set(REMOVAL_TABLE)
+
+
+@pytest.mark.parametrize("kind", ROWS)
+def test_the_announcement_is_the_last_act_and_shares_a_commit_with_forgetting(
+    kind: type[Device],
+) -> None:
+    row = REMOVAL_TABLE[kind]
+    assert row[-2:] == (FORGET, ANNOUNCE)
+    assert all(isinstance(step, RecordStep) for step in row[-2:])
+    assert not any(isinstance(step, RecordStep) for step in row[:-2])
+
+
+@pytest.mark.parametrize("kind", ROWS)
+def test_the_guest_is_asked_first_and_nothing_is_torn_down_before_it_answers(
+    kind: type[Device],
+) -> None:
+    assert REMOVAL_TABLE[kind][:2] == (ASK_GUEST, AWAIT_GUEST)
+
+
+def test_host_devices_are_released() -> None:
+    assert RELEASE_HOST_DEVICE in REMOVAL_TABLE[HostDevice]
