@@ -1,7 +1,7 @@
 """Text to an ``Element``, safely: the only file that imports lxml.
 
 Descriptions come from clients that may be hostile. Therefore: no document type (and so no entity,
-the vehicle of "billion laughs" and of reading the host's files), no network, and three bounds.
+the vehicle of "billion laughs" and of reading the host's files), no network, and four bounds.
 Whatever is wrong with the text, the caller sees a ``DefinitionError`` with libvirt's code 35.
 """
 
@@ -20,6 +20,9 @@ MAX_DOCUMENT_BYTES = 1 << 20
 
 MAX_ELEMENTS = 20_000
 """A domain has at most 255 buses and some 20 elements per device; twice that many and more."""
+
+MAX_ATTRIBUTES = 64
+"""Per element; libvirt's widest has about 20. lxml reads n attributes in n squared steps."""
 
 MAX_DEPTH = 32
 """libvirt's schema nests 8 deep; the rest is for what others keep in ``<metadata>``."""
@@ -108,6 +111,8 @@ def _refuse_foreign_encoding(text: bytes) -> None:
 def _convert(node: _Node, depth: int) -> Element:
     if depth > MAX_DEPTH:
         raise _malformed(f"line {node.sourceline}: elements nest more than {MAX_DEPTH} deep")
+    if len(node.attrib) > MAX_ATTRIBUTES:
+        raise _malformed(f"line {node.sourceline}: more than {MAX_ATTRIBUTES} attributes")
     children = tuple(_convert(child, depth + 1) for child in node)
     text = (node.text or "") + "".join(child.tail or "" for child in node)
     if children and not text.strip():

@@ -1,0 +1,206 @@
+"""Hypothesis strategies for every model that has an XML form.
+
+They generate what a definition may hold, no more: each value can be written and read back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import hypothesis.strategies as st
+
+from pyvirt_trio.models import (
+    Controller,
+    Device,
+    Disk,
+    DomainDefinition,
+    HostDevice,
+    Interface,
+    OperatingSystem,
+    PciAddress,
+    PciNodeDevice,
+    Rng,
+    Serial,
+)
+
+# Everything XML 1.0 can carry, with those characters often that have a meaning in it.
+_special = st.sampled_from(" \t\r\n&<>'\"]=,\\%\x7f\x85\u2028\U0001f427")
+_any = st.characters(
+    min_codepoint=0x20, exclude_categories=["Cs"], exclude_characters="\ufffe\uffff"
+)
+_character = st.one_of(_special, _any)
+
+
+def xml_text(*, min_size: int = 1, max_size: int = 30) -> st.SearchStrategy[str]:
+    """Text that survives a round trip through XML."""
+    return st.text(_character, min_size=min_size, max_size=max_size)
+
+
+def absolute_paths() -> st.SearchStrategy[str]:
+    """Absolute paths, including ones nobody would choose."""
+    return xml_text(min_size=0).map(lambda text: "/" + text)
+
+
+def pci_addresses() -> st.SearchStrategy[PciAddress]:
+    """Any function on any bus."""
+    return st.builds(
+        PciAddress,
+        domain=st.one_of(st.just(0), st.integers(0, 0xFFFFFFFF)),
+        bus=st.integers(0, 0xFF),
+        slot=st.integers(0, 0x1F),
+        function=st.integers(0, 7),
+    )
+
+
+def guest_addresses() -> st.SearchStrategy[PciAddress]:
+    """Where a device of a guest can be: domain 0, and not the host bridge."""
+    return st.builds(
+        PciAddress,
+        domain=st.just(0),
+        bus=st.integers(0, 0xFF),
+        slot=st.integers(0, 0x1F),
+        function=st.integers(0, 7),
+    ).filter(lambda address: bool(address.bus or address.slot))
+
+
+def user_aliases() -> st.SearchStrategy[str]:
+    """Aliases a user may choose."""
+    return st.from_regex(r"ua-[A-Za-z0-9_.-]{1,20}", fullmatch=True)
+
+
+def live_aliases() -> st.SearchStrategy[str]:
+    """Aliases of a running domain's devices."""
+    return st.one_of(user_aliases(), st.from_regex(r"[a-z]{3,8}[0-9]{1,3}", fullmatch=True))
+
+
+def mac_addresses() -> st.SearchStrategy[str]:
+    """Unicast MAC addresses in lower case."""
+    return st.binary(min_size=6, max_size=6).map(
+        lambda raw: bytes([raw[0] & 0xFE, *raw[1:]]).hex(":")
+    )
+
+
+def devices(
+    aliases: st.SearchStrategy[str] | None = None,
+) -> st.SearchStrategy[Device]:
+    """Any single device; ``aliases`` says which aliases it may have (user's ones by default)."""
+    alias = st.none() | (user_aliases() if aliases is None else aliases)
+    address = st.none() | guest_addresses()
+    return st.one_of(
+        st.builds(Rng, alias=alias, address=address, source=rng_sources()),
+        st.builds(Interface, alias=alias, address=address, mac=st.none() | mac_addresses()),
+        st.builds(
+            Serial,
+            alias=alias,
+            address=st.none(),
+            port=st.integers(0, 3),
+            log_file=st.none() | absolute_paths(),
+        ),
+        st.builds(
+            Controller,
+            alias=alias,
+            address=st.none(),
+            model=st.just("pcie-root"),
+            index=st.just(0),
+            is_hotpluggable=st.just(True),
+        ),
+        st.builds(
+            Controller,
+            alias=alias,
+            address=address,
+            model=st.just("pcie-root-port"),
+            index=st.integers(1, 0xFF),
+            is_hotpluggable=st.booleans(),
+        ),
+        st.builds(
+            Disk,
+            alias=alias,
+            address=address,
+            source_file=absolute_paths(),
+            target=st.from_regex(r"vd[a-z]{1,3}", fullmatch=True),
+            image_format=st.sampled_from(["raw", "qcow2"]),
+            is_readonly=st.booleans(),
+        ),
+        st.builds(
+            HostDevice,
+            alias=alias,
+            address=address,
+            source=pci_addresses(),
+            is_managed=st.booleans(),
+        ),
+    )
+
+
+def rng_sources() -> st.SearchStrategy[str]:
+    """The files a guest may draw random numbers from."""
+    return st.sampled_from(["/dev/urandom", "/dev/random", "/dev/hwrng"])
+
+
+def domain_names() -> st.SearchStrategy[str]:
+    """Names a domain may have."""
+    return xml_text().filter(
+        lambda name: name.strip() != "" and not set("/\n") & set(name) and name not in (".", "..")
+    )
+
+
+def operating_systems() -> st.SearchStrategy[OperatingSystem]:
+    """Firmware boot, or a kernel with or without its companions."""
+    machine = st.sampled_from(["q35", "pc-q35-7.2", "pc-q35-10.0"])
+    return st.one_of(
+        st.builds(OperatingSystem, machine=machine),
+        st.builds(
+            OperatingSystem,
+            machine=machine,
+            kernel=absolute_paths(),
+            initrd=st.none() | absolute_paths(),
+            cmdline=st.none() | xml_text(),
+        ),
+    )
+
+
+def domain_definitions(
+    aliases: st.SearchStrategy[str] | None = None,
+) -> st.SearchStrategy[DomainDefinition]:
+    """Complete domains whose devices can exist side by side."""
+    return st.builds(
+        DomainDefinition,
+        name=domain_names(),
+        uuid=st.uuids(),
+        memory_kib=st.integers(1, 2**53 - 1),
+        vcpu_count=st.integers(1, 0xFFFF),
+        os=operating_systems(),
+        virt_type=st.sampled_from(["qemu", "kvm"]),
+        emulator=st.none() | absolute_paths(),
+        devices=st.lists(devices(aliases), max_size=6, unique_by=UNIQUE_BY).map(tuple),
+    )
+
+
+def _claim(name: str) -> Callable[[Device], object]:
+    """What a device claims under ``name``, or something no other device claims."""
+
+    def claim(device: Device) -> object:
+        value = getattr(device, name, None)
+        # Two generators may share a source of randomness; two host devices may not be one.
+        is_shareable = isinstance(device, Rng) and name == "source"
+        return object() if value is None or is_shareable else value
+
+    return claim
+
+
+# alias, guest address and the rest must differ between the devices of one domain.
+UNIQUE_BY = tuple(
+    _claim(name) for name in ("alias", "address", "index", "target", "source", "mac", "port")
+)
+
+
+def node_devices() -> st.SearchStrategy[PciNodeDevice]:
+    """PCI devices of a host."""
+    return st.builds(
+        PciNodeDevice,
+        address=pci_addresses(),
+        vendor_id=st.integers(0, 0xFFFF),
+        product_id=st.integers(0, 0xFFFF),
+        class_code=st.integers(0, 0xFFFFFF),
+        driver=st.none() | st.from_regex(r"[a-z][a-z0-9_-]{0,20}", fullmatch=True),
+        iommu_group=st.none() | st.integers(0, 10_000),
+    )
