@@ -36,6 +36,8 @@ def no_uuid_needed() -> uuid.UUID:
 
 
 @given(devices())
+@example(Disk(source_file="/ \t\n\r&<>'\" ", target="vda"))
+@example(Serial(log_file="/ \t\n\r&<>'\" "))
 def test_a_device_reads_back_as_it_was_written(device: Device) -> None:
     assert device == parse_device(format_device(device))
 
