@@ -123,6 +123,7 @@ class Device:
         bus: The bus it sits on.
         address: Slot and function there.
         links: Backends it uses: property -> id.
+        is_multifunction: Whether more functions may share its slot.
         own_bus: The bus it carries.
         vfio: The open host device behind it.
         unplug_requested_ms: The virtual clock at the last unplug request, ``None`` without one.
@@ -136,6 +137,7 @@ class Device:
     bus: Bus
     address: tuple[int, int]
     links: Mapping[str, str]
+    is_multifunction: bool = False
     own_bus: Bus | None = None
     vfio: VfioHandle | None = None
     unplug_requested_ms: int | None = None
@@ -227,7 +229,8 @@ def _check_multifunction(
     slot, function = address
     if properties.get("multifunction") in {True, "on"}:
         return
-    if function and (slot, 0) in bus.multifunction_slots_off():
+    first = bus.devices.get((slot, 0))
+    if function and first is not None and not first.is_multifunction:
         raise QmpError(
             f"PCI: single function device can't be populated in function {slot:x}.{function:x}"
         )

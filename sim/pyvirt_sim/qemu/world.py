@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Protocol
 
 import attrs
-import trio
 
 
 class VfioStep(enum.Enum):
@@ -112,8 +111,12 @@ class World(Protocol):
         """Append to a file, creating it. ``OSError`` when its directory does not exist."""
         ...
 
-    def listen(self, path: str, accept: Callable[[MonitorStream], None]) -> Listener:
-        """Create a listening socket. ``OSError`` as ``bind`` gives it."""
+    def listen(self, path: str, accept: Callable[[MonitorStream], bool]) -> Listener:
+        """Create a listening socket; ``accept`` says whether a connection fits its backlog.
+
+        Raises:
+            OSError: As ``bind`` gives it.
+        """
         ...
 
     def open_vfio(self, address: str, owner: int, request: Callable[[], None]) -> VfioHandle:
@@ -124,12 +127,4 @@ class World(Protocol):
         Raises:
             VfioRefusedError: The kernel refuses.
         """
-        ...
-
-
-class Spawn(Protocol):
-    """Starts a background task of the QEMU process, ``trio.Nursery.start_soon`` for short."""
-
-    def __call__(self, function: Callable[..., object], /, *args: object, name: str) -> None:
-        """Start it."""
         ...

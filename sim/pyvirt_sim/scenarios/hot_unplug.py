@@ -34,6 +34,7 @@ from pyvirt_trio import (
     Subscription,
     open_hypervisor,
 )
+from pyvirt_trio.abc import Host
 
 ADDRESS = PciAddress.parse("0000:01:00.0")
 
@@ -43,10 +44,11 @@ DOMAIN_XML = """
   <uuid>5f6a7b80-1658-4198-9d3c-000000000001</uuid>
   <memory unit='MiB'>256</memory>
   <vcpu>1</vcpu>
-  <os><type arch='x86_64' machine='q35'>hvm</type></os>
+  <os><type arch='x86_64' machine='q35'>hvm</type><kernel>/boot/vmlinuz</kernel></os>
   <devices>
     <controller type='pci' index='0' model='pcie-root'/>
     <controller type='pci' index='1' model='pcie-root-port'/>
+    <serial type='file'><source path='/var/log/demo.console'/></serial>
   </devices>
 </domain>
 """
@@ -56,6 +58,10 @@ HOSTDEV_XML = """
   <source><address domain='0x0000' bus='0x01' slot='0x00' function='0x0'/></source>
 </hostdev>
 """
+
+CONSOLE = "/var/log/demo.console"
+CONSOLE_PAUSE_S = 0.2
+"""How often the guest's console is looked at; booting takes half a second at least."""
 
 INBOX_LENGTH = 16
 """Events a client may have waiting; the story makes fewer than that."""
@@ -156,8 +162,18 @@ class _Client:
         )
 
 
+async def console_says(host: Host, path: str, line: str) -> None:
+    """Return when the guest has written ``line`` on the serial port whose output is in ``path``.
+
+    A guest that is still booting loses unplug requests, a real one as much as a simulated one.
+    """
+    while line not in await host.read_text(path):  # noqa: ASYNC110 - a file can only be looked at
+        await trio.sleep(CONSOLE_PAUSE_S)
+
+
 async def _in_simulation() -> None:
     async with open_sim_host() as host:
+        host.add_file("/boot/vmlinuz")
         host.add_pci_device(
             SimPciDevice(
                 address=ADDRESS,
@@ -169,7 +185,12 @@ async def _in_simulation() -> None:
             )
         )
         async with open_hypervisor("qemu:///embed?root=/sim/vms", host=host) as hypervisor:
-            await play(hypervisor, Setting())
+            await play(
+                hypervisor,
+                Setting(
+                    guest_is_ready=lambda _: console_says(host, CONSOLE, "simulated guest is up")
+                ),
+            )
 
 
 SCENARIO = Scenario(

@@ -1,0 +1,224 @@
+"""The command line of QEMU, as far as it is modelled.
+
+An option QEMU does not know ends the process with QEMU's message and status 1; one it knows and we
+do not model raises `ModelGapError`.
+"""
+
+from __future__ import annotations
+
+import json
+import posixpath
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import attrs
+
+from pyvirt_sim.gaps import ModelGapError
+from pyvirt_sim.qemu import recorded
+from pyvirt_sim.qemu.errors import StartupError
+
+_FLAGS: Final = frozenset({"-S", "-no-user-config", "-nodefaults", "-no-shutdown"})
+# They change nothing a monitor can see, with these values.
+_HARMLESS: Final[Mapping[str, frozenset[str] | None]] = {
+    "-display": frozenset({"none"}),
+    "-vga": frozenset({"none"}),
+    "-boot": None,
+    "-rtc": None,
+    "-overcommit": None,
+}
+_JSON_OPTIONS: Final = ("-object", "-blockdev", "-netdev", "-device")
+_MACHINE_TYPES: Final = frozenset({"q35", "pc-q35-7.2"})
+_MACHINE_KEYS: Final = frozenset({"type", "accel", "usb", "dump-guest-core", "vmport", "graphics"})
+_CPU_MODELS: Final = frozenset({"max", "host", "qemu64", "qemu32", "kvm64", "base", "host-passthrough"})
+
+
+@attrs.frozen
+class Chardev:
+    """A character device: ``socket``, ``file`` or ``null``."""
+
+    backend: str
+    id: str
+    path: str | None
+
+
+@attrs.frozen
+class JsonOption:
+    """An option with a JSON argument, as it was written and as it was read."""
+
+    option: str
+    text: str
+    value: Mapping[str, Any]
+
+
+@attrs.define(kw_only=True)
+class Config:
+    """What a command line asks for."""
+
+    program: str
+    name: str = ""
+    uuid: str = "00000000-0000-0000-0000-000000000000"
+    starts_paused: bool = False
+    keeps_after_shutdown: bool = False
+    kernel: str | None = None
+    initrd: str | None = None
+    append: str | None = None
+    chardevs: dict[str, Chardev] = attrs.field(factory=dict)
+    monitor_chardev: str = ""
+    options: list[JsonOption] = attrs.field(factory=list)
+
+    def of(self, option: str) -> list[JsonOption]:
+        """The JSON options of one kind, in order."""
+        return [item for item in self.options if item.option == option]
+
+
+def parse_argv(argv: Sequence[str]) -> Config:
+    """Read a command line.
+
+    Raises:
+        StartupError: QEMU refuses it.
+        ModelGapError: QEMU takes it, we do not model it.
+    """
+    config = Config(program=posixpath.basename(argv[0]))
+    arguments = iter(argv[1:])
+    for option in arguments:
+        if option in _FLAGS:
+            _set_flag(config, option)
+            continue
+        if option not in recorded.OPTIONS:
+            if option.startswith("-"):
+                raise StartupError(f"{option}: invalid option")
+            raise ModelGapError(f"a disk image as plain argument is not modelled: {option}")
+        value = next(arguments, None)
+        if value is None:
+            raise StartupError(f"{option}: requires an argument")
+        _set_option(config, option, value)
+    if config.initrd is not None and config.kernel is None:
+        raise StartupError("-initrd only allowed with -kernel option")
+    if config.append is not None and config.kernel is None:
+        raise StartupError("-append only allowed with -kernel option")
+    return config
+
+
+def _set_flag(config: Config, option: str) -> None:
+    if option == "-S":
+        config.starts_paused = True
+    elif option == "-no-shutdown":
+        config.keeps_after_shutdown = True
+
+
+def _set_option(config: Config, option: str, value: str) -> None:
+    if option in _JSON_OPTIONS:
+        config.options.append(JsonOption(option, value, _read_json(option, value)))
+    elif option in _HARMLESS:
+        accepted = _HARMLESS[option]
+        if accepted is not None and value not in accepted:
+            raise ModelGapError(f"{option} {value} is not modelled")
+    elif option in _SETTERS:
+        _SETTERS[option](config, value)
+    else:
+        raise ModelGapError(f"option {option} is not modelled")
+
+
+def _read_json(option: str, text: str) -> Mapping[str, Any]:
+    if not text.startswith("{"):
+        raise ModelGapError(f"{option} with key=value syntax is not modelled: {text}")
+    try:
+        value: Any = json.loads(text)
+    except ValueError as error:
+        raise ModelGapError(f"{option}: QEMU's message for {error} is not modelled") from None
+    result: Mapping[str, Any] = value
+    return result
+
+
+def _keys(text: str, implied: str) -> dict[str, str]:
+    """Read ``a,b=c,d=e``, where the first word may lack its key; ``,,`` is a comma."""
+    result: dict[str, str] = {}
+    for index, part in enumerate(text.replace(",,", "\0").split(",")):
+        key, equals, value = part.replace("\0", ",").partition("=")
+        if not equals:
+            key, value = (implied, key) if index == 0 else (key, "on")
+        result[key] = value
+    return result
+
+
+def _set_name(config: Config, value: str) -> None:
+    config.name = _keys(value, "guest").get("guest", "")
+
+
+def _set_uuid(config: Config, value: str) -> None:
+    digits = value.replace("-", "")
+    if len(value) != 36 or len(digits) != 32 or set(digits.lower()) - set("0123456789abcdef"):
+        raise StartupError(f"-uuid {value}: failed to parse UUID string: wrong format")
+    config.uuid = value.lower()
+
+
+def _set_machine(_config: Config, value: str) -> None:
+    keys = _keys(value, "type")
+    if keys.get("type") not in _MACHINE_TYPES:
+        raise ModelGapError(f"machine type {keys.get('type')} is not modelled")
+    unknown = sorted(set(keys) - _MACHINE_KEYS)
+    if unknown or keys.get("accel", "tcg") not in {"tcg", "kvm"}:
+        raise ModelGapError(f"-machine {value} is not modelled")
+
+
+def _set_cpu(_config: Config, value: str) -> None:
+    if value.partition(",")[0] not in _CPU_MODELS:
+        raise ModelGapError(f"CPU model {value} is not modelled")
+
+
+def _set_memory(_config: Config, value: str) -> None:
+    size = _keys(value, "size").get("size", "")
+    if not size.rstrip("kKmMgG").isdigit():
+        raise StartupError(
+            f"-m {value}: Parameter 'size' expects a non-negative number below 2^64"
+        )
+
+
+def _set_smp(_config: Config, value: str) -> None:
+    if not _keys(value, "cpus").get("cpus", "").isdigit():
+        raise ModelGapError(f"-smp {value} is not modelled")
+
+
+def _add_chardev(config: Config, value: str) -> None:
+    keys = _keys(value, "backend")
+    backend, name, path = keys.get("backend", ""), keys.get("id", ""), keys.get("path")
+    modelled = {
+        "socket": {"backend", "id", "path", "server", "wait"},
+        "file": {"backend", "id", "path", "append"},
+        "null": {"backend", "id"},
+    }
+    if backend not in modelled or set(keys) - modelled[backend] or not name:
+        raise ModelGapError(f"-chardev {value} is not modelled")
+    if name in config.chardevs:
+        raise StartupError(f"-chardev {value}: Duplicate ID '{name}' for chardev")
+    if backend == "socket" and (keys.get("server"), keys.get("wait")) != ("on", "off"):
+        raise ModelGapError("only sockets with server=on,wait=off are modelled")
+    if backend != "null" and path is None:
+        raise StartupError(f"-chardev {value}: chardev: {backend}: no filename given")
+    config.chardevs[name] = Chardev(backend, name, path)
+
+
+def _add_monitor(config: Config, value: str) -> None:
+    keys = _keys(value, "chardev")
+    if keys.get("mode") != "control" or config.monitor_chardev:
+        raise ModelGapError(f"-mon {value} is not modelled")
+    config.monitor_chardev = keys.get("chardev", "")
+
+
+def _set_path(attribute: str) -> Callable[[Config, str], None]:
+    return lambda config, value: setattr(config, attribute, value)
+
+
+_SETTERS: Final[Mapping[str, Callable[[Config, str], None]]] = {
+    "-name": _set_name,
+    "-uuid": _set_uuid,
+    "-machine": _set_machine,
+    "-cpu": _set_cpu,
+    "-m": _set_memory,
+    "-smp": _set_smp,
+    "-kernel": _set_path("kernel"),
+    "-initrd": _set_path("initrd"),
+    "-append": _set_path("append"),
+    "-chardev": _add_chardev,
+    "-mon": _add_monitor,
+}

@@ -1,0 +1,226 @@
+"""The QEMU process: from its command line to its exit status."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import trio
+
+from pyvirt_sim.engine import note
+from pyvirt_sim.gaps import ModelGapError
+from pyvirt_sim.qemu.argv import Chardev, Config, JsonOption, parse_argv
+from pyvirt_sim.qemu.errors import QmpError, StartupError
+from pyvirt_sim.qemu.guest import Guest
+from pyvirt_sim.qemu.machine import Machine, RunState
+from pyvirt_sim.qemu.monitor import Monitor
+from pyvirt_sim.qemu.world import Listener, World
+
+_SIGTERM = 15
+
+
+class QemuProcess:
+    """One run of ``qemu-system-x86_64``.
+
+    Args:
+        argv: Its command line.
+        world: The host.
+        pid: Its process id.
+        log: Receives what it prints.
+
+    Attributes:
+        config: What the command line asks for.
+        machine: Its machine; usable once the process has been built.
+        guest: The guest in it, which a test may steer.
+    """
+
+    def __init__(
+        self, argv: Sequence[str], world: World, pid: int, log: Callable[[str], None]
+    ) -> None:
+        self._argv = tuple(argv)
+        self.world = world
+        self._pid = pid
+        self._log = log
+        self.config = Config(program="qemu-system-x86_64")
+        self.monitor = Monitor(self)
+        self._nursery: trio.Nursery | None = None
+        self._listeners: list[Listener] = []
+        self._woken = trio.Event()
+        self._is_ending = False
+        self._killer: int | None = None
+        self.machine = Machine("", pid, world, self.monitor.emit, self._spawn)
+        self.guest = self._make_guest()
+
+    @property
+    def actor(self) -> str:
+        """Who does things in notes."""
+        return f"qemu/{self.config.name}"
+
+    async def run(self) -> int:
+        """Run to the end.
+
+        Returns:
+            The exit status, or -15 for a SIGTERM that came before QEMU handled signals.
+
+        Cancellation:
+            As SIGKILL: connections end, host devices are closed, the socket stays behind.
+        """
+        try:
+            self.config = parse_argv(self._argv)
+            await self.world.pause("process-start")
+            self._open_chardevs()
+            self._build()
+        except StartupError as error:
+            self._close_listeners(unlink=False)
+            self.machine.close_host_devices()
+            self._log(f"{error}\n" if str(error).startswith("qemu:") else self._prefixed(error))
+            note(self.actor, "refuses to start", reason=str(error))
+            return 1
+        try:
+            return await self._main_loop()
+        finally:
+            self.monitor.close()
+            self._close_listeners(unlink=False)
+            self.machine.close_host_devices()
+
+    def _prefixed(self, message: object) -> str:
+        return f"{self.config.program}: {message}\n"
+
+    # -- building -----------------------------------------------------------------------------
+
+    def _open_chardevs(self) -> None:
+        for chardev in self.config.chardevs.values():
+            if chardev.path is None:
+                continue
+            try:
+                if chardev.backend == "socket":
+                    self._listen(chardev)
+                else:
+                    self.world.append_text(chardev.path, "")
+            except OSError as error:
+                reason = os.strerror(error.errno or 0)
+                verb = "Failed to bind socket to" if chardev.backend == "socket" else "Could not open"
+                name = chardev.path if chardev.backend == "socket" else f"'{chardev.path}'"
+                raise StartupError(f"-chardev {chardev.id}: {verb} {name}: {reason}") from error
+
+    def _listen(self, chardev: Chardev) -> None:
+        if chardev.id != self.config.monitor_chardev or chardev.path is None:
+            raise ModelGapError("only the monitor may have a socket chardev")
+        self._listeners.append(self.world.listen(chardev.path, self.monitor.accept))
+
+    def _build(self) -> None:
+        """Create the machine and what the command line puts into it, in QEMU's order."""
+        config = self.config
+        if config.monitor_chardev and config.monitor_chardev not in config.chardevs:
+            raise StartupError(
+                f'-mon chardev={config.monitor_chardev}: chardev "{config.monitor_chardev}" not found'
+            )
+        self.machine = Machine(config.name, self._pid, self.world, self.monitor.emit, self._spawn)
+        backends = self.machine.backends
+        backends.chardevs = {name: item.backend for name, item in config.chardevs.items()}
+        self._create(config.of("-object"), backends.object_add)
+        self._create(config.of("-blockdev"), backends.blockdev_add)
+        self._create(config.of("-netdev"), backends.netdev_add)
+        for kind, path in (("kernel", config.kernel), ("initrd", config.initrd)):
+            if path is not None and not self.world.file_exists(path):
+                raise StartupError(_cannot_read(kind, path))
+        self._create(config.of("-device"), self.machine.device_add)
+        self.guest = self._make_guest()
+        self.machine.peer = self.guest
+        self.machine.is_built = True
+
+    def _create(
+        self, options: Sequence[JsonOption], add: Callable[[Mapping[str, Any]], None]
+    ) -> None:
+        for option in options:
+            try:
+                add(option.value)
+            except QmpError as error:
+                text = f"{option.option} {option.text}: {error.description}"
+                raise StartupError(text) from error
+
+    def _make_guest(self) -> Guest:
+        has_system = self.machine.has_boot_source(self.config.kernel)
+        return Guest(
+            self.machine, self.world, self._spawn, self._guest_power_off, self._console, has_system
+        )
+
+    def _console(self, text: str) -> None:
+        """The guest writes on its serial ports."""
+        for device in self.machine.devices.values():
+            chardev = self.config.chardevs.get(device.links.get("chardev", ""))
+            if chardev is not None and chardev.path is not None:
+                self.world.append_text(chardev.path, text)
+
+    # -- running ------------------------------------------------------------------------------
+
+    async def _main_loop(self) -> int:
+        if self._killer is not None:
+            return -_SIGTERM
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            nursery.start_soon(self.monitor.serve, name=f"{self.actor}/monitor")
+            note(self.actor, "runs its main loop")
+            if not self.config.starts_paused:
+                self.machine.resume()
+            await self._woken.wait()
+            if self._killer is not None and not self._is_ending:
+                self._log(
+                    self._prefixed(f"terminating on signal {_SIGTERM} from pid {self._killer} (pyvirt)")
+                )
+                self._shut_down("host-signal")
+            nursery.cancel_scope.cancel()
+        self._nursery = None
+        self.monitor.close()
+        self._close_listeners(unlink=not self.world.happens("exit-leaves-socket"))
+        await self.world.pause("process-exit")
+        return 0
+
+    def _spawn(self, function: Callable[..., Any], /, *args: object, name: str) -> None:
+        # Background work dies with the main loop; a host device may be asked for even later.
+        if self._nursery is not None:
+            self._nursery.start_soon(function, *args, name=name)
+
+    def _shut_down(self, reason: str, *, by_guest: bool = False) -> None:
+        if not self._is_ending:
+            self._is_ending = True
+            self.monitor.emit("SHUTDOWN", {"guest": by_guest, "reason": reason})
+            self._woken.set()
+
+    def _guest_power_off(self) -> None:
+        if not self.config.keeps_after_shutdown:
+            self._shut_down("guest-shutdown", by_guest=True)
+            return
+        self.monitor.emit("SHUTDOWN", {"guest": True, "reason": "guest-shutdown"})
+        self.machine.pause(RunState.SHUTDOWN)
+
+    # -- what the monitor and the host ask for --------------------------------------------------
+
+    def quit(self) -> None:
+        """QMP ``quit``: event SHUTDOWN, then the reply, then the end."""
+        self._shut_down("host-qmp-quit")
+
+    def power_button(self) -> None:
+        """QMP ``system_powerdown``: event POWERDOWN; the guest may shut down later."""
+        self.monitor.emit("POWERDOWN", None)
+        self.guest.power_button()
+
+    def terminate(self, sender: int) -> None:
+        """SIGTERM from the process ``sender``."""
+        self._killer = sender
+        self._woken.set()
+
+    def _close_listeners(self, *, unlink: bool) -> None:
+        for listener in self._listeners:
+            listener.close(unlink=unlink)
+        self._listeners.clear()
+
+
+def _cannot_read(kind: str, path: str) -> str:
+    if kind == "kernel":
+        return f"qemu: could not open kernel file '{path}': No such file or directory"
+    return (
+        f"qemu: error reading initrd {path}: "
+        f"Failed to open file \u201c{path}\u201d: No such file or directory"
+    )
