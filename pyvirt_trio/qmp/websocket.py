@@ -31,10 +31,16 @@ class WebSocketStream(trio.abc.Stream):
 
     Args:
         connection: Open, and used by nobody else.
+        transport: What the WebSocket runs on, to be closed after it. trio-websocket leaves the
+            socket of a client open when the server closes first, and gives no access to it; a
+            client that opened the socket itself (``wrap_client_stream``) passes it here.
     """
 
-    def __init__(self, connection: WebSocketConnection) -> None:
+    def __init__(
+        self, connection: WebSocketConnection, transport: trio.abc.AsyncResource | None = None
+    ) -> None:
         self._connection = connection
+        self._transport = transport
         self._received = b""
         self._is_sending = False
         self._is_receiving = False
@@ -110,8 +116,12 @@ class WebSocketStream(trio.abc.Stream):
         longer than ``CLOSE_GRACE_S``.
         """
         self._is_closed = True
-        with trio.move_on_after(CLOSE_GRACE_S):
-            await self._connection.aclose()
+        try:
+            with trio.move_on_after(CLOSE_GRACE_S):
+                await self._connection.aclose()
+        finally:
+            if self._transport is not None:
+                await self._transport.aclose()
 
     def _checked(self, message: str | bytes) -> bytes:
         data = message.encode() if isinstance(message, str) else message

@@ -66,6 +66,7 @@ def test_members_are_found_through_variants_alternatives_and_arrays() -> None:
     schema = QmpSchema(SCHEMA)
     driver = schema.command_argument("blockdev-add", "driver")
     assert driver == SchemaMember("driver", "2", is_optional=False)
+    assert driver is not None
     assert schema.enum_values(driver) == ("file", "qcow2")
     filename = SchemaMember("filename", "str", is_optional=False, features=("deprecated",))
     assert schema.command_argument("blockdev-add", "filename") == filename

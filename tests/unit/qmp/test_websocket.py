@@ -119,6 +119,16 @@ async def test_a_message_over_the_bound_breaks_the_stream(
         await WebSocketStream(pair[0]).receive_some()
 
 
+async def test_its_transport_is_closed_even_when_the_peer_closed_first(pair: Pair) -> None:
+    transport, _other = trio.testing.memory_stream_pair()
+    stream = WebSocketStream(pair[0], transport)
+    await pair[1].aclose()
+    assert await stream.receive_some() == b""
+    await stream.aclose()
+    with pytest.raises(trio.ClosedResourceError):
+        await transport.send_all(b"x")
+
+
 @pytest.mark.parametrize("code", [1000, 1011])
 async def test_only_a_normal_close_is_an_end(pair: Pair, code: int) -> None:
     stream = WebSocketStream(pair[0])
