@@ -27,6 +27,7 @@ from pyvirt_sim.scenarios.scenario import Scenario
 from pyvirt_trio import (
     DeviceRemoved,
     Domain,
+    DomainStopped,
     Hypervisor,
     PciAddress,
     PyvirtError,
@@ -112,6 +113,7 @@ async def play(hypervisor: Hypervisor, setting: Setting) -> list[str]:
         note("operator", "is told that the device is gone")
         await client.done.wait()
         await domain.destroy()
+        await client.heard_of_the_end.wait()
         nursery.cancel_scope.cancel()
     return client.received
 
@@ -122,6 +124,7 @@ class _Client:
     def __init__(self, hypervisor: Hypervisor, setting: Setting) -> None:
         self.received: list[str] = []
         self.done = trio.Event()
+        self.heard_of_the_end = trio.Event()
         self._hypervisor = hypervisor
         self._setting = setting
         self._send, self._inbox = trio.open_memory_channel[Record](INBOX_LENGTH)
@@ -143,6 +146,8 @@ class _Client:
                 if source is not None:
                     await self._give_back(source, record.event)
                 self.done.set()
+            elif isinstance(record.event, DomainStopped):
+                self.heard_of_the_end.set()
 
     async def _give_back(self, source: PciAddress, event: DeviceRemoved) -> None:
         """``virNodeDeviceReAttach``, the call that failed in the bug report."""
