@@ -6,6 +6,11 @@ from collections.abc import Iterable
 
 import attrs
 
+from pyvirt_sim.engine import note
+
+VERDICT_ACTOR = "checker"
+"""The actor of the note that says at which step a promise was found broken."""
+
 
 @attrs.frozen
 class Observation:
@@ -54,4 +59,5 @@ def require(checker: str, promise: str, moment: str, observations: Iterable[Obse
     """
     made = tuple(observations)
     if not all(one.is_as_promised for one in made):
+        note(VERDICT_ACTOR, f"{checker}: the promise is broken")
         raise PromiseBrokenError(checker, promise, moment, made)

@@ -6,7 +6,7 @@ import itertools
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from pyvirt_sim.explore.finding import Finding, Row, rows_of
+from pyvirt_sim.explore.finding import Finding, Row
 
 if TYPE_CHECKING:
     import jinja2
@@ -23,7 +23,7 @@ def finding_as_html(finding: Finding) -> str:
         ModuleNotFoundError: jinja2 is not installed; the extra ``sim`` has it.
     """
     failing = _diagram(finding.rows)
-    quiet = _diagram(rows_of(finding.quiet))
+    quiet = _diagram(finding.quiet_rows)
     return _template().render(
         finding=finding,
         promise=finding.promise,
