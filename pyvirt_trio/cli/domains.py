@@ -1,0 +1,188 @@
+"""Commands for domains and their events."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import trio
+from cyclopts import Parameter
+
+from pyvirt_trio.cli.session import Hidden, read_file
+from pyvirt_trio.remote.client import open_remote
+
+
+def list_domains(
+    *, everything: Annotated[bool, Parameter("--all", negative="")] = False, session: Hidden
+) -> None:
+    """List running domains.
+
+    Args:
+        everything: Also those that do not run.
+        session: Given by the launcher.
+    """
+
+    def table(answer: list[dict[str, Any]]) -> str:
+        shown = [one for one in answer if everything or one["id"] is not None]
+        lines = [f" {'Id':4} {'Name':20} State", "-" * 44]
+        lines += [f" {one['id'] or '-':<4} {one['name']:20} {one['state']}" for one in shown]
+        return "\n".join(lines)
+
+    session.call(table, "list")
+
+
+def define(file: Path, *, session: Hidden) -> None:
+    """Define a domain, or change its definition, from an XML file.
+
+    Args:
+        file: A libvirt domain document.
+        session: Given by the launcher.
+    """
+    xml = read_file(file)
+    session.call(lambda one: f"Domain '{one['name']}' defined from {file}", "define", xml=xml)
+
+
+def undefine(domain: str, *, session: Hidden) -> None:
+    """Forget a domain's definition."""
+    session.call(lambda _: f"Domain '{domain}' has been undefined", "undefine", domain=domain)
+
+
+def start(
+    domain: str,
+    *,
+    paused: Annotated[bool, Parameter(negative="")] = False,
+    session: Hidden,
+) -> None:
+    """Start a domain.
+
+    Args:
+        domain: Its name.
+        paused: Leave its processors stopped.
+        session: Given by the launcher.
+    """
+    session.call(lambda _: f"Domain '{domain}' started", "start", domain=domain, paused=paused)
+
+
+def shutdown(domain: str, *, session: Hidden) -> None:
+    """Ask a domain's guest to shut down."""
+    session.call(lambda _: f"Domain '{domain}' is being shutdown", "shutdown", domain=domain)
+
+
+def destroy(domain: str, *, session: Hidden) -> None:
+    """Switch a domain off, at once."""
+    session.call(lambda _: f"Domain '{domain}' destroyed", "destroy", domain=domain)
+
+
+def suspend(domain: str, *, session: Hidden) -> None:
+    """Stop a domain's processors."""
+    session.call(lambda _: f"Domain '{domain}' suspended", "suspend", domain=domain)
+
+
+def resume(domain: str, *, session: Hidden) -> None:
+    """Let a domain's processors run again."""
+    session.call(lambda _: f"Domain '{domain}' resumed", "resume", domain=domain)
+
+
+def domstate(domain: str, *, session: Hidden) -> None:
+    """Print a domain's state and the reason for it."""
+    session.call(lambda one: f"{one['state']} ({one['reason']})", "domstate", domain=domain)
+
+
+def dumpxml(
+    domain: str,
+    *,
+    inactive: Annotated[bool, Parameter(negative="")] = False,
+    session: Hidden,
+) -> None:
+    """Print a domain's definition as XML.
+
+    Args:
+        domain: Its name.
+        inactive: What the next start uses, even when it runs.
+        session: Given by the launcher.
+    """
+    session.call(str.rstrip, "dumpxml", domain=domain, inactive=inactive)
+
+
+def attach_device(domain: str, file: Path, *, session: Hidden) -> None:
+    """Plug a device into a running domain.
+
+    Args:
+        domain: Its name.
+        file: One device element in XML.
+        session: Given by the launcher.
+    """
+    session.call(
+        lambda one: f"Device attached successfully as {one['alias']}",
+        "attach-device",
+        domain=domain,
+        xml=read_file(file),
+    )
+
+
+def detach_device(domain: str, device: str, *, session: Hidden) -> None:
+    """Unplug a device from a running domain; returns when it is gone.
+
+    Args:
+        domain: Its name.
+        device: The device's alias, or an XML file that describes it.
+        session: Given by the launcher.
+    """
+    is_file = device.endswith(".xml") or "/" in device
+    wanted = read_file(Path(device)) if is_file else device
+    session.call(
+        lambda _: "Device detached successfully", "detach-device", domain=domain, device=wanted
+    )
+
+
+def event(
+    *,
+    count: Annotated[int | None, Parameter(name="--count")] = None,
+    session: Hidden,
+) -> None:
+    """Print events as they happen, until interrupted.
+
+    Args:
+        count: End after so many.
+        session: Given by the launcher.
+    """
+    trio.run(_print_events, session.root, count, json.dumps if session.as_json else _sentence)
+
+
+async def _print_events(root: str, count: int | None, say: Callable[[dict[str, Any]], str]) -> None:
+    printed = 0
+    async with open_remote(root) as hypervisor:
+        async for one in hypervisor.events():
+            if "kind" not in one and "missed" not in one:
+                continue  # the snapshot, which says where the events begin
+            print(say(one), flush=True)
+            printed += 1
+            if printed == count:
+                break
+
+
+def _sentence(one: dict[str, Any]) -> str:
+    if "missed" in one:
+        return f"{one['missed']} events were missed"
+    rest = {k: v for k, v in one.items() if k not in ("sequence", "kind", "domain", "uuid", "life")}
+    details = "".join(f" {key}={value}" for key, value in rest.items())
+    return f"event '{one['kind']}' for domain '{one['domain']}':{details or ' -'}"
+
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    "list": list_domains,
+    "define": define,
+    "undefine": undefine,
+    "start": start,
+    "shutdown": shutdown,
+    "destroy": destroy,
+    "suspend": suspend,
+    "resume": resume,
+    "domstate": domstate,
+    "dumpxml": dumpxml,
+    "attach-device": attach_device,
+    "detach-device": detach_device,
+    "event": event,
+}

@@ -1,0 +1,123 @@
+"""What a client can call: one small function per method."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from pyvirt_trio.driver.domain import Domain
+from pyvirt_trio.driver.hypervisor import Hypervisor
+from pyvirt_trio.xml.devices import format_device
+from pyvirt_trio.xml.nodedev import format_node_device
+
+Method = Callable[..., Awaitable[Any]]
+
+
+def _summary(domain: Domain) -> dict[str, Any]:
+    return {
+        "name": domain.name,
+        "uuid": str(domain.uuid),
+        "id": domain.view.life if domain.status.is_active else None,
+        "state": domain.status.state.name.lower(),
+        "reason": domain.status.reason.name.lower(),
+        "persistent": domain.is_persistent,
+    }
+
+
+async def _list(hypervisor: Hypervisor) -> list[dict[str, Any]]:
+    return [_summary(domain) for domain in hypervisor.domains()]
+
+
+async def _define(hypervisor: Hypervisor, xml: str) -> dict[str, Any]:
+    return _summary(await hypervisor.define(xml))
+
+
+async def _undefine(hypervisor: Hypervisor, domain: str) -> None:
+    await hypervisor.domain(domain).undefine()
+
+
+async def _start(hypervisor: Hypervisor, domain: str, *, paused: bool = False) -> None:
+    await hypervisor.domain(domain).start(paused=paused)
+
+
+async def _shutdown(hypervisor: Hypervisor, domain: str) -> None:
+    await hypervisor.domain(domain).shutdown()
+
+
+async def _destroy(hypervisor: Hypervisor, domain: str) -> None:
+    await hypervisor.domain(domain).destroy()
+
+
+async def _suspend(hypervisor: Hypervisor, domain: str) -> None:
+    await hypervisor.domain(domain).suspend()
+
+
+async def _resume(hypervisor: Hypervisor, domain: str) -> None:
+    await hypervisor.domain(domain).resume()
+
+
+async def _state(hypervisor: Hypervisor, domain: str) -> dict[str, Any]:
+    return _summary(hypervisor.domain(domain))
+
+
+async def _dumpxml(hypervisor: Hypervisor, domain: str, *, inactive: bool = False) -> str:
+    return hypervisor.domain(domain).xml(inactive=inactive)
+
+
+async def _attach(hypervisor: Hypervisor, domain: str, xml: str) -> dict[str, Any]:
+    device = await hypervisor.domain(domain).attach_device(xml)
+    return {"alias": device.alias, "xml": format_device(device)}
+
+
+async def _detach(hypervisor: Hypervisor, domain: str, device: str) -> None:
+    await hypervisor.domain(domain).detach_device(device)
+
+
+async def _nodedev_list(hypervisor: Hypervisor) -> list[dict[str, Any]]:
+    described = [await device.describe() for device in await hypervisor.node_devices()]
+    active, inactive = hypervisor.host_devices.active, hypervisor.host_devices.inactive
+    return [
+        {
+            "name": one.name,
+            "driver": one.driver,
+            "list": "active"
+            if one.address in active
+            else "inactive"
+            if one.address in inactive
+            else None,
+        }
+        for one in described
+    ]
+
+
+async def _nodedev_dumpxml(hypervisor: Hypervisor, device: str) -> str:
+    return format_node_device(await (await hypervisor.node_device(device)).describe())
+
+
+async def _nodedev_detach(hypervisor: Hypervisor, device: str) -> None:
+    await (await hypervisor.node_device(device)).detach()
+
+
+async def _nodedev_reattach(hypervisor: Hypervisor, device: str) -> None:
+    await (await hypervisor.node_device(device)).reattach()
+
+
+METHODS: dict[str, Method] = {
+    "list": _list,
+    "define": _define,
+    "undefine": _undefine,
+    "start": _start,
+    "shutdown": _shutdown,
+    "destroy": _destroy,
+    "suspend": _suspend,
+    "resume": _resume,
+    "domstate": _state,
+    "dumpxml": _dumpxml,
+    "attach-device": _attach,
+    "detach-device": _detach,
+    "nodedev-list": _nodedev_list,
+    "nodedev-dumpxml": _nodedev_dumpxml,
+    "nodedev-detach": _nodedev_detach,
+    "nodedev-reattach": _nodedev_reattach,
+}
+"""Named as on the command line, which names them as virsh does."""

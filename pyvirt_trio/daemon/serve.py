@@ -1,0 +1,99 @@
+"""One connection of one client: requests in order, or a stream of events."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import trio
+
+from pyvirt_trio.daemon.methods import METHODS
+from pyvirt_trio.driver.hypervisor import Hypervisor
+from pyvirt_trio.errors import PyvirtError, RemoteProtocolError, ResyncRequiredError
+from pyvirt_trio.rpc.jsonrpc import (
+    INVALID_PARAMS,
+    METHOD_NOT_FOUND,
+    Lines,
+    decode,
+    encode,
+    error_to_json,
+    record_to_json,
+)
+
+MAX_PENDING_REQUESTS = 16
+"""Requests a client may have sent ahead; the next is not read before one is answered."""
+
+
+async def serve_client(hypervisor: Hypervisor, stream: trio.abc.Stream) -> None:
+    """Answer one client until it hangs up.
+
+    Requests are answered in order, one at a time; ``subscribe`` turns the connection into a stream
+    of events. A client that hangs up cancels what it was waiting for, with the consequences that
+    the docstring of the call states.
+    """
+    send, receive = trio.open_memory_channel[dict[str, Any]](MAX_PENDING_REQUESTS)
+    async with stream, trio.open_nursery() as nursery:
+        nursery.start_soon(_answer_all, hypervisor, stream, receive)
+        try:
+            await _read_requests(stream, send)
+        except (trio.BrokenResourceError, RemoteProtocolError):
+            pass  # a client that breaks off or talks nonsense is no longer a client
+        nursery.cancel_scope.cancel()
+
+
+async def _read_requests(
+    stream: trio.abc.Stream, send: trio.MemorySendChannel[dict[str, Any]]
+) -> None:
+    lines = Lines()
+    while data := await stream.receive_some(1 << 16):
+        for line in lines.feed(bytes(data)):
+            await send.send(decode(line))
+
+
+async def _answer_all(
+    hypervisor: Hypervisor,
+    stream: trio.abc.Stream,
+    requests: trio.MemoryReceiveChannel[dict[str, Any]],
+) -> None:
+    try:
+        async for request in requests:
+            if request.get("method") == "subscribe":
+                await _stream_events(hypervisor, stream, request.get("id"))
+            else:
+                answer = await _answer(hypervisor, request)
+                await stream.send_all(encode({"id": request.get("id"), **answer}))
+    except (trio.BrokenResourceError, trio.ClosedResourceError):
+        pass  # the reader ends for the same reason and ends the connection
+
+
+async def _answer(hypervisor: Hypervisor, request: dict[str, Any]) -> dict[str, Any]:
+    method = METHODS.get(str(request.get("method")))
+    if method is None:
+        message = f"there is no method {request.get('method')!r}"
+        return {"error": {"code": METHOD_NOT_FOUND, "message": message}}
+    params = request.get("params", {})
+    try:
+        inspect.signature(method).bind(hypervisor, **params)
+    except TypeError as error:
+        return {"error": {"code": INVALID_PARAMS, "message": str(error)}}
+    try:
+        return {"result": await method(hypervisor, **params)}
+    except PyvirtError as error:
+        return {"error": error_to_json(error)}
+
+
+async def _stream_events(
+    hypervisor: Hypervisor, stream: trio.abc.Stream, request_id: object
+) -> None:
+    view, events = hypervisor.subscribe()
+    domains = [{"name": one.name, "state": one.status.state.name.lower()} for one in view.domains]
+    snapshot = {"sequence": view.sequence, "domains": domains}
+    await stream.send_all(encode({"id": request_id, "result": snapshot}))
+    while True:
+        try:
+            record = await events.receive()
+        except ResyncRequiredError as gap:
+            await stream.send_all(encode({"method": "gap", "params": {"missed": gap.missed}}))
+        else:
+            message = {"method": "event", "params": record_to_json(record)}
+            await stream.send_all(encode(message))

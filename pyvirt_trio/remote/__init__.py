@@ -1,0 +1,1 @@
+"""Clients of a hypervisor that lives in another process."""
