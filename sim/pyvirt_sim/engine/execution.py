@@ -12,8 +12,10 @@ ending are lifted; a task that ignores even that is kept alive for good, and the
 from __future__ import annotations
 
 import gc
-import itertools
+from collections import deque
 from contextvars import copy_context
+from itertools import count as counting
+from itertools import islice
 from math import inf
 from typing import Any, Final, cast
 
@@ -33,6 +35,7 @@ from pyvirt_sim.engine.errors import (
     StepLimitError,
 )
 from pyvirt_sim.engine.fence import Fence
+from pyvirt_sim.engine.loop import Task, run_loop
 from pyvirt_sim.engine.point import Chooser, Point, RunStart
 from pyvirt_sim.engine.record import Note, Record, Run, freeze
 from pyvirt_sim.engine.runner import (
@@ -44,14 +47,12 @@ from pyvirt_sim.engine.runner import (
     NoIO,
     NoSignals,
     SimulatedClock,
-    StepQueue,
 )
 from pyvirt_sim.engine.tape import Draw
 from pyvirt_sim.engine.where import task_location, task_waits_for
 
 __all__ = ["Execution", "current_execution"]
 
-Task = trio.lowlevel.Task
 # Steps granted to a program that is being cancelled: cleanup of hundreds of tasks fits well.
 WIND_DOWN_STEPS: Final = 10_000
 # Runners of programs that ignored cancellation. Collecting them would resume their coroutines.
@@ -88,68 +89,93 @@ class Execution:
         self.escaped: EscapeError | None = None
         self.point = Point(self)
         self.runner: LeanRunner
-        self.queue = StepQueue(self)
+        self.queue: deque[Task] = deque()
+        self.passed: deque[Task] = deque()
+        # Bound once: these are called for every choice.
+        self.choose = chooser.choose
+        self.add_value = self.record.values.append
+        self.add_bound = self.record.bounds.append
+        self.add_choice_step = self.record.choice_steps.append
         self.cause: dict[int, str] = {}
 
     # -- choices ------------------------------------------------------------------------------
 
     def pick(self, count: int) -> Task | None:
-        """Return the next task to take a step, or None for none this turn."""
-        if count == 0:
-            return None
-        queue = self.queue
+        """Take the next task out of the ``count`` in the queue, or None for none this turn."""
+        passed, order = self.passed, self.order
         front, is_batch_start = count, True
         if self.is_batch:
-            is_batch_start = self.batch_left == 0 and not queue.passed
+            is_batch_start = self.batch_left == 0 and not passed
             if self.batch_left == 0:
-                self.batch_left = queue.restore() or count
+                self.batch_left = self._restore() or count
             front = self.batch_left
-        bound = front + len(queue.passed)
-        deadline = self.runner.deadlines.next_deadline() if self.has_timers else inf
-        has_timer = is_batch_start and deadline < inf
+        bound = front + len(passed)
+        point = self.point
+        point.has_timer = (
+            self.has_timers and is_batch_start and self.runner.deadlines.next_deadline() < inf
+        )
         index = 0
-        if bound + has_timer > 1 and self.abort is None:
-            index = self._choose_step(bound + has_timer, has_timer, front)
-        if index == bound:
-            self._pick_timer(deadline)
-            return None
+        if point.has_timer:
+            bound += 1
+        if bound > 1 and self.abort is None:
+            point.bound, point.step, self.front = bound, len(order), front
+            try:
+                index = self.choose(point)
+                if not 0 <= index < bound:
+                    raise ChooserError(f"index {index} is not below the bound {bound}")
+            except BaseException as error:  # noqa: BLE001 - raised again when all has ended
+                self.give_up(error)
+                index = 0
+            else:
+                self.add_value(index)
+                self.add_bound(bound)
+                self.add_choice_step(len(order))
+        return self._take(index, front)
+
+    def _take(self, index: int, front: int) -> Task | None:
+        """Take candidate ``index``, where the first ``front`` candidates are in the queue.
+
+        Those before it are passed over: they wait until nothing else can run, unless chosen. So
+        one deviation from the canonical schedule starves a task for as long as a race needs it,
+        and the number of deviations of a minimal failing schedule is the number of ordering
+        constraints of its bug, in the sense of PCT.
+        """
         if index < front:
             self.batch_left = front - index - 1
-        task = queue.take(index, front)
+            for _ in range(index):
+                self.passed.append(self.queue.popleft())
+            task = self.queue.popleft()
+        elif index - front < len(self.passed):
+            task = self.passed[index - front]
+            del self.passed[index - front]
+        else:
+            self._pick_timer()
+            return None
         if self.detail:
             self._remember_step(task)
         return task
 
-    def _pick_timer(self, deadline: float) -> None:
-        self._move_time(deadline)
+    def _restore(self) -> int:
+        """Put the tasks that were passed over back in front; return how many there were."""
+        count = len(self.passed)
+        self.queue.extendleft(reversed(self.passed))
+        self.passed.clear()
+        return count
+
+    def _pick_timer(self) -> None:
+        self._move_time(self.runner.deadlines.next_deadline())
         self.batch_left = 0
         self.order.append(-1)
         if self.detail:
             self.record.locations.append("")
             self.record.causes.append("virtual time moves to the next deadline")
 
-    def _choose_step(self, bound: int, has_timer: bool, front: int) -> int:
-        point = self.point
-        point.bound, point.has_timer, point.step = bound, has_timer, len(self.order)
-        self.front = front
-        try:
-            index = self.chooser.choose(point)
-            if not 0 <= index < bound:
-                raise ChooserError(f"index {index} is not below the bound {bound}")
-        except BaseException as error:  # noqa: BLE001 - re-raised once the program has ended
-            self.give_up(error)
-            return 0
-        record = self.record
-        record.values.append(index)
-        record.bounds.append(bound)
-        record.choice_steps.append(point.step)
-        return index
-
     def candidate_numbers(self, point: Point) -> list[int]:
         """Return the task numbers of the candidates of a schedule point."""
         if point is not self.point:
             return list(range(point.bound))
-        numbers = [task._counter for task in self.queue.candidates(self.front)]
+        numbers = [task._counter for task in islice(self.queue, self.front)]
+        numbers.extend(task._counter for task in self.passed)
         if point.has_timer:
             numbers.append(-1)
         return numbers
@@ -263,10 +289,10 @@ class Execution:
             self.clock.now_s = deadline
             self.record.jumps.append((len(self.order), deadline))
 
-    def _idle(self) -> None:
+    def idle(self) -> None:
         """Nothing can run: wake who waits for that, or let time move, or report the deadlock."""
-        if self.queue.passed:
-            self.batch_left = self.queue.restore()
+        if self.passed:
+            self.batch_left = self._restore()
             return
         deadline = self.runner.deadlines.next_deadline()
         if deadline <= self.clock.now_s:
@@ -303,28 +329,27 @@ class Execution:
         runner.asyncgens.alive = ordering.WeakOrderedSet()  # type: ignore[assignment]
         return runner
 
-    def _loop(self, program: Any, args: tuple[Any, ...]) -> None:
-        runner, queue = self.runner, self.queue
+    def _drive(self, program: Any, args: tuple[Any, ...]) -> trio.TrioInternalError | None:
+        """Run the loop; return the error of a crashed system task, which is Trio's verdict."""
+        runner = self.runner
         runner.asyncgens.install_hooks(runner)
         context: Any = _run.GLOBAL_RUN_CONTEXT
         context.runner = runner
-        loop = _run.unrolled_run(runner, program, args, host_uses_signal_set_wakeup_fd=True)
-        send = loop.send
         try:
-            send(None)  # type: ignore[arg-type]
-            while True:
-                if not queue:
-                    self._idle()
-                send(())  # type: ignore[arg-type]
-        except StopIteration:
-            pass
-        except trio.TrioInternalError as error:
-            if not isinstance(error.__cause__, _AbandonedError):
-                raise
-            _abandoned.append(runner)
+            with Fence(self):
+                run_loop(self, program, args)
         except _AbandonedError:
             _abandoned.append(runner)
-            loop.close()
+        except trio.TrioInternalError as error:
+            return error
+        except BaseException as error:  # noqa: BLE001 - as trio.run does
+            internal = trio.TrioInternalError("internal error in Trio - please file a bug!")
+            internal.__cause__ = error
+            return internal
+        finally:
+            runner.close()
+            context.__dict__.clear()
+        return None
 
     def run(self, program: Any, args: tuple[Any, ...]) -> Run:
         """Run the program to its end and return what happened.
@@ -334,21 +359,19 @@ class Execution:
         """
         if _current or hasattr(_run.GLOBAL_RUN_CONTEXT, "runner"):
             raise RuntimeError("simulate() cannot be called from inside another run")
-        self.chooser.start(self.start)
         self.runner = self._new_runner()
         counter_namespace, counter_name = ordering.task_counter_slot()
         counter = counter_namespace[counter_name]
-        counter_namespace[counter_name] = itertools.count().__next__
+        counter_namespace[counter_name] = counting().__next__
         previous_library, sniffio_library.name = sniffio_library.name, "trio"
         was_collecting = gc.isenabled()
         gc.disable()
         _current.append(self)
         internal: BaseException | None = None
         try:
-            with Fence(self):
-                self._loop(program, args)
-        except trio.TrioInternalError as error:  # a system task crashed: Trio's verdict stands
-            internal = error
+            self.chooser.start(self.start)
+            self.choose = self.chooser.choose  # a portfolio rebinds it for each run
+            internal = self._drive(program, args)
         finally:
             _current.pop()
             if was_collecting:

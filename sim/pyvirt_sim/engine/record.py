@@ -73,7 +73,7 @@ def freeze(value: Any) -> Any:
     if isinstance(value, (set, frozenset)):
         return tuple(sorted((freeze(item) for item in cast("set[Any]", value)), key=repr))
     if isinstance(value, dict):
-        mapping: dict[Any, Any] = value
+        mapping: dict[Any, Any] = value  # pyright: ignore[reportUnknownVariableType]
         return {str(key): freeze(item) for key, item in mapping.items()}
     return _ADDRESS.sub("0x0", repr(value))
 

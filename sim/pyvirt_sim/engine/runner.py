@@ -1,16 +1,10 @@
-"""Trio's own Runner, without the operating system: no epoll, no socket pair, no signal handler.
-
-The run queue is the lever. Trio's loop copies its run queue into a batch with ``list(runq)`` and
-empties it with ``runq.clear()``. `StepQueue` answers the first with the one task that was chosen
-and lets the second remove only that task, so every turn of the loop is one step of one task.
-"""
+"""Trio's own Runner, without the operating system: no epoll, no socket pair, no signal handler."""
 
 # pyright: reportPrivateUsage=false
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
@@ -28,72 +22,6 @@ __all__ = ["ENTRY_TASK", "DetailedRunner", "LeanRunner", "NoIO", "NoInstruments"
 
 Task = trio.lowlevel.Task
 ENTRY_TASK: Final = "<TrioToken.run_sync_soon task>"
-
-
-class StepQueue(deque[Task]):
-    """A run queue whose batch is always the one task that was chosen.
-
-    Candidates are the queue itself, longest runnable first, followed by the tasks in ``passed``:
-    those that an earlier choice passed over. A task that is passed over waits until nothing else
-    can run, unless it is chosen. So one deviation from the canonical schedule starves a task for
-    as long as a race needs it, and the number of deviations of a minimal failing schedule is the
-    number of ordering constraints of its bug, in the sense of PCT.
-    """
-
-    __slots__ = ("chosen", "execution", "passed")
-
-    def __init__(self, execution: Execution) -> None:
-        super().__init__()
-        self.execution = execution
-        self.passed: deque[Task] = deque()
-        self.chosen = False
-
-    def __iter__(self) -> Iterator[Task]:
-        execution = self.execution
-        if len(self) == 1 and execution.single_is_forced and not self.passed:
-            task = self[0]
-            self.chosen = True
-            execution.batch_left = 0
-        else:
-            found = execution.pick(len(self))
-            if found is None:
-                return iter(())
-            task = found
-        order = execution.order
-        order.append(task._counter)
-        if len(order) > execution.step_limit:
-            execution.over_limit(task)
-        return iter((task,))
-
-    def clear(self) -> None:
-        """Remove the chosen task, and no other."""
-        if self.chosen:
-            self.chosen = False
-            self.popleft()
-
-    def take(self, index: int, front: int) -> Task:
-        """Return candidate ``index``, where the first ``front`` candidates are in the queue."""
-        if index >= front:
-            task = self.passed[index - front]
-            del self.passed[index - front]
-            return task
-        for _ in range(index):
-            self.passed.append(self.popleft())
-        self.chosen = True
-        return self[0]
-
-    def restore(self) -> int:
-        """Put the tasks that were passed over back in front; return how many there were."""
-        count = len(self.passed)
-        self.extendleft(reversed(self.passed))
-        self.passed.clear()
-        return count
-
-    def candidates(self, front: int) -> list[Task]:
-        """Return the first ``front`` tasks of the queue, then those that were passed over."""
-        tasks: list[Task] = list(super().__iter__())[:front]
-        tasks.extend(self.passed)
-        return tasks
 
 
 class SimulatedClock(trio.abc.Clock):
