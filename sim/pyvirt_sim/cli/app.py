@@ -99,8 +99,10 @@ def replay_tape(
         recorded = _tape(tape, tape_file)
         with subject.planted():
             run = replay(subject.scenario.program, recorded)
-    except (TapeFormatError, ReplayDivergedError, OSError) as error:
-        return _complain(str(error))
+    except ReplayDivergedError as error:
+        return _complain(f"the replay diverged, this is not the program that was recorded: {error}")
+    except (TapeFormatError, UnicodeDecodeError, OSError) as error:
+        return _complain(f"no usable tape: {error}")
     finding = explain(subject, run) if run.error is not None else None
     if as_json:
         facts = {"subject": name, "found": finding is not None, "digest": run.digest}
@@ -193,11 +195,11 @@ def _subject(name: str) -> Subject:
 
 
 def _tape(text: str | None, file: Path | None) -> Tape:
+    if text is not None and file is None:
+        return Tape.from_text(text)
     if file is not None and text is None:
-        text = file.read_text(encoding="utf-8").strip()
-    elif file is not None or text is None:
-        raise TapeFormatError("give either --tape or --tape-file")
-    return Tape.from_text(text)
+        return Tape.load(file)
+    raise TapeFormatError("give either --tape or --tape-file")
 
 
 def _write_timeline(folder: Path, finding: Finding) -> Path:
