@@ -29,7 +29,7 @@ _HARMLESS: Final[Mapping[str, frozenset[str] | None]] = {
 _JSON_OPTIONS: Final = ("-object", "-blockdev", "-netdev", "-device")
 _MACHINE_TYPES: Final = frozenset({"q35", "pc-q35-7.2"})
 _MACHINE_KEYS: Final = frozenset({"type", "accel", "usb", "dump-guest-core", "vmport", "graphics"})
-_CPU_MODELS: Final = frozenset({"max", "host", "qemu64", "qemu32", "kvm64", "base", "host-passthrough"})
+_CPU_MODELS: Final = frozenset({"max", "host", "qemu64", "qemu32", "kvm64", "base"})
 
 
 @attrs.frozen
@@ -169,9 +169,7 @@ def _set_cpu(_config: Config, value: str) -> None:
 def _set_memory(_config: Config, value: str) -> None:
     size = _keys(value, "size").get("size", "")
     if not size.rstrip("kKmMgG").isdigit():
-        raise StartupError(
-            f"-m {value}: Parameter 'size' expects a non-negative number below 2^64"
-        )
+        raise StartupError(f"-m {value}: Parameter 'size' expects a non-negative number below 2^64")
 
 
 def _set_smp(_config: Config, value: str) -> None:

@@ -134,12 +134,13 @@ class Backends:
         Raises:
             QmpError: There is none, or another device has it.
         """
-        known: Mapping[str, object] = {
+        tables: dict[str, Mapping[str, object]] = {
             "rng": self.objects,
             "netdev": self.netdevs,
             "drive": self.nodes,
             "chardev": self.chardevs,
-        }[prop]
+        }
+        known = tables[prop]
         if name not in known:
             if prop == "rng":
                 raise device_not_found(name)

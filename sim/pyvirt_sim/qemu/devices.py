@@ -223,9 +223,7 @@ def check_address(
     _check_multifunction(bus, address, properties)
 
 
-def _check_multifunction(
-    bus: Bus, address: tuple[int, int], properties: Mapping[str, Any]
-) -> None:
+def _check_multifunction(bus: Bus, address: tuple[int, int], properties: Mapping[str, Any]) -> None:
     slot, function = address
     if properties.get("multifunction") in {True, "on"}:
         return

@@ -33,7 +33,7 @@ class JsonSplitter:
             The top-level objects and arrays that are now complete; they may be malformed inside.
 
         Raises:
-            ModelGapError: A value that is neither object nor array, or a message above QEMU's limit.
+            ModelGapError: Neither an object nor an array, or a message above QEMU's limit.
         """
         self._buffer += data
         if len(self._buffer) > MAX_MESSAGE_BYTES:

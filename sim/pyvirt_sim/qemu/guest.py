@@ -101,7 +101,7 @@ class Guest:
     async def _answer(self, device: Device, boot: int) -> None:
         try:
             await self.world.pause("guest-notices")
-            # A stopped processor notices when it runs again; Linux clears what came before it was up.
+            # A stopped processor notices when it runs again; Linux clears what came too early.
             if not await self._reached(boot) or self.state is not GuestState.RUNNING:
                 note(self._actor, "loses unplug request", device=device.name)
                 return

@@ -2,12 +2,12 @@
 
 Unplugging follows QEMU 7.2 on q35, where hotplug goes through ACPI:
 
-1. `request_unplug` marks the device and tells the guest. A second request is an error only while the
-   virtual clock has never run: QEMU lets requests that a booting guest has lost be repeated.
+1. `request_unplug` marks the device and tells the guest. A second request is an error only while
+   the virtual clock has never run: QEMU lets requests that a booting guest has lost be repeated.
 2. When the guest lets go (`eject`), or at a reset, the device leaves the object tree, its id, its
    slot and its back ends. Nothing has been announced yet.
-3. After a grace period (RCU) it is finalized: a host device is closed first, then DEVICE_DELETED goes
-   out, for the inner device by path only, then for the device itself. That order is QEMU's since
+3. After a grace period (RCU) it is finalized: a host device is closed first, then DEVICE_DELETED
+   goes out, for the inner device by path only, then for the device itself. That order is QEMU's since
    2.11 and is what lets a manager re-attach a host device on the event.
 """
 
@@ -282,7 +282,7 @@ class Machine:
         self.emit("DEVICE_UNPLUG_GUEST_ERROR", data)
 
     def eject(self, device: Device) -> None:
-        """The guest, or a reset, has let the device go: it leaves the tree and is finalized later."""
+        """The guest, or a reset, has let the device go: it leaves the tree, finalized later."""
         if not device.in_tree:
             return
         device.in_tree = False

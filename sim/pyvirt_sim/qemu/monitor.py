@@ -1,8 +1,8 @@
 """One QMP monitor: greeting, negotiation, commands in and out of band, events.
 
-Facts of QEMU 7.2 relied on here: one client at a time, the next waits in the socket's backlog; events
-before negotiation are dropped; commands in band are executed one after the other; out-of-band
-commands overtake them; without negotiated ``oob`` the monitor reads no further while a command waits.
+Facts of QEMU 7.2 relied on here: one client at a time, the next waits in the socket's backlog;
+events before negotiation are dropped; commands in band are executed one after the other; out-of-band
+commands overtake them; without negotiated ``oob`` the monitor reads no further while one waits.
 """
 
 from __future__ import annotations
@@ -70,7 +70,9 @@ class Monitor:
         note(self._qemu.actor, name, **dict(data or {}))
         if not self._is_negotiated:
             return
-        seconds, microseconds = divmod(round(self._qemu.world.wall_clock_s() * 1_000_000), 1_000_000)
+        seconds, microseconds = divmod(
+            round(self._qemu.world.wall_clock_s() * 1_000_000), 1_000_000
+        )
         message: dict[str, Any] = {
             "timestamp": {"seconds": seconds, "microseconds": microseconds},
             "event": name,
@@ -117,7 +119,9 @@ class Monitor:
         try:
             request = json.loads(text)
         except ValueError as error:
-            raise ModelGapError(f"QEMU's answer to malformed JSON is not modelled: {error}") from None
+            raise ModelGapError(
+                f"QEMU's answer to malformed JSON is not modelled: {error}"
+            ) from None
         try:
             _check_envelope(request, self._has_oob)
         except QmpError as error:

@@ -49,8 +49,8 @@ class QemuProcess:
         self._woken = trio.Event()
         self._is_ending = False
         self._killer: int | None = None
-        self.machine = Machine("", pid, world, self.monitor.emit, self._spawn)
-        self.guest = self._make_guest()
+        self.machine: Machine = Machine("", pid, world, self.monitor.emit, self._spawn)
+        self.guest: Guest = self._make_guest()
 
     @property
     def actor(self) -> str:
@@ -100,7 +100,9 @@ class QemuProcess:
                     self.world.append_text(chardev.path, "")
             except OSError as error:
                 reason = os.strerror(error.errno or 0)
-                verb = "Failed to bind socket to" if chardev.backend == "socket" else "Could not open"
+                verb = (
+                    "Failed to bind socket to" if chardev.backend == "socket" else "Could not open"
+                )
                 name = chardev.path if chardev.backend == "socket" else f"'{chardev.path}'"
                 raise StartupError(f"-chardev {chardev.id}: {verb} {name}: {reason}") from error
 
@@ -156,7 +158,7 @@ class QemuProcess:
     # -- running ------------------------------------------------------------------------------
 
     async def _main_loop(self) -> int:
-        if self._killer is not None:
+        if self._woken.is_set():  # a signal before there was a handler for it
             return -_SIGTERM
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
@@ -165,17 +167,19 @@ class QemuProcess:
             if not self.config.starts_paused:
                 self.machine.resume()
             await self._woken.wait()
-            if self._killer is not None and not self._is_ending:
-                self._log(
-                    self._prefixed(f"terminating on signal {_SIGTERM} from pid {self._killer} (pyvirt)")
-                )
-                self._shut_down("host-signal")
+            self._obey_signal()
             nursery.cancel_scope.cancel()
         self._nursery = None
         self.monitor.close()
         self._close_listeners(unlink=not self.world.happens("exit-leaves-socket"))
         await self.world.pause("process-exit")
         return 0
+
+    def _obey_signal(self) -> None:
+        if self._killer is not None and not self._is_ending:
+            words = f"terminating on signal {_SIGTERM} from pid {self._killer} (pyvirt)"
+            self._log(self._prefixed(words))
+            self._shut_down("host-signal")
 
     def _spawn(self, function: Callable[..., Any], /, *args: object, name: str) -> None:
         # Background work dies with the main loop; a host device may be asked for even later.

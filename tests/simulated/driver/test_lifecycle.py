@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 import trio
 
@@ -9,30 +11,41 @@ from pyvirt_sim.host import open_sim_host
 from pyvirt_trio import (
     AlreadyExistsError,
     ConflictError,
+    DomainEvent,
+    DomainStopped,
     HostError,
     InvalidStateError,
     NotFoundError,
     open_hypervisor,
 )
 from pyvirt_trio.models import DomainState, ShutoffReason, StoppedDetail
-from tests.simulated.driver.world import URI, open_world
+from tests.simulated.driver.world import URI, World, open_world
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 
 
-def kinds(events: list[object]) -> list[str]:
+def kinds(events: Sequence[object]) -> list[str]:
     return [type(event).__name__ for event in events]
+
+
+def detail(event: DomainEvent) -> StoppedDetail:
+    assert isinstance(event, DomainStopped)
+    return event.detail
+
+
+def state(world: World) -> DomainState:
+    return world.domain.status.state
 
 
 async def test_start_and_destroy_in_libvirt_s_order() -> None:
     async with open_world() as world:
         await world.domain.start()
         assert kinds(world.announced()) == ["DomainResumed", "DomainStarted"]
-        assert world.domain.status.state is DomainState.RUNNING
+        assert state(world) is DomainState.RUNNING
         await world.domain.destroy()
         (stopped,) = world.announced()
-        assert stopped.detail is StoppedDetail.DESTROYED  # type: ignore[attr-defined]
-        assert world.domain.status.state is DomainState.SHUTOFF
+        assert detail(stopped) is StoppedDetail.DESTROYED
+        assert state(world) is DomainState.SHUTOFF
         assert world.host.processes()[0].has_ended
 
 
@@ -44,7 +57,7 @@ async def test_a_paused_start_and_resume() -> None:
         assert kinds(world.announced()) == ["DomainResumed"]
         await world.domain.suspend()
         assert kinds(world.announced()) == ["DomainSuspended"]
-        assert world.domain.status.state is DomainState.PAUSED
+        assert state(world) is DomainState.PAUSED
 
 
 async def test_a_guest_that_shuts_down_is_not_a_crash() -> None:
@@ -53,7 +66,7 @@ async def test_a_guest_that_shuts_down_is_not_a_crash() -> None:
         await world.domain.shutdown()
         async for record in world.events:
             if type(record.event).__name__ == "DomainStopped":
-                assert record.event.detail is StoppedDetail.SHUTDOWN  # type: ignore[attr-defined]
+                assert detail(record.event) is StoppedDetail.SHUTDOWN
                 break
         assert world.domain.status.reason is ShutoffReason.SHUTDOWN
 
@@ -63,7 +76,7 @@ async def test_a_killed_qemu_is_a_crash_and_the_next_life_is_another() -> None:
         await world.boot()
         world.host.processes()[0].kill()
         record = await world.events.receive()
-        assert record.event.detail is StoppedDetail.CRASHED  # type: ignore[attr-defined]
+        assert detail(record.event) is StoppedDetail.CRASHED
         assert record.event.life == 1
         await world.domain.start()
         assert [event.life for event in world.announced()] == [2, 2]
