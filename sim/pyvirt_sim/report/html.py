@@ -1,8 +1,7 @@
-"""One self-contained page: a lane per actor, time downwards, the broken promise in red."""
+"""One self-contained page: a lane per actor, time downwards, beside the quiet run."""
 
 from __future__ import annotations
 
-import itertools
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +10,13 @@ from pyvirt_sim.explore.finding import Finding, Row
 if TYPE_CHECKING:
     import jinja2
 
-LANE_PX = 190
-ROW_PX = 30
-HEAD_PX = 54
+TIME_PX = 64
+LANE_PX = 30
+ROW_PX = 24
+HEAD_PX = 84
+TEXT_PX = 405
+"""Room for an action of `LONGEST` characters; the whole of it shows when pointed at."""
+LONGEST = 55
 
 
 def finding_as_html(finding: Finding) -> str:
@@ -27,7 +30,7 @@ def finding_as_html(finding: Finding) -> str:
     return _template().render(
         finding=finding,
         promise=finding.promise,
-        runs=[("The failing schedule", failing), ("The quiet run", quiet)],
+        runs=[("The failing schedule", failing), ("A schedule that passes", quiet)],
     )
 
 
@@ -41,24 +44,30 @@ def _template() -> jinja2.Template:
 
 def _diagram(rows: tuple[Row, ...]) -> dict[str, Any]:
     """Coordinates of one space-time diagram."""
-    lanes = list(dict.fromkeys(row.actor for row in rows))
+    names = list(dict.fromkeys(row.actor for row in rows))
+    lanes = {name: TIME_PX + LANE_PX * index + LANE_PX // 2 for index, name in enumerate(names)}
     places = [
         {
             "row": row,
-            "x": lanes.index(row.actor) * LANE_PX + LANE_PX // 2 + 70,
+            "kind": "decision" if row.is_decision else "different" if row.is_different else "same",
+            "x": lanes[row.actor],
             "y": HEAD_PX + index * ROW_PX + ROW_PX // 2,
-            "label": _clipped(row.action),
+            "label": _clipped(row.action, LONGEST - len(row.actor)),
         }
         for index, row in enumerate(rows)
     ]
+    text_x = TIME_PX + LANE_PX * len(names) + 12
     return {
-        "lanes": [(name, index * LANE_PX + LANE_PX // 2 + 70) for index, name in enumerate(lanes)],
+        "lanes": list(lanes.items()),
         "places": places,
-        "steps": list(itertools.pairwise(places)),
-        "width": len(lanes) * LANE_PX + 90,
-        "height": HEAD_PX + len(rows) * ROW_PX + 20,
+        "path": " ".join(f"{place['x']},{place['y']}" for place in places),
+        "row_px": ROW_PX,
+        "head_px": HEAD_PX,
+        "text_x": text_x,
+        "width": text_x + TEXT_PX,
+        "height": HEAD_PX + len(rows) * ROW_PX + 12,
     }
 
 
-def _clipped(text: str, limit: int = 27) -> str:
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+def _clipped(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: max(limit, 9) - 1] + "…"
