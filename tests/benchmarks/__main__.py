@@ -1,0 +1,33 @@
+"""``python -m tests.benchmarks [--only NAME] [--json]``: our figures beside those of peers."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+import attrs
+
+from tests.benchmarks import engine, qmp
+from tests.benchmarks.table import Row, print_table
+
+BENCHMARKS = {"engine": engine.rows, "qmp": qmp.rows}
+
+
+def main() -> None:
+    """Measure what was asked for and print it."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("--only", choices=sorted(BENCHMARKS), help="measure only this part")
+    parser.add_argument("--json", action="store_true", help="print a list of objects instead")
+    options = parser.parse_args()
+    rows: list[Row] = []
+    for name, measure in BENCHMARKS.items():
+        if options.only in (None, name):
+            rows += measure()
+    if options.json:
+        print(json.dumps([attrs.asdict(row) for row in rows], indent=2))
+    else:
+        print_table(rows)
+
+
+if __name__ == "__main__":
+    main()
