@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
 
 
 def main() -> None:
     """Run the command line; ends the process with its exit status."""
-    try:
-        import cyclopts  # noqa: F401 - asked for before anything that needs it
-    except ModuleNotFoundError:
+    if find_spec("cyclopts") is None:
         sys.exit("error: pyvirt needs cyclopts; install pyvirt-trio[cli]")
     from pyvirt_trio.cli.app import run
 

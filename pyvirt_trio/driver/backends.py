@@ -91,16 +91,17 @@ def _image_nodes(device: Disk) -> tuple[Backend, ...]:
 def _controller(device: Controller) -> dict[str, Any] | None:
     if device.model == "pcie-root":
         return None
+    assert device.address is not None, "ports are placed with the definition"
     properties: dict[str, Any] = {
         "driver": "pcie-root-port",
-        "port": device.index,
+        "port": 8 * device.address.slot + device.address.function,
         "chassis": device.index,
         "id": device.alias,
         **_place(device),
     }
     if not device.is_hotpluggable:
         properties["hotplug"] = False
-    if device.address is not None and device.address.function == 0:
+    if device.address.function == 0:
         properties["multifunction"] = True
     return properties
 

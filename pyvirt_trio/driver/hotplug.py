@@ -14,6 +14,7 @@ from pyvirt_trio.errors import DefinitionError, ErrorCode, MonitorError, Outcome
 from pyvirt_trio.models.devices import Controller, Device, HostDevice
 from pyvirt_trio.models.domain import DomainDefinition
 from pyvirt_trio.models.events import DeviceAdded
+from pyvirt_trio.xml.unique import refuse_duplicates
 
 if TYPE_CHECKING:
     from pyvirt_trio.driver.life import Life
@@ -44,6 +45,7 @@ async def plug(life: Life, device: Device) -> Device:
     device = _pluggable(device)
     device = complete_device(device, live.devices, life.host.fresh_uuid)
     device = name_device(device, live.devices)
+    refuse_duplicates(live.with_device(device))
     require_hotpluggable(live, device)
     mine = [device] if isinstance(device, HostDevice) else []
     await life.host_devices.prepare(life.owner, mine)

@@ -7,7 +7,7 @@ structured concurrency: everything that runs, runs inside the ``async with``.
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from urllib.parse import parse_qs, urlsplit
 
@@ -217,7 +217,7 @@ class Hypervisor:
 
 
 @asynccontextmanager
-async def open_hypervisor(uri: str, *, host: Host | None = None) -> AsyncIterator[Hypervisor]:
+async def open_hypervisor(uri: str, *, host: Host | None = None) -> AsyncGenerator[Hypervisor]:
     """A hypervisor that manages the domains below one root, for the length of a block.
 
     Domains live inside the block: leaving it destroys those that run. Definitions stay on disk.
@@ -258,7 +258,7 @@ async def open_hypervisor(uri: str, *, host: Host | None = None) -> AsyncIterato
 
 
 @asynccontextmanager
-async def _root_lock(host: Host, store: Store) -> AsyncIterator[None]:
+async def _root_lock(host: Host, store: Store) -> AsyncGenerator[None]:
     lock = host.lock(store.lock_file)
     try:
         await lock.__aenter__()

@@ -7,7 +7,7 @@ tells who holds the job and since when.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import attrs
@@ -40,7 +40,7 @@ class JobLock:
         return self._active
 
     @asynccontextmanager
-    async def hold(self, name: str) -> AsyncIterator[None]:
+    async def hold(self, name: str) -> AsyncGenerator[None]:
         """Take the job, waiting for whoever holds it, and give it back on exit.
 
         Cancellation:

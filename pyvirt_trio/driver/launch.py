@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
@@ -38,7 +38,7 @@ class LifePaths:
 @asynccontextmanager
 async def running_qemu(
     host: Host, argv: Sequence[str], paths: LifePaths
-) -> AsyncIterator[tuple[Process, trio.abc.Stream]]:
+) -> AsyncGenerator[tuple[Process, trio.abc.Stream]]:
     """A QEMU process and a connection to its monitor, for the length of a block.
 
     On exit the process has ended: by itself, or by SIGTERM, or by SIGKILL `TERMINATE_GRACE_S`

@@ -271,6 +271,8 @@ class Life:
                 self._is_announced = True
             case "SHUTDOWN":
                 self._on_shutdown(is_by_guest=bool(event.data.get("guest")))
+            case _:
+                pass  # QEMU tells much more than a domain's record has a place for
 
     def _on_shutdown(self, *, is_by_guest: bool) -> None:
         if self._detail is not StoppedDetail.DESTROYED:

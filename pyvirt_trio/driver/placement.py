@@ -69,7 +69,7 @@ def place_devices(
     controllers = _with_root_and_ports(named, others)
     taken: list[Device] = [*controllers, *(device for device in others if device.address)]
     _require_distinct_places(taken)
-    placed = []
+    placed: list[Device] = []
     for device in others:
         chosen = complete_device(device, taken, fresh_uuid)
         if device.address is None:

@@ -47,7 +47,7 @@ class Store:
             DefinitionError: A file is not what `save` writes; the message names it.
             HostError: A file cannot be read.
         """
-        definitions = []
+        definitions: list[DomainDefinition] = []
         directory = f"{self.root}/etc"
         try:
             for name in await self._host.list_directory(directory):

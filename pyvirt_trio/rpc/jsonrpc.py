@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import json
 import uuid
-from typing import Any
+from typing import Any, cast
 
 import attrs
 
@@ -54,12 +54,12 @@ def decode(line: bytes) -> dict[str, Any]:
         RemoteProtocolError: It is not a JSON object.
     """
     try:
-        message = json.loads(line)
+        message: object = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise RemoteProtocolError(f"a message is not JSON: {error}") from error
     if not isinstance(message, dict):
         raise RemoteProtocolError("a message is not a JSON object")
-    return message
+    return cast("dict[str, Any]", message)
 
 
 def error_to_json(error: PyvirtError) -> dict[str, Any]:

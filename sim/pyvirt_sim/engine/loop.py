@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import trio
 from outcome import Error, Outcome, Value
@@ -31,7 +31,9 @@ _WAIT: Final = _traps.WaitTaskRescheduled
 _OWN_FRAMES: Final = 1 + _run.CONTEXT_RUN_TB_FRAMES
 
 
-def run_loop(execution: Execution, program: Callable[..., Any], args: tuple[Any, ...]) -> None:
+def run_loop(  # noqa: C901 - one loop, kept whole: each call more would cost every step
+    execution: Execution, program: Callable[..., Any], args: tuple[Any, ...]
+) -> None:
     """Run the program, and what it leaves behind, to the end.
 
     Raises:
@@ -67,7 +69,7 @@ def run_loop(execution: Execution, program: Callable[..., Any], args: tuple[Any,
         resume, value = task._next_send_fn, task._next_send
         task._next_send_fn = task._next_send = None
         try:
-            message = task.context.run(resume, value)  # type: ignore[arg-type]
+            message: Any = task.context.run(cast("Callable[..., Any]", resume), value)
         except StopIteration as stop:
             outcome: Outcome[Any] = Value(stop.value)
         except BaseException as error:  # noqa: BLE001 - becomes the outcome of the task

@@ -62,9 +62,9 @@ class Config:
     kernel: str | None = None
     initrd: str | None = None
     append: str | None = None
-    chardevs: dict[str, Chardev] = attrs.field(factory=dict)
+    chardevs: dict[str, Chardev] = attrs.field(factory=dict[str, Chardev])
     monitor_chardev: str = ""
-    options: list[JsonOption] = attrs.field(factory=list)
+    options: list[JsonOption] = attrs.field(factory=list[JsonOption])
 
     def of(self, option: str) -> list[JsonOption]:
         """The JSON options of one kind, in order."""

@@ -42,12 +42,12 @@ class Backends:
     """
 
     file_exists: Callable[[str], bool]
-    objects: dict[str, str] = attrs.field(factory=dict)
-    netdevs: dict[str, str] = attrs.field(factory=dict)
-    nodes: dict[str, BlockNode] = attrs.field(factory=dict)
-    chardevs: dict[str, str] = attrs.field(factory=dict)
+    objects: dict[str, str] = attrs.field(factory=dict[str, str])
+    netdevs: dict[str, str] = attrs.field(factory=dict[str, str])
+    nodes: dict[str, BlockNode] = attrs.field(factory=dict[str, BlockNode])
+    chardevs: dict[str, str] = attrs.field(factory=dict[str, str])
     # (link property, back end) -> path of the device that has it for itself.
-    _users: dict[tuple[str, str], str] = attrs.field(factory=dict)
+    _users: dict[tuple[str, str], str] = attrs.field(factory=dict[tuple[str, str], str])
 
     def object_add(self, arguments: Mapping[str, Any]) -> None:
         """QMP ``object-add``."""

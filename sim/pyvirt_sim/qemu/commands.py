@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import attrs
 
@@ -88,11 +88,12 @@ def check_capabilities(arguments: Arguments) -> bool:
     enable: object = arguments.get("enable", [])
     if not isinstance(enable, list):
         raise wrong_type("enable", "array")
-    for capability in enable:
+    wanted = cast("list[object]", enable)
+    for capability in wanted:
         if capability != "oob":
             # QEMU names the element of a list "null".
             raise not_accepted("null", capability)
-    return bool(enable)
+    return bool(wanted)
 
 
 def _negotiated(_qemu: QemuProcess, _arguments: Arguments) -> object:

@@ -100,9 +100,9 @@ class Bus:
     name: str
     kind: str
     hotpluggable: bool
-    devices: dict[tuple[int, int], Device] = attrs.field(factory=dict)
+    devices: dict[tuple[int, int], Device] = attrs.field(factory=dict[tuple[int, int], "Device"])
     # Chips of the board that occupy an address and cannot be named: address -> type.
-    built_in: Mapping[tuple[int, int], str] = attrs.field(factory=dict)
+    built_in: Mapping[tuple[int, int], str] = attrs.field(factory=dict[tuple[int, int], str])
 
     def occupant(self, address: tuple[int, int]) -> str | None:
         """QEMU's description of what sits at an address, ``None`` when it is free."""

@@ -7,8 +7,8 @@ Unplugging follows QEMU 7.2 on q35, where hotplug goes through ACPI:
 2. When the guest lets go (`eject`), or at a reset, the device leaves the object tree, its id, its
    slot and its back ends. Nothing has been announced yet.
 3. After a grace period (RCU) it is finalized: a host device is closed first, then DEVICE_DELETED
-   goes out, for the inner device by path only, then for the device itself. That order is QEMU's since
-   2.11 and is what lets a manager re-attach a host device on the event.
+   goes out, for the inner device by path only, then for the device itself. That order is QEMU's
+   since 2.11 and is what lets a manager re-attach a host device on the event.
 """
 
 from __future__ import annotations
@@ -82,9 +82,9 @@ class Machine:
     state: RunState = RunState.PRELAUNCH
     is_built: bool = False
     backends: Backends = attrs.field(init=False)
-    devices: dict[str, Device] = attrs.field(factory=dict)
+    devices: dict[str, Device] = attrs.field(factory=dict[str, Device])
     # Let go by the guest, not finalized yet; in order.
-    dying: list[Device] = attrs.field(factory=list)
+    dying: list[Device] = attrs.field(factory=list[Device])
     resumed: trio.Event = attrs.field(factory=trio.Event)
     _anonymous: int = 0
     _clock_ms: float = 0.0

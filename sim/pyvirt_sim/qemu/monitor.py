@@ -1,8 +1,9 @@
 """One QMP monitor: greeting, negotiation, commands in and out of band, events.
 
 Facts of QEMU 7.2 relied on here: one client at a time, the next waits in the socket's backlog;
-events before negotiation are dropped; commands in band are executed one after the other; out-of-band
-commands overtake them; without negotiated ``oob`` the monitor reads no further while one waits.
+events before negotiation are dropped; commands in band are executed one after the other;
+out-of-band commands overtake them; without negotiated ``oob`` the monitor reads no further while
+one waits.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import trio
 
@@ -202,7 +203,7 @@ def _check_envelope(request: object, has_oob: bool) -> None:
     """Check a message as ``qmp_dispatch_check_obj`` does."""
     if not isinstance(request, dict):
         raise QmpError("QMP input must be a JSON object")
-    for name, value in request.items():
+    for name, value in cast("dict[str, object]", request).items():
         if name == "execute" or (name == "exec-oob" and has_oob):
             if not isinstance(value, str):
                 raise QmpError(f"QMP input member '{name}' must be a string")

@@ -114,10 +114,9 @@ class QemuProcess:
     def _build(self) -> None:
         """Create the machine and what the command line puts into it, in QEMU's order."""
         config = self.config
-        if config.monitor_chardev and config.monitor_chardev not in config.chardevs:
-            raise StartupError(
-                f'-mon chardev={config.monitor_chardev}: chardev "{config.monitor_chardev}" not found'
-            )
+        wanted = config.monitor_chardev
+        if wanted and wanted not in config.chardevs:
+            raise StartupError(f'-mon chardev={wanted}: chardev "{wanted}" not found')
         self.machine = Machine(config.name, self._pid, self.world, self.monitor.emit, self._spawn)
         backends = self.machine.backends
         backends.chardevs = {name: item.backend for name, item in config.chardevs.items()}

@@ -47,7 +47,7 @@ def scenario_named(name: str) -> Scenario:
 def _all() -> list[Scenario]:
     """Every module beside this one that defines ``SCENARIO``."""
     package = importlib.import_module("pyvirt_sim.scenarios")
-    found = []
+    found: list[Scenario] = []
     for info in pkgutil.iter_modules(package.__path__):
         module = importlib.import_module(f"pyvirt_sim.scenarios.{info.name}")
         scenario = getattr(module, "SCENARIO", None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from pyvirt_sim.checkers.removed_means_gone import CHECKER
@@ -20,7 +20,7 @@ from pyvirt_trio.models import HostDevice
 
 
 @contextmanager
-def _planted() -> Iterator[None]:
+def _planted() -> Generator[None]:
     correct = REMOVAL_TABLE[HostDevice]
     REMOVAL_TABLE[HostDevice] = (ASK_GUEST, AWAIT_GUEST, ANNOUNCE, RELEASE_HOST_DEVICE, FORGET)
     try:
