@@ -31,9 +31,7 @@ _WAIT: Final = _traps.WaitTaskRescheduled
 _OWN_FRAMES: Final = 1 + _run.CONTEXT_RUN_TB_FRAMES
 
 
-def run_loop(  # noqa: C901 - one loop, kept whole: each call more would cost every step
-    execution: Execution, program: Callable[..., Any], args: tuple[Any, ...]
-) -> None:
+def run_loop(execution: Execution, program: Callable[..., Any], args: tuple[Any, ...]) -> None:
     """Run the program, and what it leaves behind, to the end.
 
     Raises:
@@ -100,7 +98,7 @@ def _trimmed(traceback: TracebackType | None) -> TracebackType | None:
     return traceback
 
 
-def _unusual_message(execution: Execution, task: Task, message: object) -> None:
+def _unusual_message(execution: Execution, task: Task, message: Any) -> None:
     """Handle what a task may yield besides waiting: to detach, or a foreign library's trap."""
     if type(message) is _traps.PermanentlyDetachCoroutineObject:
         execution.runner.task_exited(task, message.final_outcome)
