@@ -40,8 +40,12 @@ class World:
     async def boot(self) -> None:
         """Start the domain and wait until its guest handles hotplug."""
         await self.domain.start()
-        await console_says(self.host, CONSOLE, "simulated guest is up")
+        await self.boot_finished()
         self.announced()
+
+    async def boot_finished(self) -> None:
+        """Wait until the guest of the started domain handles hotplug."""
+        await console_says(self.host, CONSOLE, "simulated guest is up")
 
 
 @asynccontextmanager

@@ -1,0 +1,88 @@
+"""The commands as a person types them, on a real QEMU with a booted Linux guest."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.real.guest import Guest
+
+pytestmark = pytest.mark.real_qemu
+
+PATIENCE_S = 60
+RNG = "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>"
+PYVIRT = [sys.executable, "-c", "from pyvirt_trio.cli import main; main()"]
+
+
+class Shell:
+    """Runs ``pyvirt --root DIR ...``."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        command = [*PYVIRT, "--root", str(self.root), *words]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def run(self, *words: str, status: int = 0) -> str:
+        process = self.start(*words)
+        out, err = process.communicate(timeout=PATIENCE_S)
+        assert process.returncode == status, (words, out, err)
+        return out.strip() or err.strip()
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Shell]:
+    shell = Shell(tmp_path / "vms")
+    yield shell
+    # The keeper says who it is by holding the socket; it is the only process of this root.
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = entry.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if words[1:4] == [b"-m", b"pyvirt_trio.daemon", os.fsencode(shell.root)]:
+            os.kill(int(entry.parent.name), signal.SIGTERM)
+
+
+def test_define_start_watch_plug_unplug_destroy(
+    shell: Shell, linux_guest: Guest, tmp_path: Path
+) -> None:
+    console = tmp_path / "console"
+    console.touch()
+    (tmp_path / "rng.xml").write_text(RNG)
+    (tmp_path / "demo.xml").write_text(
+        f"""<domain type='qemu'><name>demo</name><memory unit='MiB'>256</memory>
+        <os><type machine='q35'>hvm</type><kernel>{linux_guest.kernel}</kernel>
+        <initrd>{linux_guest.initrd}</initrd><cmdline>{linux_guest.cmdline}</cmdline></os>
+        <devices><controller type='pci' index='1' model='pcie-root-port'/>
+        <serial type='file'><source path='{console}'/></serial></devices></domain>"""
+    )
+    assert "Domain 'demo' defined" in shell.run("define", str(tmp_path / "demo.xml"))
+    assert shell.run("start", "demo") == "Domain 'demo' started"
+    deadline_s = time.monotonic() + PATIENCE_S
+    while linux_guest.ready_line not in console.read_text():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.1)
+    watcher = shell.start("event", "--count", "2", "--json")
+    # A subscriber is told nothing of what came before it: give it time to connect.
+    time.sleep(1)
+    assert shell.run("attach-device", "demo", str(tmp_path / "rng.xml")).endswith("rng0")
+    assert "<alias name='rng0'/>" in shell.run("dumpxml", "demo")
+    assert shell.run("detach-device", "demo", "rng0") == "Device detached successfully"
+    assert "rng0" not in shell.run("dumpxml", "demo")
+    out, _ = watcher.communicate(timeout=PATIENCE_S)
+    kinds = [json.loads(line)["kind"] for line in out.splitlines()]
+    assert kinds == ["DeviceAdded", "DeviceRemoved"]
+    assert shell.run("shutdown", "demo") == "Domain 'demo' is being shutdown"
+    while shell.run("domstate", "demo") != "shutoff (shutdown)":
+        assert time.monotonic() < deadline_s
+    assert shell.run("start", "nope", status=1) == ("error: no domain with matching name 'nope'")
