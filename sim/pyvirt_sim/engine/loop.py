@@ -31,7 +31,7 @@ _WAIT: Final = _traps.WaitTaskRescheduled
 _OWN_FRAMES: Final = 1 + _run.CONTEXT_RUN_TB_FRAMES
 
 
-def run_loop(execution: Execution, program: Callable[..., Any], args: tuple[Any, ...]) -> None:
+def run_loop(execution: Execution, program: Callable[..., Any], args: tuple[Any, ...]) -> None:  # noqa: C901
     """Run the program, and what it leaves behind, to the end.
 
     Raises:
