@@ -16,6 +16,11 @@ from tests.real.guest import Guest
 
 RNG = "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>"
 CARD = "<interface type='user'><model type='virtio'/></interface>"
+DISK = """
+<disk type='file' device='disk'>
+  <driver name='qemu' type='raw'/><source file='IMAGE'/><target dev='vda' bus='virtio'/>
+</disk>"""
+DEVICES = pytest.mark.parametrize("device", [RNG, CARD, DISK], ids=["rng", "interface", "disk"])
 EXPECTED = ["DomainResumed", "DomainStarted", "DeviceAdded", "DeviceRemoved", "DomainStopped"]
 
 PATIENCE_S = 60
@@ -53,20 +58,24 @@ async def told(host: Host, root: str, xml: str, device: str, line: str) -> list[
         return events
 
 
-@pytest.mark.parametrize("device", [RNG, CARD], ids=["rng", "interface"])
+@DEVICES
 async def test_the_simulated_arm(device: str, autojump_clock: trio.testing.MockClock) -> None:
     async with open_sim_host() as host:
         host.add_file("/boot/vmlinuz")
         host.add_file("/boot/initrd")
         xml = domain_xml("/boot/vmlinuz", "/boot/initrd", "quiet", "/vms.console")
+        host.add_file("/disk.img")
+        device = device.replace("IMAGE", "/disk.img")
         assert await told(host, "/vms", xml, device, "simulated guest is up") == EXPECTED
 
 
 @pytest.mark.real_qemu
-@pytest.mark.parametrize("device", [RNG, CARD], ids=["rng", "interface"])
+@DEVICES
 async def test_the_real_arm(device: str, linux_guest: Guest, tmp_path: Path) -> None:
     guest, root = linux_guest, f"{tmp_path}/vms"
     xml = domain_xml(str(guest.kernel), str(guest.initrd), guest.cmdline, f"{root}.console")
     await RealHost().replace_file(f"{root}.console", "")
+    await trio.Path(f"{root}.img").write_bytes(bytes(1 << 20))
+    device = device.replace("IMAGE", f"{root}.img")
     with trio.fail_after(PATIENCE_S):
         assert await told(RealHost(), root, xml, device, guest.ready_line) == EXPECTED
