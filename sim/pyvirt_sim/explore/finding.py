@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import posixpath
+import shlex
+import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from typing import cast
 
@@ -80,7 +84,14 @@ class Finding:
     @property
     def replay_command(self) -> str:
         """What to paste into a shell to see it again."""
-        return f"pyvirt-sim replay {self.subject.name} --tape {self.tape}"
+        return f"{_program()} replay {self.subject.name} --tape {self.tape}"
+
+
+def _program() -> str:
+    """How this shell reaches the command: by name, or as it was typed when the path lacks it."""
+    typed = sys.argv[0]
+    is_ours = posixpath.basename(typed) == "pyvirt-sim"
+    return shlex.quote(typed) if is_ours and shutil.which("pyvirt-sim") is None else "pyvirt-sim"
 
 
 def explain(subject: Subject, run: Run) -> Finding:
