@@ -13,9 +13,7 @@ from pyvirt_sim.qemu.guest import UnplugAnswer
 from pyvirt_trio import NotFoundError, PyvirtError
 from pyvirt_trio.daemon.serve import serve_client
 from pyvirt_trio.remote.client import RemoteHypervisor
-from tests.simulated.driver.world import RNG_XML, World, open_world
-
-pytestmark = pytest.mark.usefixtures("autojump_clock")
+from tests.simulated.driver.world import RNG_XML, Clock, World, open_world
 
 
 @asynccontextmanager
@@ -27,7 +25,7 @@ async def client_of(world: World) -> AsyncGenerator[RemoteHypervisor]:
             yield RemoteHypervisor(ours)
 
 
-async def test_a_life_from_far_away() -> None:
+async def test_a_life_from_far_away(autojump_clock: Clock) -> None:
     async with open_world() as world, client_of(world) as remote, client_of(world) as observer:
         await remote.call("start", domain="demo")
         await world.boot_finished()
@@ -45,7 +43,7 @@ async def test_a_life_from_far_away() -> None:
         await events.aclose()  # type: ignore[attr-defined]
 
 
-async def test_an_error_is_raised_here_as_it_was_there() -> None:
+async def test_an_error_is_raised_here_as_it_was_there(autojump_clock: Clock) -> None:
     async with open_world() as world, client_of(world) as remote:
         with pytest.raises(NotFoundError, match="no domain with matching name 'nope'"):
             await remote.call("start", domain="nope")
@@ -56,7 +54,9 @@ async def test_an_error_is_raised_here_as_it_was_there() -> None:
         assert len(await remote.call("list")) == 1
 
 
-async def test_a_client_that_hangs_up_stops_waiting_and_the_removal_goes_on() -> None:
+async def test_a_client_that_hangs_up_stops_waiting_and_the_removal_goes_on(
+    autojump_clock: Clock,
+) -> None:
     async with open_world() as world:
         await world.boot()
         await world.domain.attach_device(RNG_XML)
@@ -69,7 +69,7 @@ async def test_a_client_that_hangs_up_stops_waiting_and_the_removal_goes_on() ->
         await world.domain.detach_device("rng0")
 
 
-async def test_nonsense_ends_the_connection_and_nothing_else() -> None:
+async def test_nonsense_ends_the_connection_and_nothing_else(autojump_clock: Clock) -> None:
     async with open_world() as world:
         ours, theirs = trio.testing.memory_stream_pair()
         async with trio.open_nursery() as nursery:

@@ -18,9 +18,7 @@ from pyvirt_trio import (
     PciAddress,
     UnplugRefusedError,
 )
-from tests.simulated.driver.world import RNG_XML, World, open_world
-
-pytestmark = pytest.mark.usefixtures("autojump_clock")
+from tests.simulated.driver.world import RNG_XML, Clock, World, open_world
 
 MANAGED_XML = HOSTDEV_XML.replace("managed='no'", "managed='yes'")
 
@@ -38,7 +36,7 @@ async def driver(world: World) -> str | None:
     return (await device.describe()).driver
 
 
-async def test_attach_and_detach_leave_the_machine_as_it_was() -> None:
+async def test_attach_and_detach_leave_the_machine_as_it_was(autojump_clock: Clock) -> None:
     async with open_world() as world:
         await world.boot()
         before = world.domain.definition
@@ -53,7 +51,9 @@ async def test_attach_and_detach_leave_the_machine_as_it_was() -> None:
         assert again == device
 
 
-async def test_a_refusal_is_announced_and_raised_and_the_device_stays() -> None:
+async def test_a_refusal_is_announced_and_raised_and_the_device_stays(
+    autojump_clock: Clock,
+) -> None:
     async with open_world() as world:
         await world.boot()
         await world.domain.attach_device(RNG_XML)
@@ -68,7 +68,9 @@ async def test_a_refusal_is_announced_and_raised_and_the_device_stays() -> None:
         assert [type(event) for event in world.announced()] == [DeviceRemoved]
 
 
-async def test_a_caller_who_gives_up_leaves_the_removal_pending_and_announced_once() -> None:
+async def test_a_caller_who_gives_up_leaves_the_removal_pending_and_announced_once(
+    autojump_clock: Clock,
+) -> None:
     async with open_world() as world:
         await world.boot()
         await world.domain.attach_device(RNG_XML)
@@ -84,7 +86,7 @@ async def test_a_caller_who_gives_up_leaves_the_removal_pending_and_announced_on
         assert world.announced() == []
 
 
-async def test_two_detaches_of_one_device_end_together() -> None:
+async def test_two_detaches_of_one_device_end_together(autojump_clock: Clock) -> None:
     async with open_world() as world:
         await world.boot()
         await world.domain.attach_device(RNG_XML)
@@ -95,7 +97,7 @@ async def test_two_detaches_of_one_device_end_together() -> None:
         assert [type(event) for event in world.announced()] == [DeviceRemoved]
 
 
-async def test_a_deaf_guest_is_asked_again_by_the_next_detach() -> None:
+async def test_a_deaf_guest_is_asked_again_by_the_next_detach(autojump_clock: Clock) -> None:
     async with open_world() as world:
         await world.boot()
         await world.domain.attach_device(RNG_XML)
@@ -108,7 +110,7 @@ async def test_a_deaf_guest_is_asked_again_by_the_next_detach() -> None:
         assert world.domain.definition.device("rng0") is None
 
 
-async def test_request_detach_returns_before_the_guest_has_answered() -> None:
+async def test_request_detach_returns_before_the_guest_has_answered(autojump_clock: Clock) -> None:
     async with open_world() as world:
         await world.boot()
         await world.domain.attach_device(RNG_XML)
@@ -118,7 +120,7 @@ async def test_request_detach_returns_before_the_guest_has_answered() -> None:
         assert isinstance((await world.events.receive()).event, DeviceRemoved)
 
 
-async def test_a_domain_that_dies_ends_the_wait() -> None:
+async def test_a_domain_that_dies_ends_the_wait(autojump_clock: Clock) -> None:
     async with open_world() as world:
         await world.boot()
         await world.domain.attach_device(RNG_XML)
@@ -134,7 +136,7 @@ async def test_a_domain_that_dies_ends_the_wait() -> None:
                 await world.domain.detach_device("rng0")
 
 
-async def test_no_free_port_and_unknown_device_change_nothing() -> None:
+async def test_no_free_port_and_unknown_device_change_nothing(autojump_clock: Clock) -> None:
     async with open_world() as world:
         await world.boot()
         await world.domain.attach_device(RNG_XML)
@@ -148,7 +150,7 @@ async def test_no_free_port_and_unknown_device_change_nothing() -> None:
         assert world.domain.view == before
 
 
-async def test_a_managed_host_device_makes_the_round_trip_by_itself() -> None:
+async def test_a_managed_host_device_makes_the_round_trip_by_itself(autojump_clock: Clock) -> None:
     async with open_world() as world:
         await world.boot()
         await world.domain.attach_device(MANAGED_XML)
@@ -160,7 +162,9 @@ async def test_a_managed_host_device_makes_the_round_trip_by_itself() -> None:
         assert await driver(world) == "e1000e"
 
 
-async def test_an_unmanaged_host_device_must_be_detached_first_and_stays_inactive() -> None:
+async def test_an_unmanaged_host_device_must_be_detached_first_and_stays_inactive(
+    autojump_clock: Clock,
+) -> None:
     async with open_world() as world:
         await world.boot()
         with pytest.raises(InvalidStateError, match="must be manually detached from the host"):
@@ -176,7 +180,9 @@ async def test_an_unmanaged_host_device_must_be_detached_first_and_stays_inactiv
         assert await driver(world) == "e1000e"
 
 
-async def test_an_attach_that_qemu_refuses_gives_the_host_device_back() -> None:
+async def test_an_attach_that_qemu_refuses_gives_the_host_device_back(
+    autojump_clock: Clock,
+) -> None:
     async with open_world() as world:
         await world.boot()
         # Somebody else has the IOMMU group open: the kernel says EBUSY to QEMU.
@@ -191,7 +197,9 @@ async def test_an_attach_that_qemu_refuses_gives_the_host_device_back() -> None:
         await world.domain.attach_device(HOSTDEV_XML)
 
 
-async def test_destroying_a_domain_gives_its_host_devices_back_before_it_is_announced() -> None:
+async def test_destroying_a_domain_gives_its_host_devices_back_before_it_is_announced(
+    autojump_clock: Clock,
+) -> None:
     async with open_world() as world:
         await world.boot()
         await world.domain.attach_device(MANAGED_XML)
@@ -205,7 +213,7 @@ async def test_destroying_a_domain_gives_its_host_devices_back_before_it_is_anno
             assert await driver(world) == "e1000e"
 
 
-async def test_the_default_route_of_the_machine_is_not_taken_away() -> None:
+async def test_the_default_route_of_the_machine_is_not_taken_away(autojump_clock: Clock) -> None:
     async with open_world() as world:
         device = world.host.pci.devices[str(ADDRESS)]
         device.network_interface = world.host.default_route = "eth0"
@@ -215,7 +223,7 @@ async def test_the_default_route_of_the_machine_is_not_taken_away() -> None:
 
 
 async def test_reattaching_what_was_never_detached_touches_nothing(
-    monkeypatch: pytest.MonkeyPatch,
+    autojump_clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with open_world() as world:
         device = await world.hypervisor.node_device(ADDRESS.node_device_name)

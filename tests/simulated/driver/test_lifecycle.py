@@ -19,9 +19,7 @@ from pyvirt_trio import (
     open_hypervisor,
 )
 from pyvirt_trio.models import DomainState, ShutoffReason, StoppedDetail
-from tests.simulated.driver.world import URI, World, open_world
-
-pytestmark = pytest.mark.usefixtures("autojump_clock")
+from tests.simulated.driver.world import URI, Clock, World, open_world
 
 
 def kinds(events: Sequence[object]) -> list[str]:
@@ -37,7 +35,7 @@ def state(world: World) -> DomainState:
     return world.domain.status.state
 
 
-async def test_start_and_destroy_in_libvirt_s_order() -> None:
+async def test_start_and_destroy_in_libvirt_s_order(autojump_clock: Clock) -> None:
     async with open_world() as world:
         await world.domain.start()
         assert kinds(world.announced()) == ["DomainResumed", "DomainStarted"]
@@ -49,7 +47,7 @@ async def test_start_and_destroy_in_libvirt_s_order() -> None:
         assert world.host.processes()[0].has_ended
 
 
-async def test_a_paused_start_and_resume() -> None:
+async def test_a_paused_start_and_resume(autojump_clock: Clock) -> None:
     async with open_world() as world:
         await world.domain.start(paused=True)
         assert kinds(world.announced()) == ["DomainStarted", "DomainSuspended"]
@@ -60,7 +58,7 @@ async def test_a_paused_start_and_resume() -> None:
         assert state(world) is DomainState.PAUSED
 
 
-async def test_a_guest_that_shuts_down_is_not_a_crash() -> None:
+async def test_a_guest_that_shuts_down_is_not_a_crash(autojump_clock: Clock) -> None:
     async with open_world() as world:
         await world.boot()
         await world.domain.shutdown()
@@ -71,7 +69,7 @@ async def test_a_guest_that_shuts_down_is_not_a_crash() -> None:
         assert world.domain.status.reason is ShutoffReason.SHUTDOWN
 
 
-async def test_a_killed_qemu_is_a_crash_and_the_next_life_is_another() -> None:
+async def test_a_killed_qemu_is_a_crash_and_the_next_life_is_another(autojump_clock: Clock) -> None:
     async with open_world() as world:
         await world.boot()
         world.host.processes()[0].kill()
@@ -82,7 +80,9 @@ async def test_a_killed_qemu_is_a_crash_and_the_next_life_is_another() -> None:
         assert [event.life for event in world.announced()] == [2, 2]
 
 
-async def test_a_qemu_that_refuses_to_start_says_why_and_leaves_nothing() -> None:
+async def test_a_qemu_that_refuses_to_start_says_why_and_leaves_nothing(
+    autojump_clock: Clock,
+) -> None:
     async with open_world() as world:
         xml = world.domain.xml().replace("/boot/vmlinuz", "/boot/missing")
         await world.hypervisor.define(xml)
@@ -95,7 +95,7 @@ async def test_a_qemu_that_refuses_to_start_says_why_and_leaves_nothing() -> Non
             await world.domain.destroy()
 
 
-async def test_a_cancelled_start_leaves_nothing() -> None:
+async def test_a_cancelled_start_leaves_nothing(autojump_clock: Clock) -> None:
     for patience_s in (0, 0.0005, 0.001, 0.0015, 0.002):
         async with open_world() as world:
             with trio.move_on_after(patience_s):
@@ -107,14 +107,16 @@ async def test_a_cancelled_start_leaves_nothing() -> None:
             assert world.domain.status.is_active
 
 
-async def test_starting_twice_is_refused() -> None:
+async def test_starting_twice_is_refused(autojump_clock: Clock) -> None:
     async with open_world() as world:
         await world.domain.start()
         with pytest.raises(InvalidStateError, match="domain is already running"):
             await world.domain.start()
 
 
-async def test_definitions_survive_the_hypervisor_and_running_domains_do_not() -> None:
+async def test_definitions_survive_the_hypervisor_and_running_domains_do_not(
+    autojump_clock: Clock,
+) -> None:
     async with open_sim_host() as host:
         host.add_file("/boot/vmlinuz")
         async with open_hypervisor(URI, host=host) as hypervisor:
@@ -129,14 +131,14 @@ async def test_definitions_survive_the_hypervisor_and_running_domains_do_not() -
             assert not hypervisor.domain("demo").status.is_active
 
 
-async def test_two_hypervisors_on_one_root_are_refused() -> None:
+async def test_two_hypervisors_on_one_root_are_refused(autojump_clock: Clock) -> None:
     async with open_world() as world:
         with pytest.raises(ConflictError, match="managed by another process"):
             async with open_hypervisor(URI, host=world.host):
                 raise AssertionError("not reached")
 
 
-async def test_an_error_in_the_block_leaves_it_as_it_is() -> None:
+async def test_an_error_in_the_block_leaves_it_as_it_is(autojump_clock: Clock) -> None:
     async def fail() -> None:
         async with open_world() as world:
             await world.domain.start()
@@ -146,7 +148,7 @@ async def test_an_error_in_the_block_leaves_it_as_it_is() -> None:
         await fail()
 
 
-async def test_name_and_uuid_belong_together() -> None:
+async def test_name_and_uuid_belong_together(autojump_clock: Clock) -> None:
     async with open_world() as world:
         xml = world.domain.xml()
         other = xml.replace(str(world.domain.uuid), "5f6a7b80-1658-4198-9d3c-000000000002")
@@ -157,7 +159,9 @@ async def test_name_and_uuid_belong_together() -> None:
         assert [domain.name for domain in world.hypervisor.domains()] == ["demo"]
 
 
-async def test_undefining_a_running_domain_lets_it_run_and_then_it_is_gone() -> None:
+async def test_undefining_a_running_domain_lets_it_run_and_then_it_is_gone(
+    autojump_clock: Clock,
+) -> None:
     async with open_world() as world:
         await world.domain.start()
         await world.domain.undefine()

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import attrs
+import trio.testing
 
 from pyvirt_sim.host import HostPlan, SimHost, SimPciDevice, open_sim_host
 from pyvirt_sim.qemu.guest import Guest
@@ -13,6 +14,8 @@ from pyvirt_sim.scenarios.hot_unplug import ADDRESS, CONSOLE, DOMAIN_XML, consol
 from pyvirt_trio import Domain, DomainEvent, Hypervisor, Subscription, open_hypervisor
 
 URI = "qemu:///embed?root=/vms"
+# Virtual time for a test that takes this argument; pytest-trio does not see `usefixtures`.
+Clock = trio.testing.MockClock
 RNG_XML = "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>"
 
 
