@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, cast
-
-import attrs
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, cast
 
 from pyvirt_sim.gaps import ModelGapError
-from pyvirt_sim.qemu import recorded
+from pyvirt_sim.qemu import device_commands, recorded
+from pyvirt_sim.qemu.command import Arguments, Command, nothing
 from pyvirt_sim.qemu.errors import (
     QmpError,
-    device_not_found,
     missing,
     not_accepted,
     unexpected,
@@ -20,25 +18,6 @@ from pyvirt_sim.qemu.errors import (
 
 if TYPE_CHECKING:
     from pyvirt_sim.qemu.process import QemuProcess
-
-Arguments = Mapping[str, Any]
-_PERIPHERAL: Final = "/machine/peripheral"
-
-
-@attrs.frozen(kw_only=True)
-class Command:
-    """One QMP command.
-
-    Args:
-        run: Does it and returns the value of ``return``; sends events that come before the reply.
-        members: Names of its string arguments, all required; ``None`` when ``run`` checks its
-            arguments itself.
-        allows_oob: Whether it may be executed out of band.
-    """
-
-    run: Callable[[QemuProcess, Arguments], object]
-    members: tuple[str, ...] | None = ()
-    allows_oob: bool = False
 
 
 def execute(qemu: QemuProcess, name: str, arguments: Arguments) -> object:
@@ -123,26 +102,6 @@ def _query_yank(qemu: QemuProcess, _arguments: Arguments) -> object:
     return [{"type": "chardev", "id": qemu.config.monitor_chardev}]
 
 
-def _qom_list(qemu: QemuProcess, arguments: Arguments) -> object:
-    path: str = arguments["path"]
-    if path == _PERIPHERAL:
-        return qemu.machine.peripherals()
-    parent, _, child = path.rpartition("/")
-    if parent == _PERIPHERAL and child not in qemu.machine.devices:
-        raise device_not_found(path)
-    raise ModelGapError(f"qom-list of {path} is not modelled")
-
-
-def _nothing(action: Callable[[QemuProcess, Arguments], object]) -> Callable[..., object]:
-    """A command whose reply is empty."""
-
-    def run(qemu: QemuProcess, arguments: Arguments) -> object:
-        action(qemu, arguments)
-        return {}
-
-    return run
-
-
 COMMANDS: Final[Mapping[str, Command]] = {
     "qmp_capabilities": Command(run=_negotiated, members=None),
     "query-status": Command(run=_query_status),
@@ -151,33 +110,10 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "query-name": Command(run=_query_name),
     "query-uuid": Command(run=_query_uuid),
     "query-yank": Command(run=_query_yank, allows_oob=True),
-    "qom-list": Command(run=_qom_list, members=("path",)),
-    "cont": Command(run=_nothing(lambda qemu, _: qemu.machine.resume())),
-    "stop": Command(run=_nothing(lambda qemu, _: qemu.machine.pause())),
-    "system_powerdown": Command(run=_nothing(lambda qemu, _: qemu.power_button())),
-    "system_reset": Command(run=_nothing(lambda qemu, _: qemu.machine.reset())),
-    "quit": Command(run=_nothing(lambda qemu, _: qemu.quit())),
-    "device_add": Command(run=_nothing(lambda q, a: q.machine.device_add(a)), members=None),
-    "device_del": Command(
-        run=_nothing(lambda q, a: q.machine.device_del(a["id"])), members=("id",)
-    ),
-    "object-add": Command(
-        run=_nothing(lambda q, a: q.machine.backends.object_add(a)), members=None
-    ),
-    "object-del": Command(
-        run=_nothing(lambda q, a: q.machine.backends.object_del(a["id"])), members=("id",)
-    ),
-    "netdev_add": Command(
-        run=_nothing(lambda q, a: q.machine.backends.netdev_add(a)), members=None
-    ),
-    "netdev_del": Command(
-        run=_nothing(lambda q, a: q.machine.backends.netdev_del(a["id"])), members=("id",)
-    ),
-    "blockdev-add": Command(
-        run=_nothing(lambda q, a: q.machine.backends.blockdev_add(a)), members=None
-    ),
-    "blockdev-del": Command(
-        run=_nothing(lambda q, a: q.machine.backends.blockdev_del(a["node-name"])),
-        members=("node-name",),
-    ),
+    "cont": Command(run=nothing(lambda qemu, _: qemu.machine.resume())),
+    "stop": Command(run=nothing(lambda qemu, _: qemu.machine.pause())),
+    "system_powerdown": Command(run=nothing(lambda qemu, _: qemu.power_button())),
+    "system_reset": Command(run=nothing(lambda qemu, _: qemu.machine.reset())),
+    "quit": Command(run=nothing(lambda qemu, _: qemu.quit())),
+    **device_commands.COMMANDS,
 }

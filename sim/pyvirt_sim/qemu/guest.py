@@ -128,10 +128,10 @@ class Guest:
     def _finish(self, device: Device, answer: UnplugAnswer) -> None:
         if answer is UnplugAnswer.REFUSE:
             note(self._actor, "refuses unplug", device=device.name)
-            self.machine.refuse_unplug(device)
+            self.machine.tree.refuse_unplug(device)
         else:
             note(self._actor, "acknowledges unplug", device=device.name)
-            self.machine.eject(device)
+            self.machine.tree.eject(device)
 
     async def _power_down(self, boot: int) -> None:
         await self.world.pause("guest-notices")

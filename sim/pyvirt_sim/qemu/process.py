@@ -73,7 +73,7 @@ class QemuProcess:
             self._build()
         except StartupError as error:
             self._close_listeners(unlink=False)
-            self.machine.close_host_devices()
+            self.machine.tree.close_host_devices()
             self._log(f"{error}\n" if str(error).startswith("qemu:") else self._prefixed(error))
             note(self.actor, "refuses to start", reason=str(error))
             return 1
@@ -82,7 +82,7 @@ class QemuProcess:
         finally:
             self.monitor.close()
             self._close_listeners(unlink=False)
-            self.machine.close_host_devices()
+            self.machine.tree.close_host_devices()
 
     def _prefixed(self, message: object) -> str:
         return f"{self.config.program}: {message}\n"
@@ -118,7 +118,7 @@ class QemuProcess:
         if wanted and wanted not in config.chardevs:
             raise StartupError(f'-mon chardev={wanted}: chardev "{wanted}" not found')
         self.machine = Machine(config.name, self._pid, self.world, self.monitor.emit, self._spawn)
-        backends = self.machine.backends
+        backends = self.machine.tree.backends
         backends.chardevs = {name: item.backend for name, item in config.chardevs.items()}
         self._create(config.of("-object"), backends.object_add)
         self._create(config.of("-blockdev"), backends.blockdev_add)
@@ -126,10 +126,10 @@ class QemuProcess:
         for kind, path in (("kernel", config.kernel), ("initrd", config.initrd)):
             if path is not None and not self.world.file_exists(path):
                 raise StartupError(_cannot_read(kind, path))
-        self._create(config.of("-device"), self.machine.device_add)
+        self._create(config.of("-device"), self.machine.tree.device_add)
         self.guest = self._make_guest()
         self.machine.peer = self.guest
-        self.machine.is_built = True
+        self.machine.tree.is_built = True
 
     def _create(
         self, options: Sequence[JsonOption], add: Callable[[Mapping[str, Any]], None]
@@ -142,14 +142,14 @@ class QemuProcess:
                 raise StartupError(text) from error
 
     def _make_guest(self) -> Guest:
-        has_system = self.machine.has_boot_source(self.config.kernel)
+        has_system = self.machine.tree.has_boot_source(self.config.kernel)
         return Guest(
             self.machine, self.world, self._spawn, self._guest_power_off, self._console, has_system
         )
 
     def _console(self, text: str) -> None:
         """The guest writes on its serial ports."""
-        for device in self.machine.devices.values():
+        for device in self.machine.tree.devices.values():
             chardev = self.config.chardevs.get(device.links.get("chardev", ""))
             if chardev is not None and chardev.path is not None:
                 self.world.append_text(chardev.path, text)
