@@ -10,6 +10,7 @@ Layers, lowest first:
     execution                one run while it runs
     choosers                 who decides
     canary, run              `simulate` and `replay`
+    disk                     files that a crash may lose or tear (`pyvirt_sim.engine.disk`)
     hunt, shrink             many runs: find a failure, make it small
 """
 
