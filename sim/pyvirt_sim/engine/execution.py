@@ -12,7 +12,6 @@ ending are lifted; a task that ignores even that is kept alive for good, and the
 from __future__ import annotations
 
 import gc
-from collections import deque
 from contextvars import copy_context
 from itertools import count as counting
 from itertools import islice
@@ -84,13 +83,14 @@ class Execution:
         self.order = self.record.order
         self.clock = SimulatedClock()
         self.batch_left = 0  # batch policy: tasks of this batch still in the queue
+        self.is_batch_start = False
         self.front = 0
         self.abort: BaseException | None = None
         self.escaped: EscapeError | None = None
         self.point = Point(self)
         self.runner: LeanRunner
-        self.queue: deque[Task] = deque()
-        self.passed: deque[Task] = deque()
+        self.queue: list[Task] = []
+        self.passed: list[Task] = []
         # Bound once: these are called for every choice.
         self.choose = chooser.choose
         self.add_value = self.record.values.append
@@ -100,25 +100,25 @@ class Execution:
 
     # -- choices ------------------------------------------------------------------------------
 
-    def pick(self, count: int) -> Task | None:
-        """Take the next task out of the ``count`` in the queue, or None for none this turn."""
-        passed, order = self.passed, self.order
-        front, is_batch_start = count, True
-        if self.is_batch:
-            is_batch_start = self.batch_left == 0 and not passed
-            if self.batch_left == 0:
-                self.batch_left = self._restore() or count
-            front = self.batch_left
+    def pick(self) -> Task | None:
+        """Take the next task of the queue or of those passed over; None for none this turn.
+
+        Those before the chosen one are passed over: they wait until nothing else can run, unless
+        chosen. So one deviation from the canonical schedule starves a task for as long as a race
+        needs it, and the number of deviations of a minimal failing schedule is the number of
+        ordering constraints of its bug, in the sense of PCT.
+
+        One function, because what it does is done at every step.
+        """
+        queue, passed = self.queue, self.passed
+        front = self._batch_front() if self.is_batch else len(queue)
         bound = front + len(passed)
-        point = self.point
-        point.has_timer = (
-            self.has_timers and is_batch_start and self.runner.deadlines.next_deadline() < inf
-        )
         index = 0
-        if point.has_timer:
-            bound += 1
+        if self.has_timers:
+            bound += self._offer_timer()
         if bound > 1 and self.abort is None:
-            point.bound, point.step, self.front = bound, len(order), front
+            point = self.point
+            point.bound, point.step, self.front = bound, len(self.order), front
             try:
                 index = self.choose(point)
                 if not 0 <= index < bound:
@@ -129,25 +129,15 @@ class Execution:
             else:
                 self.add_value(index)
                 self.add_bound(bound)
-                self.add_choice_step(len(order))
-        return self._take(index, front)
-
-    def _take(self, index: int, front: int) -> Task | None:
-        """Take candidate ``index``, where the first ``front`` candidates are in the queue.
-
-        Those before it are passed over: they wait until nothing else can run, unless chosen. So
-        one deviation from the canonical schedule starves a task for as long as a race needs it,
-        and the number of deviations of a minimal failing schedule is the number of ordering
-        constraints of its bug, in the sense of PCT.
-        """
+                self.add_choice_step(point.step)
         if index < front:
+            task = queue[index]
+            if index:
+                passed += queue[:index]
+            del queue[: index + 1]
             self.batch_left = front - index - 1
-            for _ in range(index):
-                self.passed.append(self.queue.popleft())
-            task = self.queue.popleft()
-        elif index - front < len(self.passed):
-            task = self.passed[index - front]
-            del self.passed[index - front]
+        elif index - front < len(passed):
+            task = passed.pop(index - front)
         else:
             self._pick_timer()
             return None
@@ -155,10 +145,25 @@ class Execution:
             self._remember_step(task)
         return task
 
+    def _batch_front(self) -> int:
+        """Return how many tasks of the queue this batch still has; batch policy only."""
+        self.is_batch_start = self.batch_left == 0 and not self.passed
+        if self.batch_left == 0:
+            self.batch_left = self._restore() or len(self.queue)
+        return self.batch_left
+
+    def _offer_timer(self) -> bool:
+        """Say whether "time moves now" is a candidate at this point."""
+        is_offered = (not self.is_batch or self.is_batch_start) and (
+            self.runner.deadlines.next_deadline() < inf
+        )
+        self.point.has_timer = is_offered
+        return is_offered
+
     def _restore(self) -> int:
         """Put the tasks that were passed over back in front; return how many there were."""
         count = len(self.passed)
-        self.queue.extendleft(reversed(self.passed))
+        self.queue[:0] = self.passed
         self.passed.clear()
         return count
 
@@ -323,9 +328,9 @@ class Execution:
         )
         instruments.runner = runner
         runner.execution = self
-        runner.entry_is_started = False
+        runner.entry_scope = None
         runner.deadlines = ordering.SequencedDeadlines()
-        runner.runq = self.queue
+        runner.runq = self.queue  # type: ignore[assignment]
         runner.asyncgens.alive = ordering.WeakOrderedSet()  # type: ignore[assignment]
         return runner
 

@@ -19,6 +19,8 @@ import trio
 from outcome import Error, Outcome, Value
 from trio._core import _run, _traps
 
+from pyvirt_sim.engine.runner import NOTHING
+
 if TYPE_CHECKING:
     from pyvirt_sim.engine.execution import Execution
 
@@ -31,7 +33,7 @@ _WAIT: Final = _traps.WaitTaskRescheduled
 _OWN_FRAMES: Final = 1 + _run.CONTEXT_RUN_TB_FRAMES
 
 
-def run_loop(execution: Execution, program: Callable[..., Any], args: tuple[Any, ...]) -> None:  # noqa: C901
+def run_loop(execution: Execution, program: Callable[..., Any], args: tuple[Any, ...]) -> None:  # noqa: C901, PLR0915
     """Run the program, and what it leaves behind, to the end.
 
     Raises:
@@ -40,6 +42,7 @@ def run_loop(execution: Execution, program: Callable[..., Any], args: tuple[Any,
     runner = execution.runner
     queue, passed, order = execution.queue, execution.passed, execution.order
     tasks, deadlines, clock = runner.tasks, runner.deadlines, execution.clock
+    pick, is_lean = execution.pick, not execution.detail
     local: dict[str, Any] = _run.GLOBAL_RUN_CONTEXT.__dict__
     runner.init_task = runner.spawn_impl(
         runner.init, (program, args), None, "<init>", system_task=True
@@ -49,10 +52,10 @@ def run_loop(execution: Execution, program: Callable[..., Any], args: tuple[Any,
         if heap and heap[0][0] <= clock.now_s:
             deadlines.expire(clock.now_s)
         if len(queue) == 1 and execution.single_is_forced and not passed:
-            task = queue.popleft()
+            task = queue.pop()
             execution.batch_left = 0
         elif queue:
-            picked = execution.pick(len(queue))
+            picked = pick()
             if picked is None:
                 continue
             task = picked
@@ -75,7 +78,12 @@ def run_loop(execution: Execution, program: Callable[..., Any], args: tuple[Any,
         else:
             task._schedule_points += 1
             if message is _CHECKPOINT:
-                runner.reschedule(task)
+                if is_lean and not runner.instruments:  # what reschedule() does
+                    task._next_send_fn, task._next_send = task.coro.send, NOTHING
+                    task.custom_sleep_data = None
+                    queue.append(task)
+                else:
+                    runner.reschedule(task)
             elif type(message) is _WAIT:
                 task._cancel_points += 1
                 task._abort_func = message.abort_func

@@ -88,29 +88,33 @@ def failure_kind(error: BaseException | None) -> tuple[str, ...]:
     return (f"{type(error).__module__}.{type(error).__qualname__}",)
 
 
-@attrs.define(eq=False)
 class Record:
-    """The raw columns that the loop fills while it runs: integers only, no task is kept alive."""
+    """The raw columns that the loop fills while it runs: integers only, no task is kept alive.
 
-    policy: str
-    timers: str
-    # Number of the task of each step; -1 is the timer.
-    order: list[int] = attrs.Factory(list[int])
-    jumps: list[tuple[int, float]] = attrs.Factory(
-        list[tuple[int, float]]
-    )  # (step, time from that step on)
-    task_names: list[str] = attrs.Factory(list[str])
-    parents: list[int] = attrs.Factory(list[int])
-    # At which steps there was a choice; its value and its bound.
-    choice_steps: list[int] = attrs.Factory(list[int])
-    values: list[int] = attrs.Factory(list[int])
-    bounds: list[int] = attrs.Factory(list[int])
-    draws: dict[str, list[Draw]] = attrs.Factory(dict[str, list[Draw]])
-    notes: list[Note] = attrs.Factory(list[Note])
-    locations: list[str] = attrs.Factory(list[str])
-    causes: list[str] = attrs.Factory(list[str])
-    _paths: list[str] = attrs.Factory(list[str])
-    _siblings: dict[str, int] = attrs.Factory(dict[str, int])
+    Attributes:
+        order: number of the task of each step; -1 is the timer.
+        jumps: (step, virtual time from that step on, seconds).
+        task_names, parents: by task number.
+        choice_steps, values, bounds: at which steps there was a choice, what it was, of how many.
+        locations, causes: by step; only with ``detail``.
+    """
+
+    def __init__(self, policy: str, timers: str) -> None:
+        self.policy = policy
+        self.timers = timers
+        self.order: list[int] = []
+        self.jumps: list[tuple[int, float]] = []
+        self.task_names: list[str] = []
+        self.parents: list[int] = []
+        self.choice_steps: list[int] = []
+        self.values: list[int] = []
+        self.bounds: list[int] = []
+        self.draws: dict[str, list[Draw]] = {}
+        self.notes: list[Note] = []
+        self.locations: list[str] = []
+        self.causes: list[str] = []
+        self._paths: list[str] = []
+        self._siblings: dict[str, int] = {}
 
     def path(self, number: int) -> str:
         """Return the path of a task by its number; -1 is the timer."""

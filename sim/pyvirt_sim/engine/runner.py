@@ -146,17 +146,33 @@ class InlineWakeup:
         self.is_set = False
 
 
+class Nothing:
+    """The outcome of a plain wake-up: ``Value(None)`` that may be unwrapped any number of times."""
+
+    __slots__ = ()
+
+    def unwrap(self) -> None:
+        """Return None."""
+
+    def send(self, gen: Any) -> Any:
+        """Resume ``gen`` with None."""
+        return gen.send(None)
+
+
+NOTHING: Final[Any] = Nothing()
+
+
 class LeanRunner(_run.Runner):
     """Trio's Runner with a cheaper start: what few programs use is made on first use.
 
-    Two nurseries instead of three, and the task that serves ``run_sync_soon`` is spawned by the
+    One nursery instead of three, and the task that serves ``run_sync_soon`` is spawned by the
     first call of it. This is where two thirds of the cost of an empty run went.
     """
 
-    __slots__ = ("entry_is_started", "entry_nursery", "execution")
+    __slots__ = ("entry_nursery", "entry_scope", "execution")
 
-    entry_is_started: bool
     entry_nursery: trio.Nursery
+    entry_scope: trio.CancelScope | None
     execution: Execution
 
     def spawn_impl(
@@ -175,32 +191,72 @@ class LeanRunner(_run.Runner):
         record.parents.append(-1 if parent is None else parent._counter)
         return task
 
-    def start_entry_task(self) -> None:
-        """Spawn the task that serves ``run_sync_soon``, unless it runs already."""
-        if not self.entry_is_started:
-            self.entry_is_started = True
+    def reschedule(self, task: Task, next_send: Any = NOTHING) -> None:
+        """Make ``task`` runnable. It resumes with None unless told otherwise."""
+        assert task._runner is self
+        assert task._next_send_fn is None
+        task._next_send_fn = task.coro.send
+        task._next_send = NOTHING if next_send is _run._NO_SEND else next_send
+        task._abort_func = None
+        task.custom_sleep_data = None
+        self.runq.append(task)
+        if self.instruments and "task_scheduled" in self.instruments:
+            self.instruments.call("task_scheduled", task)
+
+    def current_time(self) -> float:
+        """Return the virtual time."""
+        return self.clock.now_s  # type: ignore[attr-defined, no-any-return]
+
+    def start_entry_task(self) -> trio.CancelScope:
+        """Spawn the task that serves ``run_sync_soon``, unless it runs; return what ends it."""
+        if self.entry_scope is None:
+            self.entry_scope = trio.CancelScope(shield=True)
             self.spawn_impl(
-                self.entry_queue.task, (), self.entry_nursery, ENTRY_TASK, system_task=True
+                self._serve_entries,
+                (self.entry_scope,),
+                self.entry_nursery,
+                ENTRY_TASK,
+                system_task=True,
             )
+        return self.entry_scope
+
+    async def _serve_entries(self, scope: trio.CancelScope) -> None:
+        """Serve ``run_sync_soon`` until ``scope`` is cancelled, which only the runner does."""
+        with scope:
+            await self.entry_queue.task()
 
     def task_exited(self, task: Task, outcome: Outcome[object]) -> None:
-        """As Trio does; and when the main task ends, the system tasks are cancelled."""
+        """As Trio does; when the main task ends, the system tasks are cancelled, entries last."""
         super().task_exited(task, outcome)
         if task is self.main_task and self.system_nursery is not None:
             self.system_nursery.cancel_scope.cancel()
+        if self.entry_scope is not None and self._only_entries_left():
+            self.entry_scope.cancel()
+
+    def _only_entries_left(self) -> bool:
+        """Say whether the program and the system tasks, who may wait for a thread, have ended."""
+        return (
+            self.system_nursery is self.entry_nursery
+            and self.main_task not in self.tasks
+            and len(self.entry_nursery.child_tasks) == 1
+        )
 
     async def init(self, async_fn: Callable[..., Any], args: Any) -> None:
         """Run the program and the system tasks, then close what they left open."""
-        async with trio.open_nursery() as self.entry_nursery:
-            async with trio.open_nursery() as self.system_nursery:
+        async with trio.open_nursery() as self.system_nursery:
+            self.entry_nursery = self.system_nursery
+            try:
+                self.main_task = self.spawn_impl(async_fn, args, self.system_nursery, None)
+            except BaseException as error:  # noqa: BLE001 - becomes the outcome of the run
+                self.main_task_outcome = Error(error)
+        if self.asyncgens.alive or self.asyncgens.trailing_needs_finalize:
+            async with trio.open_nursery() as self.entry_nursery:
+                self.entry_scope = None
+                scope = self.start_entry_task()
                 try:
-                    self.main_task = self.spawn_impl(async_fn, args, self.system_nursery, None)
-                except BaseException as error:  # noqa: BLE001 - becomes the outcome of the run
-                    self.main_task_outcome = Error(error)
-            if self.asyncgens.alive or self.asyncgens.trailing_needs_finalize:
-                self.start_entry_task()
-                await self.asyncgens.finalize_remaining(self)
-            self.entry_nursery.cancel_scope.cancel()
+                    await self.asyncgens.finalize_remaining(self)
+                finally:
+                    scope.cancel()
 
 
 class DetailedRunner(LeanRunner):

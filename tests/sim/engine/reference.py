@@ -1,13 +1,12 @@
 """Trio's own loop under the engine's control: the reference that `run_loop` is held to.
 
 Trio copies its run queue into a batch with ``list(runq)`` and empties it with ``runq.clear()``. A
-deque that yields only the chosen task, and whose ``clear`` does nothing, makes every turn of Trio's
+list that yields only the chosen task, and whose ``clear`` does nothing, makes every turn of Trio's
 generator one step of one task.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,7 +15,7 @@ from trio._core import _run
 from pyvirt_sim.engine.execution import Execution
 
 
-class OneTaskQueue(deque[Any]):
+class OneTaskQueue(list[Any]):
     """The queue that Trio's generator sees: its batch is the task that the engine picked."""
 
     execution: Execution
@@ -26,12 +25,12 @@ class OneTaskQueue(deque[Any]):
         if not self:
             return iter(())
         if len(self) == 1 and execution.single_is_forced and not execution.passed:
-            task = self.popleft()
+            task = self.pop()
             execution.batch_left = 0
         else:
-            # The engine looks at the real contents: lend them to it as a plain deque.
-            execution.queue = deque(super().__iter__())
-            task = execution.pick(len(execution.queue))
+            # The engine looks at the real contents: lend them to it as a plain list.
+            execution.queue = list(super().__iter__())
+            task = execution.pick()
             super().clear()
             self.extend(execution.queue)
             execution.queue = self
@@ -51,7 +50,7 @@ def reference_loop(
     runner = execution.runner
     queue = OneTaskQueue()
     queue.execution = execution
-    runner.runq = execution.queue = queue
+    runner.runq = execution.queue = queue  # type: ignore[assignment]
     generator = _run.unrolled_run(runner, program, args, host_uses_signal_set_wakeup_fd=True)
     try:
         generator.send(None)  # type: ignore[arg-type]
