@@ -63,7 +63,7 @@ class Config:
     initrd: str | None = None
     append: str | None = None
     chardevs: dict[str, Chardev] = attrs.field(factory=dict[str, Chardev])
-    monitor_chardev: str = ""
+    monitor_chardevs: list[str] = attrs.field(factory=list[str])
     options: list[JsonOption] = attrs.field(factory=list[JsonOption])
 
     def of(self, option: str) -> list[JsonOption]:
@@ -198,9 +198,9 @@ def _add_chardev(config: Config, value: str) -> None:
 
 def _add_monitor(config: Config, value: str) -> None:
     keys = _keys(value, "chardev")
-    if keys.get("mode") != "control" or config.monitor_chardev:
+    if keys.get("mode") != "control" or set(keys) - {"chardev", "id", "mode"}:
         raise ModelGapError(f"-mon {value} is not modelled")
-    config.monitor_chardev = keys.get("chardev", "")
+    config.monitor_chardevs.append(keys.get("chardev", ""))
 
 
 def _set_path(attribute: str) -> Callable[[Config, str], None]:

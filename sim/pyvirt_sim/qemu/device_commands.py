@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from pyvirt_sim.gaps import ModelGapError
-from pyvirt_sim.qemu.command import Arguments, Command, nothing
+from pyvirt_sim.qemu.command import Arguments, Handler
 from pyvirt_sim.qemu.errors import device_not_found
 
 if TYPE_CHECKING:
@@ -25,29 +25,14 @@ def _qom_list(qemu: QemuProcess, arguments: Arguments) -> object:
     raise ModelGapError(f"qom-list of {path} is not modelled")
 
 
-COMMANDS: Final[Mapping[str, Command]] = {
-    "qom-list": Command(run=_qom_list, members=("path",)),
-    "device_add": Command(run=nothing(lambda q, a: q.machine.tree.device_add(a)), members=None),
-    "device_del": Command(
-        run=nothing(lambda q, a: q.machine.tree.device_del(a["id"])), members=("id",)
-    ),
-    "object-add": Command(
-        run=nothing(lambda q, a: q.machine.tree.backends.object_add(a)), members=None
-    ),
-    "object-del": Command(
-        run=nothing(lambda q, a: q.machine.tree.backends.object_del(a["id"])), members=("id",)
-    ),
-    "netdev_add": Command(
-        run=nothing(lambda q, a: q.machine.tree.backends.netdev_add(a)), members=None
-    ),
-    "netdev_del": Command(
-        run=nothing(lambda q, a: q.machine.tree.backends.netdev_del(a["id"])), members=("id",)
-    ),
-    "blockdev-add": Command(
-        run=nothing(lambda q, a: q.machine.tree.backends.blockdev_add(a)), members=None
-    ),
-    "blockdev-del": Command(
-        run=nothing(lambda q, a: q.machine.tree.backends.blockdev_del(a["node-name"])),
-        members=("node-name",),
-    ),
+COMMANDS: Final[Mapping[str, Handler]] = {
+    "qom-list": _qom_list,
+    "device_add": lambda qemu, a: qemu.machine.tree.device_add(a),
+    "device_del": lambda qemu, a: qemu.machine.tree.device_del(a["id"]),
+    "object-add": lambda qemu, a: qemu.machine.tree.backends.object_add(a),
+    "object-del": lambda qemu, a: qemu.machine.tree.backends.object_del(a["id"]),
+    "netdev_add": lambda qemu, a: qemu.machine.tree.backends.netdev_add(a),
+    "netdev_del": lambda qemu, a: qemu.machine.tree.backends.netdev_del(a["id"]),
+    "blockdev-add": lambda qemu, a: qemu.machine.tree.backends.blockdev_add(a),
+    "blockdev-del": lambda qemu, a: qemu.machine.tree.backends.blockdev_del(a["node-name"]),
 }

@@ -1,25 +1,27 @@
-"""One QMP monitor: greeting, negotiation, commands in and out of band, events.
+"""QMP monitors: greeting, negotiation, commands in and out of band, events.
 
-Facts of QEMU 7.2 relied on here: one client at a time, the next waits in the socket's backlog;
-events before negotiation are dropped; commands in band are executed one after the other;
-out-of-band commands overtake them; without negotiated ``oob`` the monitor reads no further while
-one waits.
+Facts of QEMU 7.2 relied on here: a monitor serves one client at a time, the next waits in the
+socket's backlog; events before negotiation are dropped; commands in band wait in a queue of their
+monitor, and all monitors share one dispatcher, which takes one command of each in turn; messages
+that cannot be read wait in the same queue for their error; out-of-band commands overtake. Without
+negotiated ``oob`` a monitor reads no further while a command waits. What still waits when its
+client closes is never executed.
 """
 
 from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import trio
 
 from pyvirt_sim.engine import note
-from pyvirt_sim.gaps import ModelGapError
-from pyvirt_sim.qemu import commands, recorded
+from pyvirt_sim.qemu import commands, recorded, schema
 from pyvirt_sim.qemu.errors import QmpError
-from pyvirt_sim.qemu.framing import JsonSplitter
+from pyvirt_sim.qemu.json_text import JsonStream, Malformed
+from pyvirt_sim.qemu.order import qdict_order
 from pyvirt_sim.qemu.world import MonitorStream
 
 if TYPE_CHECKING:
@@ -30,11 +32,9 @@ QUEUE_LENGTH: Final = 8
 # The length of the backlog QEMU listens with is 1: one client may wait behind the one served.
 BACKLOG_LENGTH: Final = 1
 
-Request = dict[str, Any]
 
-
-class Monitor:
-    """The monitor of one QEMU process.
+class Dispatcher:
+    """Executes the commands of all monitors of one process, one after the other.
 
     Args:
         qemu: The process.
@@ -42,10 +42,65 @@ class Monitor:
 
     def __init__(self, qemu: QemuProcess) -> None:
         self._qemu = qemu
+        # The monitor whose turn is next comes first; QEMU begins with the one created last.
+        self.monitors: list[Monitor] = []
+        self._work = trio.Event()
+
+    def add(self) -> Monitor:
+        """Create a monitor."""
+        monitor = Monitor(self._qemu, self)
+        self.monitors.insert(0, monitor)
+        return monitor
+
+    def close(self) -> None:
+        """End every connection: the process is gone."""
+        for monitor in self.monitors:
+            monitor.close()
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        """Give an event to every client that has negotiated."""
+        for monitor in self.monitors:
+            if monitor.is_negotiated:
+                monitor.send(message)
+
+    def wake(self) -> None:
+        """There is something in a queue."""
+        self._work.set()
+
+    async def run(self) -> None:
+        """Execute commands, until cancelled."""
+        while True:
+            if self._next() is None:
+                self._work = trio.Event()
+                await self._work.wait()
+            await self._qemu.world.pause("monitor-command")
+            monitor = self._next()  # a client may have gone meanwhile, and its commands with it
+            if monitor is not None:
+                self.monitors.remove(monitor)
+                self.monitors.append(monitor)
+                monitor.execute_next()
+
+    def _next(self) -> Monitor | None:
+        return next((monitor for monitor in self.monitors if monitor.requests), None)
+
+
+class Monitor:
+    """One monitor of a QEMU process. Made by `Dispatcher.add`.
+
+    Attributes:
+        requests: What waits to be executed: messages as they were read.
+        is_negotiated: Whether its client hears events and may give commands.
+    """
+
+    def __init__(self, qemu: QemuProcess, dispatcher: Dispatcher) -> None:
+        self._qemu = qemu
+        self._dispatcher = dispatcher
         self._waiting: deque[MonitorStream] = deque()
         self._arrived = trio.Event()
         self._stream: MonitorStream | None = None
-        self._is_negotiated = False
+        self.requests: deque[object] = deque()
+        self._executed = trio.Event()
+        self.is_negotiated = False
         self._has_oob = False
 
     def accept(self, stream: MonitorStream) -> bool:
@@ -64,24 +119,6 @@ class Monitor:
         self._stream = None
         self._waiting.clear()
 
-    def emit(self, name: str, data: Mapping[str, Any] | None) -> None:
-        """Send an event, if a client is there and has negotiated."""
-        if name not in recorded.EVENTS:
-            raise AssertionError(f"QEMU has no event {name}")
-        note(self._qemu.actor, name, **dict(data or {}))
-        if not self._is_negotiated:
-            return
-        seconds, microseconds = divmod(
-            round(self._qemu.world.wall_clock_s() * 1_000_000), 1_000_000
-        )
-        message: dict[str, Any] = {
-            "timestamp": {"seconds": seconds, "microseconds": microseconds},
-            "event": name,
-        }
-        if data is not None:
-            message["data"] = dict(data)
-        self._send(message)
-
     async def serve(self) -> None:
         """Serve one client after the other, until cancelled."""
         while True:
@@ -90,136 +127,99 @@ class Monitor:
                 await self._arrived.wait()
             self._stream = self._waiting.popleft()
             await self._qemu.world.pause("monitor-greeting")
-            self._send({"QMP": {"version": recorded.VERSION, "capabilities": ["oob"]}})
+            self.send({"QMP": {"version": recorded.VERSION, "capabilities": ["oob"]}})
             try:
-                await self._serve_client(self._stream)
+                await self._read_requests(self._stream)
             finally:
-                self._is_negotiated = self._has_oob = False
+                self.is_negotiated = self._has_oob = False
+                self.requests.clear()
                 self._stream.close_nowait()
                 self._stream = None
 
-    async def _serve_client(self, stream: MonitorStream) -> None:
-        # The command being executed counts as waiting, hence one less.
-        send, receive = trio.open_memory_channel[Request](QUEUE_LENGTH - 1)
-        splitter = JsonSplitter()
-        idle = _Idle()
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._dispatch, receive, idle)
-            while data := await stream.receive_some():
-                for text in splitter.feed(data):
-                    request = self._parse(text)
-                    if request is not None:
-                        idle.busy()
-                        await send.send(request)
-                        if not self._has_oob:
-                            await idle.wait()
-            nursery.cancel_scope.cancel()
+    async def _read_requests(self, stream: MonitorStream) -> None:
+        text = JsonStream()
+        while data := await stream.receive_some():
+            for request in text.feed(data):
+                if _is_out_of_band(request):
+                    self._answer(cast("dict[str, Any]", request))
+                    continue
+                self.requests.append(request)
+                self._dispatcher.wake()
+                while len(self.requests) >= (QUEUE_LENGTH if self._has_oob else 1):
+                    await self._executed.wait()
 
-    def _parse(self, text: bytes) -> Request | None:
-        """Check one message; answer it here when it is wrong or runs out of band."""
+    def execute_next(self) -> None:
+        """Execute the message that has waited longest."""
+        self._answer(self.requests.popleft())
+        self._executed.set()
+        self._executed = trio.Event()
+
+    def _answer(self, request: object) -> None:
+        identity: dict[str, Any] = {}
         try:
-            request = json.loads(text)
-        except ValueError as error:
-            raise ModelGapError(
-                f"QEMU's answer to malformed JSON is not modelled: {error}"
-            ) from None
-        try:
-            _check_envelope(request, self._has_oob)
+            if isinstance(request, Malformed):
+                raise QmpError(request.description)
+            if not isinstance(request, dict):
+                raise QmpError("QMP input must be a JSON object")
+            message = cast("dict[str, Any]", request)
+            identity = {"id": message["id"]} if "id" in message else {}
+            _check_envelope(message, self._has_oob)
+            result = self._run(message)
         except QmpError as error:
-            self._reply(request, error)
-            return None
-        if "exec-oob" not in request:
-            return dict(request)
-        self._answer(request, self._run_out_of_band)
-        return None
-
-    async def _dispatch(self, receive: trio.MemoryReceiveChannel[Request], idle: _Idle) -> None:
-        async for request in receive:
-            await self._qemu.world.pause("monitor-command")
-            self._answer(request, self._run)
-            idle.done()
-
-    def _answer(self, request: Request, run: Callable[[Request], object]) -> None:
-        try:
-            result = run(request)
-        except QmpError as error:
-            self._reply(request, error)
+            body = {"class": error.error_class, "desc": error.description}
+            self.send({"error": body} | identity)
         else:
-            self._send({"return": result} | _id_of(request))
+            self.send({"return": result} | identity)
 
-    def _run(self, request: Request) -> object:
-        name, arguments = request["execute"], request.get("arguments", {})
-        if not self._is_negotiated:
-            if name != "qmp_capabilities":
-                raise QmpError(
-                    "Expecting capabilities negotiation with 'qmp_capabilities'", "CommandNotFound"
-                )
-            self._has_oob = commands.check_capabilities(arguments)
-            self._is_negotiated = True
-            return {}
-        note(self._qemu.actor, f"executes {name}", **_summary(arguments))
-        return commands.execute(self._qemu, name, arguments)
+    def _run(self, request: dict[str, Any]) -> object:
+        out_of_band = "exec-oob" in request
+        name: str = request["exec-oob" if out_of_band else "execute"]
+        arguments: dict[str, Any] = request.get("arguments", {})
+        if not self.is_negotiated:
+            return self._negotiate(name, arguments)
+        words = f"executes {name} out of band" if out_of_band else f"executes {name}"
+        note(self._qemu.actor, words, **_summary(arguments))
+        return commands.execute(self._qemu, name, arguments, out_of_band=out_of_band)
 
-    def _run_out_of_band(self, request: Request) -> object:
-        name = request["exec-oob"]
-        if not self._is_negotiated:
-            return self._run({"execute": name})
-        if not commands.find(name).allows_oob:
-            raise QmpError(f"The command {name} does not support OOB")
-        note(self._qemu.actor, f"executes {name} out of band")
-        return commands.execute(self._qemu, name, request.get("arguments", {}))
+    def _negotiate(self, name: str, arguments: dict[str, Any]) -> object:
+        if name != "qmp_capabilities":
+            raise QmpError(
+                "Expecting capabilities negotiation with 'qmp_capabilities'", "CommandNotFound"
+            )
+        schema.check_arguments(name, arguments)
+        self._has_oob = "oob" in arguments.get("enable", ())
+        self.is_negotiated = True
+        return {}
 
-    def _reply(self, request: object, error: QmpError) -> None:
-        body = {"class": error.error_class, "desc": error.description}
-        self._send({"error": body} | _id_of(request))
-
-    def _send(self, message: Mapping[str, Any]) -> None:
+    def send(self, message: Mapping[str, Any]) -> None:
+        """Send a message to the client, if there is one."""
         if self._stream is not None:
             self._stream.send_nowait(json.dumps(message).encode() + b"\r\n")
 
 
-class _Idle:
-    """Knows whether a command is under way."""
-
-    def __init__(self) -> None:
-        self._under_way = 0
-        self._event = trio.Event()
-
-    def busy(self) -> None:
-        self._under_way += 1
-
-    def done(self) -> None:
-        self._under_way -= 1
-        if not self._under_way:
-            self._event.set()
-            self._event = trio.Event()
-
-    async def wait(self) -> None:
-        while self._under_way:
-            await self._event.wait()
+def _is_out_of_band(request: object) -> bool:
+    """Whether QEMU executes it at once, be it allowed or not."""
+    return isinstance(request, dict) and "exec-oob" in request and "execute" not in request
 
 
-def _check_envelope(request: object, has_oob: bool) -> None:
+def _check_envelope(request: Mapping[str, Any], has_oob: bool) -> None:
     """Check a message as ``qmp_dispatch_check_obj`` does."""
-    if not isinstance(request, dict):
-        raise QmpError("QMP input must be a JSON object")
-    for name, value in cast("dict[str, object]", request).items():
+    verb = None
+    for name in qdict_order(request):
+        value = request[name]
         if name == "execute" or (name == "exec-oob" and has_oob):
             if not isinstance(value, str):
                 raise QmpError(f"QMP input member '{name}' must be a string")
-            if "execute" in request and "exec-oob" in request:
-                raise QmpError("QMP input member 'execute' clashes with 'exec-oob'")
+            if verb is not None:
+                raise QmpError(f"QMP input member '{name}' clashes with '{verb}'")
+            verb = name
         elif name == "arguments":
             if not isinstance(value, dict):
                 raise QmpError("QMP input member 'arguments' must be an object")
         elif name != "id":
             raise QmpError(f"QMP input member '{name}' is unexpected")
-    if "execute" not in request and "exec-oob" not in request:
+    if verb is None:
         raise QmpError("QMP input lacks member 'execute'")
-
-
-def _id_of(request: object) -> dict[str, Any]:
-    return {"id": request["id"]} if isinstance(request, dict) and "id" in request else {}
 
 
 def _summary(arguments: Mapping[str, Any]) -> dict[str, object]:

@@ -12,9 +12,10 @@ from pyvirt_sim.engine import note
 from pyvirt_sim.gaps import ModelGapError
 from pyvirt_sim.qemu.argv import Chardev, Config, JsonOption, parse_argv
 from pyvirt_sim.qemu.errors import QmpError, StartupError
+from pyvirt_sim.qemu.events import Events
 from pyvirt_sim.qemu.guest import Guest
 from pyvirt_sim.qemu.machine import Machine, RunState
-from pyvirt_sim.qemu.monitor import Monitor
+from pyvirt_sim.qemu.monitor import Dispatcher
 from pyvirt_sim.qemu.world import Listener, World
 
 _SIGTERM = 15
@@ -42,14 +43,15 @@ class QemuProcess:
         self.world = world
         self._pid = pid
         self._log = log
-        self.config = Config(program="qemu-system-x86_64")
-        self.monitor = Monitor(self)
+        self.config: Config = Config(program="qemu-system-x86_64")
+        self._monitors = Dispatcher(self)
+        self.events = Events(world, lambda: self.actor, self._monitors.send, self._spawn)
         self._nursery: trio.Nursery | None = None
         self._listeners: list[Listener] = []
         self._woken = trio.Event()
         self._is_ending = False
         self._killer: int | None = None
-        self.machine: Machine = Machine("", pid, world, self.monitor.emit, self._spawn)
+        self.machine: Machine = Machine("", pid, world, self.events.emit, self._spawn)
         self.guest: Guest = self._make_guest()
 
     @property
@@ -80,7 +82,7 @@ class QemuProcess:
         try:
             return await self._main_loop()
         finally:
-            self.monitor.close()
+            self._monitors.close()
             self._close_listeners(unlink=False)
             self.machine.tree.close_host_devices()
 
@@ -107,17 +109,17 @@ class QemuProcess:
                 raise StartupError(f"-chardev {chardev.id}: {verb} {name}: {reason}") from error
 
     def _listen(self, chardev: Chardev) -> None:
-        if chardev.id != self.config.monitor_chardev or chardev.path is None:
-            raise ModelGapError("only the monitor may have a socket chardev")
-        self._listeners.append(self.world.listen(chardev.path, self.monitor.accept))
+        if chardev.id not in self.config.monitor_chardevs or chardev.path is None:
+            raise ModelGapError("only a monitor may have a socket chardev")
+        self._listeners.append(self.world.listen(chardev.path, self._monitors.add().accept))
 
     def _build(self) -> None:
         """Create the machine and what the command line puts into it, in QEMU's order."""
         config = self.config
-        wanted = config.monitor_chardev
-        if wanted and wanted not in config.chardevs:
-            raise StartupError(f'-mon chardev={wanted}: chardev "{wanted}" not found')
-        self.machine = Machine(config.name, self._pid, self.world, self.monitor.emit, self._spawn)
+        for wanted in config.monitor_chardevs:
+            if wanted not in config.chardevs:
+                raise StartupError(f'-mon chardev={wanted}: chardev "{wanted}" not found')
+        self.machine = Machine(config.name, self._pid, self.world, self.events.emit, self._spawn)
         backends = self.machine.tree.backends
         backends.chardevs = {name: item.backend for name, item in config.chardevs.items()}
         self._create(config.of("-object"), backends.object_add)
@@ -161,7 +163,9 @@ class QemuProcess:
             return -_SIGTERM
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
-            nursery.start_soon(self.monitor.serve, name=f"{self.actor}/monitor")
+            nursery.start_soon(self._monitors.run, name=f"{self.actor}/dispatcher")
+            for index, monitor in enumerate(self._monitors.monitors):
+                nursery.start_soon(monitor.serve, name=f"{self.actor}/monitor {index}")
             note(self.actor, "runs its main loop")
             if not self.config.starts_paused:
                 self.machine.resume()
@@ -169,7 +173,7 @@ class QemuProcess:
             self._obey_signal()
             nursery.cancel_scope.cancel()
         self._nursery = None
-        self.monitor.close()
+        self._monitors.close()
         self._close_listeners(unlink=not self.world.happens("exit-leaves-socket"))
         await self.world.pause("process-exit")
         return 0
@@ -188,14 +192,14 @@ class QemuProcess:
     def _shut_down(self, reason: str, *, by_guest: bool = False) -> None:
         if not self._is_ending:
             self._is_ending = True
-            self.monitor.emit("SHUTDOWN", {"guest": by_guest, "reason": reason})
+            self.events.emit("SHUTDOWN", {"guest": by_guest, "reason": reason})
             self._woken.set()
 
     def _guest_power_off(self) -> None:
         if not self.config.keeps_after_shutdown:
             self._shut_down("guest-shutdown", by_guest=True)
             return
-        self.monitor.emit("SHUTDOWN", {"guest": True, "reason": "guest-shutdown"})
+        self.events.emit("SHUTDOWN", {"guest": True, "reason": "guest-shutdown"})
         self.machine.pause(RunState.SHUTDOWN)
 
     # -- what the monitor and the host ask for --------------------------------------------------
@@ -206,7 +210,7 @@ class QemuProcess:
 
     def power_button(self) -> None:
         """QMP ``system_powerdown``: event POWERDOWN; the guest may shut down later."""
-        self.monitor.emit("POWERDOWN", None)
+        self.events.emit("POWERDOWN")
         self.guest.power_button()
 
     def terminate(self, sender: int) -> None:
