@@ -13,9 +13,10 @@ from collections import Counter
 import hypothesis
 import pytest
 
+from pyvirt_sim.conformance.real.guest import Guest, build_guest
+from pyvirt_sim.conformance.real.nested import NestedMachine, build_nested
+from pyvirt_sim.conformance.real.packages import RealPartMissingError
 from tests.real import parts
-from tests.real.guest import Guest, build_guest
-from tests.real.packages import RealPartMissingError
 
 _OUTCOMES = ("passed", "failed", "error", "skipped")
 
@@ -53,6 +54,16 @@ def linux_guest() -> Guest:
     """A small Linux guest for a real QEMU: kernel, initramfs and the line it says when it is up."""
     try:
         return build_guest()
+    except RealPartMissingError as error:
+        _without(str(error))
+        raise
+
+
+@pytest.fixture(scope="session")
+def nested_machine() -> NestedMachine:
+    """A machine with an IOMMU, booted by each run: the real sysfs and vfio, none of this one's."""
+    try:
+        return build_nested()
     except RealPartMissingError as error:
         _without(str(error))
         raise

@@ -5,19 +5,20 @@ from __future__ import annotations
 import os
 import sys
 
-from tests.real.guest import build_guest
-from tests.real.packages import RealPartMissingError, install
+from pyvirt_sim.conformance.real.guest import build_guest
+from pyvirt_sim.conformance.real.nested import build_nested
+from pyvirt_sim.conformance.real.packages import RealPartMissingError, install
 
 
 def main() -> int:
-    """Fetch QEMU and the guest; return 1 when something is missing and CI promised it."""
+    """Fetch QEMU and both guests; return 1 when something is missing and CI promised it."""
     try:
         install("qemu-system-x86", program="qemu-system-x86_64")
-        guest = build_guest()
+        guest, nested = build_guest(), build_nested()
     except RealPartMissingError as error:
         print(f"real parts: {error}; tests that need it will be skipped", file=sys.stderr)
         return int(os.environ.get("CI", "") == "true")
-    print(f"real parts: QEMU is installed, guest in {guest.kernel.parent}")
+    print("real parts: QEMU is installed, guests in", guest.kernel.parent, nested.kernel.parent)
     return 0
 
 

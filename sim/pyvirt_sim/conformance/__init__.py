@@ -1,1 +1,5 @@
-"""The same commands to a real QEMU and to ours, and the first difference named."""
+"""One body, two arms: the same steps put to the real thing and to the simulated one, and compared.
+
+`real` fetches and starts the real parts, none of which needs to be installed or to touch this
+machine; the other packages hold the bodies.
+"""

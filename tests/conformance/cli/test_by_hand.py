@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.real.guest import Guest
+from pyvirt_sim.conformance.real.guest import Guest
 
 pytestmark = pytest.mark.real_qemu
 

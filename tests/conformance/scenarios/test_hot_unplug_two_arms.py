@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import trio
 
+from pyvirt_sim.conformance.real.guest import Guest
 from pyvirt_sim.host import open_sim_host
 from pyvirt_sim.scenarios.hot_unplug import Setting, console_says, play
 from pyvirt_trio import open_hypervisor
 from pyvirt_trio.abc import Host
 from pyvirt_trio.host.real import RealHost
-from tests.real.guest import Guest
 
 RNG = "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>"
 CARD = "<interface type='user'><model type='virtio'/></interface>"

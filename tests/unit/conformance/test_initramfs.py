@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.real import initramfs
+from pyvirt_sim.conformance.real import initramfs
 
 
 def test_archive_of_nothing_is_its_trailer() -> None:

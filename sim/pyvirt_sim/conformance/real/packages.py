@@ -7,12 +7,13 @@ signature; what is built from it is kept below ``$XDG_CACHE_HOME``.
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,11 +31,37 @@ def cache_folder() -> Path:
 
 
 @contextmanager
-def cache_lock() -> Iterator[None]:
+def cache_lock() -> Generator[None]:
     """Hold the cache against the other test processes, which want the same things at once."""
     with (cache_folder() / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def cached(name: str, recipe: str, build: Callable[[Path], None]) -> Path:
+    """Return the folder that was built by a recipe, building it unless the cache holds it.
+
+    A changed recipe is another folder; delete the cache to take newer packages. Safe to call from
+    several processes at once: the first one builds, the others wait.
+
+    Args:
+        name: What is built.
+        recipe: Everything that decides the result, as text.
+        build: Fills an empty folder.
+
+    Raises:
+        RealPartMissingError: From ``build``; nothing is kept then.
+    """
+    digest = hashlib.sha256(recipe.encode()).hexdigest()[:16]
+    folder = cache_folder() / f"{name}-{digest}"
+    with cache_lock():
+        if not folder.exists():
+            with tempfile.TemporaryDirectory(dir=cache_folder()) as work:
+                result = Path(work) / name
+                result.mkdir()
+                build(result)
+                result.rename(folder)
+    return folder
 
 
 def install(package: str, *, program: str) -> None:
@@ -51,8 +78,9 @@ def install(package: str, *, program: str) -> None:
     _run("apt-get", "install", "--yes", "-qq", "--no-install-recommends", package)
 
 
-def unpack(package: str, into: Path) -> None:
-    """Download the newest version of a package and put its files below a folder.
+@contextmanager
+def unpacked(package: str) -> Generator[Path]:
+    """Download the newest version of a package; its files are below a folder for a block's length.
 
     Raises:
         RealPartMissingError: apt is missing, does not know the package or cannot download it.
@@ -63,7 +91,9 @@ def unpack(package: str, into: Path) -> None:
         sandbox = ("-o", "APT::Sandbox::User=root")
         _run("apt-get", "-qq", *sandbox, "download", package, cwd=Path(work))
         (archive,) = Path(work).glob("*.deb")
-        _run("dpkg-deb", "-x", str(archive), str(into))
+        root = Path(work) / "root"
+        _run("dpkg-deb", "-x", str(archive), str(root))
+        yield root
 
 
 def only_dependency(package: str) -> str:

@@ -1,0 +1,1 @@
+"""Real parts: Debian's kernels, unpacked and never installed, and the machines that boot them."""
