@@ -16,9 +16,9 @@ from pyvirt_sim.checkers import PromiseBrokenError
 from pyvirt_sim.checkers.promise import VERDICT_ACTOR
 from pyvirt_sim.engine import Replay, Run, failure_kind, hunt, replay, simulate
 from pyvirt_sim.engine.choosers import Portfolio
+from pyvirt_sim.engine.explain.witness import Deviation, Witness
 from pyvirt_sim.engine.tape import SCHEDULE
 from pyvirt_sim.explore.subject import Subject
-from pyvirt_sim.explore.witness import Deviation, Witness
 
 BATCH_SCHEDULES = 300
 """Schedules tried to answer "reachable with today's Trio scheduler": some two seconds' worth."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import attrs
 
-from pyvirt_sim.engine import Chooser, Point, Run, RunStart
+from pyvirt_sim.engine.point import Chooser, Point, RunStart
+from pyvirt_sim.engine.record import Run
 
 
 @attrs.frozen

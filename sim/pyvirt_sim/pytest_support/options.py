@@ -1,0 +1,62 @@
+"""The options of one simulated test: what its markers say, unless the command line says else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from pyvirt_sim.engine import Tape, TapeFormatError
+from pyvirt_sim.engine.search import Search
+
+__all__ = ["search_of", "tape_of"]
+
+_KNOWN = [field.name for field in attrs.fields(Search)]
+
+
+def search_of(item: pytest.Item) -> Search:
+    """Return the search that the markers of ``item`` ask for.
+
+    Markers of a module, a class and the test add up; the nearest wins.
+
+    Raises:
+        UsageError: an option is unknown, or its value is not possible.
+    """
+    options: dict[str, Any] = {}
+    for marker in reversed(list(item.iter_markers("simulated"))):
+        if marker.args:
+            raise pytest.UsageError(
+                f"{item.nodeid}: the marker simulated takes keywords only: {', '.join(_KNOWN)}"
+            )
+        options |= marker.kwargs
+    for name in ("seed", "schedules"):
+        value = item.config.getoption(f"--pyvirt-sim-{name}")
+        if value is not None:
+            options[name] = value
+    unknown = sorted(options.keys() - set(_KNOWN))
+    if unknown:
+        raise pytest.UsageError(
+            f"{item.nodeid}: the marker simulated does not know {', '.join(unknown)}; "
+            f"it knows {', '.join(_KNOWN)}"
+        )
+    try:
+        return Search(**options)
+    except ValueError as error:
+        raise pytest.UsageError(f"{item.nodeid}: {error}") from None
+
+
+def tape_of(config: pytest.Config) -> Tape | None:
+    """Return the tape of the command line, if there is one.
+
+    Raises:
+        UsageError: it is neither a tape nor a file that holds one.
+    """
+    text = config.getoption("--pyvirt-sim-tape")
+    if text is None:
+        return None
+    try:
+        return Tape.from_text(text) if text.startswith("tape") else Tape.load(Path(text))
+    except (TapeFormatError, UnicodeDecodeError, OSError) as error:
+        raise pytest.UsageError(f"--pyvirt-sim-tape: no usable tape: {error}") from None
