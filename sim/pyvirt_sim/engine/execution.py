@@ -303,8 +303,11 @@ class Execution:
         if deadline <= self.clock.now_s:
             return
         waiting = self.runner.waiting_for_idle
-        if waiting:
-            cushion = waiting.peekitem(0)[0][0]
+        # Trio measures a cushion in real time: so many seconds in which nothing happens. Here
+        # nothing happens before the next deadline.
+        cushion = waiting.peekitem(0)[0][0] if waiting else inf
+        if cushion < deadline - self.clock.now_s:
+            self._move_time(self.clock.now_s + cushion)
             due = [(key, task) for key, task in waiting.items() if key[0] == cushion]
             # Trio would wake these in the order of their addresses.
             for key, task in sorted(due, key=lambda item: item[1]._counter):
@@ -331,7 +334,7 @@ class Execution:
         runner.entry_scope = None
         runner.deadlines = ordering.SequencedDeadlines()
         runner.runq = self.queue  # type: ignore[assignment]
-        runner.asyncgens.alive = ordering.WeakOrderedSet()  # type: ignore[assignment]
+        runner.asyncgens.alive = ordering.WeakOrderedSet()
         return runner
 
     def _drive(self, program: Any, args: tuple[Any, ...]) -> trio.TrioInternalError | None:

@@ -44,9 +44,7 @@ def run_loop(execution: Execution, program: Callable[..., Any], args: tuple[Any,
     tasks, deadlines, clock = runner.tasks, runner.deadlines, execution.clock
     pick, is_lean = execution.pick, not execution.detail
     local: dict[str, Any] = _run.GLOBAL_RUN_CONTEXT.__dict__
-    runner.init_task = runner.spawn_impl(
-        runner.init, (program, args), None, "<init>", system_task=True
-    )
+    runner.spawn_init(program, args)
     while tasks:
         heap = deadlines._heap
         if heap and heap[0][0] <= clock.now_s:
@@ -66,6 +64,8 @@ def run_loop(execution: Execution, program: Callable[..., Any], args: tuple[Any,
         if len(order) > execution.step_limit:
             execution.over_limit(task)
 
+        if runner.instruments:
+            runner.tell_turn(task)
         local["task"] = task
         resume, value = task._next_send_fn, task._next_send
         task._next_send_fn = task._next_send = None
@@ -92,9 +92,13 @@ def run_loop(execution: Execution, program: Callable[..., Any], args: tuple[Any,
                     task._attempt_delivery_of_any_pending_cancel()
             else:
                 _unusual_message(execution, task, message)
+            if runner.instruments:
+                runner.tell("after_task_step", task)
             del local["task"], message
             continue
         runner.task_exited(task, outcome)
+        if runner.instruments:
+            runner.tell("after_task_step", task)
         # Do not keep the locals of a task alive until the next one ends.
         del local["task"], outcome, task, resume, value
 

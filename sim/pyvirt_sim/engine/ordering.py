@@ -50,10 +50,11 @@ class OrderedSet(dict[Any, None]):
             self.setdefault(item)
 
 
-class WeakOrderedSet:
-    """A weak set of asynchronous generators that iterates in the order of insertion."""
+class WeakOrderedSet(weakref.WeakSet[AsyncGenerator]):
+    """A weak set of asynchronous generators that iterates in the order of insertion.
 
-    __slots__ = ("_references",)
+    It is a ``WeakSet`` in name, which Trio's code may ask for; what Trio does with it is here.
+    """
 
     def __init__(self) -> None:
         self._references: dict[int, weakref.ref[AsyncGenerator]] = {}
@@ -136,8 +137,14 @@ def _scope_repr(self: Any) -> str:
         binding = "active"
     else:
         binding = "exited" if self._has_been_entered else "unbound"
-    deadline = "" if self._deadline == inf else f", deadline {self._deadline:g}"
-    return f"<trio.CancelScope {binding}{', cancelled' if self._cancel_called else deadline}>"
+    state = ""
+    if self._cancel_called:
+        state = ", cancelled"
+    elif self._deadline != inf and trio.lowlevel.in_trio_run():
+        left_s = self._deadline - trio.current_time()
+        side = "from now" if left_s >= 0 else "ago"
+        state = f", deadline is {abs(left_s):.2f} seconds {side}"
+    return f"<trio.CancelScope, {binding}{state}>"
 
 
 _originals: list[tuple[Any, str, Any]] = []

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+import attrs
 import trio
 from outcome import Error, Outcome
 from trio._core import _run
@@ -205,7 +206,29 @@ class LeanRunner(_run.Runner):
 
     def current_time(self) -> float:
         """Return the virtual time."""
-        return self.clock.now_s  # type: ignore[attr-defined, no-any-return]
+        return self.execution.clock.now_s
+
+    def current_statistics(self) -> trio.lowlevel.RunStatistics:
+        """As Trio does, although what serves ``run_sync_soon`` starts later and wakes sooner."""
+        runnable = [*self.runq, *self.execution.passed]
+        return attrs.evolve(
+            super().current_statistics(),
+            tasks_living=len(self.tasks) + (self.entry_scope is None),
+            tasks_runnable=sum(task.name != ENTRY_TASK for task in runnable),
+        )
+
+    def tell(self, hook: str, *args: object) -> None:
+        """Call ``hook`` of every instrument that has it."""
+        if hook in self.instruments:
+            self.instruments.call(hook, *args)
+
+    def tell_turn(self, task: Task) -> None:
+        """Call what Trio calls in each turn before a step: no I/O was waited for, it begins."""
+        self.tell("before_io_wait", 0.0)
+        self.tell("after_io_wait", 0.0)
+        context: Any = _run.GLOBAL_RUN_CONTEXT
+        context.task = task
+        self.tell("before_task_step", task)
 
     def start_entry_task(self) -> trio.CancelScope:
         """Spawn the task that serves ``run_sync_soon``, unless it runs; return what ends it."""
@@ -241,22 +264,35 @@ class LeanRunner(_run.Runner):
             and len(self.entry_nursery.child_tasks) == 1
         )
 
+    def spawn_init(self, async_fn: Callable[..., Any], args: Any) -> None:
+        """Begin the run: spawn the task that everything else descends from."""
+        self.tell("before_run")
+        self.init_task = self.spawn_impl(
+            self.init, (async_fn, args), None, "<init>", system_task=True
+        )
+
     async def init(self, async_fn: Callable[..., Any], args: Any) -> None:
         """Run the program and the system tasks, then close what they left open."""
-        async with trio.open_nursery() as self.system_nursery:
-            self.entry_nursery = self.system_nursery
-            try:
-                self.main_task = self.spawn_impl(async_fn, args, self.system_nursery, None)
-            except BaseException as error:  # noqa: BLE001 - becomes the outcome of the run
-                self.main_task_outcome = Error(error)
+        try:
+            async with trio.open_nursery() as self.system_nursery:
+                self.entry_nursery = self.system_nursery
+                try:
+                    self.main_task = self.spawn_impl(async_fn, args, self.system_nursery, None)
+                except BaseException as error:  # noqa: BLE001 - becomes the outcome of the run
+                    self.main_task_outcome = Error(error)
+        except BaseExceptionGroup as group:
+            # A system task crashed. Its error passes one nursery more in Trio.
+            raise BaseExceptionGroup(group.message, [group]) from None
         if self.asyncgens.alive or self.asyncgens.trailing_needs_finalize:
             async with trio.open_nursery() as self.entry_nursery:
-                self.entry_scope = None
+                self.entry_scope, self.entry_queue.done = None, False
                 scope = self.start_entry_task()
                 try:
                     await self.asyncgens.finalize_remaining(self)
                 finally:
                     scope.cancel()
+        # Whoever kept a token is told that it is too late, whether it was ever used or not.
+        self.entry_queue.done = True
 
 
 class DetailedRunner(LeanRunner):
