@@ -16,19 +16,27 @@ Layers, lowest first:
 
 from pyvirt_sim.engine.choosers import Canonical as Canonical
 from pyvirt_sim.engine.choosers import Drawn as Drawn
+from pyvirt_sim.engine.choosers import Exhaustive as Exhaustive
 from pyvirt_sim.engine.choosers import Member as Member
 from pyvirt_sim.engine.choosers import Pct as Pct
 from pyvirt_sim.engine.choosers import Portfolio as Portfolio
+from pyvirt_sim.engine.choosers import PreemptionBound as PreemptionBound
 from pyvirt_sim.engine.choosers import RandomWalk as RandomWalk
 from pyvirt_sim.engine.choosers import Replay as Replay
+from pyvirt_sim.engine.choosers import UniformWalk as UniformWalk
 from pyvirt_sim.engine.errors import BlockedTask as BlockedTask
 from pyvirt_sim.engine.errors import ChooserError as ChooserError
 from pyvirt_sim.engine.errors import DeadlockError as DeadlockError
 from pyvirt_sim.engine.errors import EngineError as EngineError
 from pyvirt_sim.engine.errors import EscapeError as EscapeError
+from pyvirt_sim.engine.errors import NondeterminismError as NondeterminismError
+from pyvirt_sim.engine.errors import RedundantRun as RedundantRun
 from pyvirt_sim.engine.errors import ReplayDivergedError as ReplayDivergedError
+from pyvirt_sim.engine.errors import SearchEnded as SearchEnded
+from pyvirt_sim.engine.errors import SearchExhausted as SearchExhausted
 from pyvirt_sim.engine.errors import StepLimitError as StepLimitError
 from pyvirt_sim.engine.errors import TapeFormatError as TapeFormatError
+from pyvirt_sim.engine.errors import TimeBoxExpired as TimeBoxExpired
 from pyvirt_sim.engine.errors import UnsupportedTrioError as UnsupportedTrioError
 from pyvirt_sim.engine.hunt import HuntResult as HuntResult
 from pyvirt_sim.engine.hunt import Progress as Progress

@@ -9,6 +9,11 @@ EngineError
   ChooserError           the chooser answered an index that was not on offer
   TapeFormatError        the text or file is not a tape this version can read
   UnsupportedTrioError   this Trio's internals behave differently from those known here
+  SearchEnded            no fault: the chooser has no further run to offer
+    SearchExhausted        it has run all there is
+    TimeBoxExpired         its time is up
+  RedundantRun           no fault: the run would only repeat what an earlier one has shown
+  NondeterminismError    the program: the same answers gave another run
 """
 
 from __future__ import annotations
@@ -23,9 +28,14 @@ __all__ = [
     "DeadlockError",
     "EngineError",
     "EscapeError",
+    "NondeterminismError",
+    "RedundantRun",
     "ReplayDivergedError",
+    "SearchEnded",
+    "SearchExhausted",
     "StepLimitError",
     "TapeFormatError",
+    "TimeBoxExpired",
     "UnsupportedTrioError",
 ]
 
@@ -105,3 +115,35 @@ class TapeFormatError(EngineError, ValueError):
 
 class UnsupportedTrioError(EngineError):
     """The installed Trio schedules the canary program differently from every release known here."""
+
+
+class SearchEnded(EngineError):
+    """A chooser has no further run to offer. Raised by its ``start``, so out of ``simulate``.
+
+    No fault of anybody: ``hunt`` catches it and returns what was covered. It may be raised again
+    and again, by every further ``start``.
+    """
+
+
+class SearchExhausted(SearchEnded):
+    """A systematic chooser has run everything within its bound; the text says within which."""
+
+
+class TimeBoxExpired(SearchEnded):
+    """The time given to a `TimeBox` is used up."""
+
+
+class RedundantRun(EngineError):
+    """The run that just began can only repeat one that has been seen, step for independent step.
+
+    Raised by the ``choose`` of a reducing search, out of ``simulate`` once the program has been
+    wound down. ``hunt`` counts it and goes on with the next run.
+    """
+
+
+class NondeterminismError(EngineError):
+    """The same answers, given twice, made two different runs; the text names where they parted.
+
+    The fault is in the program under test: something it uses is neither served by the engine nor
+    fresh for each run.
+    """

@@ -10,6 +10,7 @@ from typing import Any, cast
 import attrs
 
 from pyvirt_sim.engine.choosers.portfolio import Portfolio
+from pyvirt_sim.engine.errors import RedundantRun, SearchEnded, SearchExhausted
 from pyvirt_sim.engine.point import Chooser
 from pyvirt_sim.engine.record import Run
 from pyvirt_sim.engine.run import simulate
@@ -37,6 +38,9 @@ class HuntResult:
         total_steps: their task steps together.
         max_steps_seen: steps of the longest run.
         chooser: the chooser; a `Portfolio` has statistics per member.
+        redundant: how many runs a reducing search gave up because they would repeat another.
+        ended: why the chooser had no further run, in its words; empty if it had.
+        is_exhausted: the chooser has run everything within its bound, which ``ended`` states.
     """
 
     found: Run | None
@@ -45,6 +49,9 @@ class HuntResult:
     total_steps: int
     max_steps_seen: int
     chooser: Chooser
+    redundant: int = 0
+    ended: str = ""
+    is_exhausted: bool = False
 
 
 def has_error(run: Run) -> bool:
@@ -74,10 +81,13 @@ def hunt(
 ) -> HuntResult:
     """Run ``program`` under up to ``schedules`` schedules and stop at the first failure.
 
+    It also stops when the chooser has no further run (`SearchEnded`): an exhausted search or an
+    expired `TimeBox`.
+
     Args:
         program: an async function without arguments that builds everything it uses.
         chooser: who decides; a `Portfolio` if None. It keeps what it learned.
-        schedules: how many runs at most.
+        schedules: how many runs at most, those given up as redundant included.
         is_failure: tells a failing run from a passing one.
         on_progress: called after each passing run.
         options: passed to `simulate`: ``policy``, ``timers``, ``max_steps``, ``detail``.
@@ -89,18 +99,29 @@ def hunt(
         KeyboardInterrupt: Ctrl-C hit the program while it ran; that is no finding.
     """
     searching: Chooser = Portfolio() if chooser is None else chooser
-    steps = longest = 0
+    steps = longest = number = redundant = 0
     with frozen_heap():
-        for number in range(1, schedules + 1):
-            run = simulate(program, chooser=searching, **options)
+        while number + redundant < schedules:
+            try:
+                run = simulate(program, chooser=searching, **options)
+            except RedundantRun:
+                redundant += 1
+                continue
+            except SearchEnded as end:
+                is_exhausted = isinstance(end, SearchExhausted)
+                return HuntResult(
+                    None, "", number, steps, longest, searching, redundant, str(end), is_exhausted
+                )
+            number += 1
             raise_if_interrupted(run.error)
             steps += run.steps
             longest = max(longest, run.steps)
             if is_failure(run):
-                return HuntResult(run, repr(searching), number, steps, longest, searching)
+                by = repr(searching)
+                return HuntResult(run, by, number, steps, longest, searching, redundant)
             if on_progress is not None:
                 on_progress(Progress(number, schedules, steps))
-    return HuntResult(None, "", schedules, steps, longest, searching)
+    return HuntResult(None, "", number, steps, longest, searching, redundant)
 
 
 def raise_if_interrupted(error: BaseException | None) -> None:

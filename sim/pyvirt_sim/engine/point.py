@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import attrs
 
 if TYPE_CHECKING:
-    from pyvirt_sim.engine.record import Run
+    from pyvirt_sim.engine.record import Record, Run
 
 __all__ = ["TIMER", "Chooser", "Point", "RunStart"]
 
@@ -59,9 +59,26 @@ class Point:
         """The candidates' task numbers, unique and constant within the run; -1 is the timer."""
         return self.source.candidate_numbers(self)
 
+    @property
+    def order(self) -> Sequence[int]:
+        """The numbers of the tasks of all steps so far; -1 where time moved by choice."""
+        return self.source.order
+
+    @property
+    def parents(self) -> Sequence[int]:
+        """By task number, the number of the task that spawned it; -1 for none."""
+        return self.source.record.parents
+
+    def path(self, number: int) -> str:
+        """Return the path of the task with this number: the same in every run it appears in."""
+        return self.source.record.path(number)
+
 
 class CandidateSource(Protocol):
     """Computes the candidates of a point, only when a chooser asks for them."""
+
+    order: list[int]
+    record: Record
 
     def candidate_names(self, point: Point) -> Sequence[str]:
         """Return one printable name per candidate."""
@@ -78,10 +95,17 @@ class Chooser(Protocol):
 
     Whatever ``choose`` raises ends the run: the engine cancels the program, lets it finish on the
     canonical schedule, and then raises the same exception out of ``simulate``.
+
+    A chooser that has no further run raises `SearchEnded` from ``start``: the program is not run,
+    the exception comes out of ``simulate``, and ``hunt`` returns what was covered.
     """
 
     def start(self, run: RunStart, /) -> None:
-        """Prepare for the next run."""
+        """Prepare for the next run.
+
+        Raises:
+            SearchEnded: there is none.
+        """
         ...
 
     def choose(self, point: Point, /) -> int:
