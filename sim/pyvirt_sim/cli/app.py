@@ -9,6 +9,7 @@ from typing import Annotated
 
 import cyclopts
 
+from pyvirt_sim.cli.conformance import conformance
 from pyvirt_sim.cli.progress import Progress
 from pyvirt_sim.engine import ReplayDivergedError, Tape, TapeFormatError, replay
 from pyvirt_sim.explore import (
@@ -30,6 +31,8 @@ app = cyclopts.App(
 
 FOUNDING_BUG = "hostdev-removed-before-active-cleared"
 DEMO_SCHEDULES = 2000
+
+app.command(conformance)
 
 Json = Annotated[bool, cyclopts.Parameter("--json", negative="")]
 

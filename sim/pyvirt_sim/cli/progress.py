@@ -9,9 +9,17 @@ import rich.progress
 
 
 class Progress:
-    """Shows how many of ``total`` schedules have run, for the length of a block."""
+    """Shows how many of ``total`` schedules have run, for the length of a block.
 
-    def __init__(self, title: str, total: int, *, is_shown: bool) -> None:
+    Args:
+        title: What runs.
+        total: How many there are.
+        is_shown: Whether to say anything.
+        unit: What they are, if not schedules.
+    """
+
+    def __init__(self, title: str, total: int, *, is_shown: bool, unit: str = "schedules") -> None:
+        self._unit = unit
         self._bar: rich.progress.Progress | None = None
         self._title = title
         self._total = total
@@ -24,7 +32,7 @@ class Progress:
         if self._bar is not None:
             self._bar.start()
         elif self._is_shown:
-            print(f"{self._title}: up to {self._total} schedules ...", flush=True)
+            print(f"{self._title}: up to {self._total} {self._unit} ...", flush=True)
         return self
 
     def __exit__(
@@ -37,6 +45,6 @@ class Progress:
             self._bar.stop()
 
     def update(self, done: int) -> None:
-        """``done`` schedules have run."""
+        """``done`` of them have run."""
         if self._bar is not None:
             self._bar.update(self._task, completed=done)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from pyvirt_sim.gaps import ModelGapError
@@ -13,7 +12,7 @@ from pyvirt_sim.qemu.errors import QmpError
 if TYPE_CHECKING:
     from pyvirt_sim.qemu.process import QemuProcess
 
-COMMANDS: Final[Mapping[str, Handler]] = {
+COMMANDS: Final[dict[str, Handler]] = {
     **monitor_commands.COMMANDS,
     **run_commands.COMMANDS,
     **device_commands.COMMANDS,

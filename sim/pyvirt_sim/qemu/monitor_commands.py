@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from pyvirt_sim.qemu import recorded
+from pyvirt_sim.qemu import recorded, schema
 from pyvirt_sim.qemu.command import Arguments, Handler
 from pyvirt_sim.qemu.errors import QmpError
 
@@ -20,7 +20,9 @@ def _negotiated(_qemu: QemuProcess, _arguments: Arguments) -> object:
 
 
 def _query_commands(_qemu: QemuProcess, _arguments: Arguments) -> object:
-    return [{"name": name} for name in recorded.COMMANDS]
+    # The newest first; device_add is registered by hand, after all others.
+    others = [name for name in reversed(schema.COMMANDS) if name != "device_add"]
+    return [{"name": name} for name in ("device_add", *others)]
 
 
 def _query_name(qemu: QemuProcess, _arguments: Arguments) -> object:

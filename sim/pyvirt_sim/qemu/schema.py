@@ -110,7 +110,7 @@ _DATA: Final[dict[str, Any]] = json.loads(
 TYPES: Final[Mapping[str, Object | Enum | Alternate]] = {
     name: _type(data) for name, data in _DATA["types"].items()
 }
-COMMANDS: Final[Mapping[str, CommandSchema]] = {
+COMMANDS: Final[dict[str, CommandSchema]] = {
     name: CommandSchema(data["arguments"], data["reply"], data.get("oob", False))
     for name, data in _DATA["commands"].items()
 }

@@ -1,0 +1,14 @@
+"""Families of commands: each file makes steps of one kind, and says what they need."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from pyvirt_sim.conformance.families import monitor, queries, run_state
+from pyvirt_sim.conformance.families.family import Family as Family
+from pyvirt_sim.conformance.families.family import Scene as Scene
+
+FAMILIES: Final[Mapping[str, Family]] = {
+    family.name: family for family in (monitor.FAMILY, queries.FAMILY, run_state.FAMILY)
+}

@@ -1,0 +1,196 @@
+"""The real arm: a program played on a QEMU of this machine, under TCG."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, Final
+
+from pyvirt_sim.conformance.program import (
+    InGuest,
+    Message,
+    Pause,
+    Program,
+    Reconnect,
+    Step,
+    Transcript,
+)
+from pyvirt_sim.conformance.shapes import MONITOR, SHAPES
+from pyvirt_sim.conformance.wire import (
+    NEGOTIATION_ID,
+    QUIT_ID,
+    Encoder,
+    is_reply_to,
+    negotiation,
+    normalised,
+)
+
+PATIENCE_S: Final = 5.0
+"""How long the real QEMU may take to say what ours has said, on a busy machine."""
+
+
+class RealQemu:
+    """A running QEMU and one connection to its monitor. Made by `start_qemu`.
+
+    Attributes:
+        process: It.
+        heard: Every message of the present connection that nobody has taken yet.
+        is_closed: Whether QEMU has closed the connection.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], path: str) -> None:
+        self.process = process
+        self._path = path
+        self.heard: list[Message] = []
+        self.is_closed = False
+        self._stream = socket.socket(socket.AF_UNIX)
+        self._rest = b""
+
+    def connect(self) -> None:
+        """Open a connection to the monitor, closing the one there was."""
+        self._stream.close()
+        self._stream = socket.socket(socket.AF_UNIX)
+        self._stream.connect(self._path)
+        self._rest = b""
+        self.is_closed = False
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._stream.close()
+
+    def negotiate(self, enable: tuple[str, ...] = ()) -> list[Message]:
+        """Read the greeting, negotiate, and take what QEMU has said."""
+        self.wait(lambda heard: len(heard) >= 1)
+        self.send(negotiation(enable))
+        self.wait(lambda heard: any(is_reply_to(message, NEGOTIATION_ID) for message in heard))
+        return self.take()
+
+    def send(self, data: bytes) -> None:
+        """Send bytes; a QEMU that is gone does not hear them."""
+        with contextlib.suppress(OSError):
+            self._stream.sendall(data)
+
+    def take(self) -> list[Message]:
+        """The messages heard, which are forgotten here."""
+        taken, self.heard = self.heard, []
+        return taken
+
+    def wait(self, enough: Callable[[list[Message]], bool], patience_s: float = PATIENCE_S) -> None:
+        """Listen until ``enough`` says so, until QEMU closes the connection or patience ends."""
+        deadline = _now() + patience_s
+        while not enough(self.heard) and not self.is_closed:
+            left = deadline - _now()
+            if left <= 0:
+                return
+            self._stream.settimeout(left)
+            try:
+                data = self._stream.recv(1 << 16)
+            except TimeoutError:
+                return
+            except OSError:
+                data = b""
+            self.is_closed = not data
+            *lines, self._rest = (self._rest + data).split(b"\r\n")
+            self.heard += [json.loads(line) for line in lines]
+
+    def execute(self, command: str, **arguments: Any) -> Message:
+        """Execute a command and wait for its reply; events before it are forgotten."""
+        self.send(json.dumps({"execute": command, "arguments": arguments, "id": command}).encode())
+        self.wait(lambda heard: any(is_reply_to(message, command) for message in heard))
+        return next(message for message in self.take() if is_reply_to(message, command))
+
+
+def _now() -> float:
+    return time.perf_counter()
+
+
+@contextmanager
+def start_qemu(
+    argv: Callable[[str], Sequence[str]], root: str, log: IO[bytes]
+) -> Generator[RealQemu]:
+    """Start a QEMU; its end is that of the block.
+
+    Args:
+        argv: Its command line, given the option that makes the monitor's chardev.
+        root: Folder of the monitor's socket.
+        log: Takes what it prints.
+    """
+    path = f"{root}/monitor"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen(1)
+        fd = listener.fileno()
+        command = argv(f"socket,id={MONITOR},fd={fd},server=on,wait=off")
+        process = subprocess.Popen(
+            command, pass_fds=(fd,), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
+    qemu = RealQemu(process, path)
+    try:
+        qemu.connect()
+        yield qemu
+    finally:
+        qemu.close()
+        process.kill()
+        process.wait()
+        Path(path).unlink(missing_ok=True)
+
+
+def play_real(program: Program, model: Transcript) -> Transcript:
+    """Play a program on a real QEMU.
+
+    Args:
+        program: It.
+        model: What our QEMU said to it: the real one is given time to say as much.
+    """
+    shape = SHAPES[program.shape]
+    with (
+        tempfile.TemporaryDirectory(prefix="pyvirt-") as root,
+        tempfile.TemporaryFile() as log,
+        start_qemu(lambda monitor: shape.argv(monitor, root), root, log) as qemu,
+    ):
+        qemu.negotiate()
+        result = _play(qemu, program, model)
+        for messages in (*result.heard, result.after):
+            messages[:] = [normalised(message, root) for message in messages]
+        return result
+
+
+def _play(qemu: RealQemu, program: Program, model: Transcript) -> Transcript:
+    result = Transcript()
+    encoder = Encoder()
+    for step, expected in zip(program.steps, model.heard, strict=True):
+        _do(qemu, step, encoder)
+        qemu.wait(_at_least(len(expected)))
+        result.heard.append(qemu.take())
+    qemu.send(b'{"execute":"quit","id":"%s"}' % QUIT_ID.encode())
+    qemu.wait(lambda _: False)
+    result.after = qemu.take()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        result.exit_status = qemu.process.wait(PATIENCE_S)
+    return result
+
+
+def _at_least(count: int) -> Callable[[list[Message]], bool]:
+    return lambda heard: len(heard) >= count
+
+
+def _do(qemu: RealQemu, step: Step, encoder: Encoder) -> None:
+    match step:
+        case Pause(seconds):
+            qemu.wait(lambda _: False, seconds)
+        case Reconnect(first, enable):
+            qemu.send(first)
+            qemu.connect()
+            qemu.take()
+            qemu.heard = qemu.negotiate(enable)
+        case InGuest(action):
+            raise NotImplementedError(action)
+        case _:
+            qemu.send(encoder.data(step))

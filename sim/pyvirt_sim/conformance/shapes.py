@@ -1,0 +1,59 @@
+"""The machines that programs are played on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import attrs
+
+MONITOR: Final = "monitor"
+"""Id of the monitor's chardev."""
+
+
+@attrs.frozen(kw_only=True)
+class Shape:
+    """A machine.
+
+    Args:
+        devices: Its command line, from ``-device`` on; ``$ROOT`` stands for the run's folder.
+        machine: Type and options of the board.
+        boots: Whether a Linux guest is running when the program begins; without one the processors
+            stand still until somebody says ``cont``, and then find only the firmware.
+        settle_s: How long (virtual seconds) after a step everything has been said.
+        weight: How often programs are made for it, relative to the others.
+    """
+
+    devices: tuple[str, ...]
+    machine: str = "q35"
+    boots: bool = False
+    settle_s: float = 2.0
+    weight: int = 1
+
+    def argv(self, monitor: str, root: str, boot: Sequence[str] = ()) -> list[str]:
+        """The command line.
+
+        Args:
+            monitor: The option that makes the monitor's chardev.
+            root: The run's folder.
+            boot: Options that bring a guest in.
+        """
+        argv = ["qemu-system-x86_64", "-name", "guest=conformance", "-S"]
+        argv += ["-machine", f"{self.machine},accel=tcg", "-m", "128"]
+        argv += ["-nodefaults", "-no-user-config", "-display", "none"]
+        argv += ["-chardev", monitor, "-mon", f"chardev={MONITOR},mode=control", *boot]
+        return argv + [item.replace("$ROOT", root) for item in self.devices]
+
+
+def _ports(count: int) -> list[str]:
+    argv: list[str] = []
+    for number in range(1, count + 1):
+        port = f'"driver":"pcie-root-port","id":"pci.{number}","bus":"pcie.0","addr":"0x{number}"'
+        argv += ["-device", f'{{{port},"chassis":{number}}}']
+    return argv
+
+
+SHAPES: Final[Mapping[str, Shape]] = {
+    "q35": Shape(devices=tuple(_ports(4)), weight=6),
+    "q35-no-shutdown": Shape(devices=("-no-shutdown", *_ports(1)), weight=2),
+}
