@@ -11,7 +11,9 @@ Layers, lowest first:
     choosers                 who decides
     canary, run              `simulate` and `replay`
     disk                     files that a crash may lose or tear (`pyvirt_sim.engine.disk`)
-    hunt, shrink             many runs: find a failure, make it small
+    deviation                decisions told by whom they pass over
+    hunt, shrink, search     many runs: find a failure, make it small
+    explain                  say what happened in a failing run
 """
 
 from pyvirt_sim.engine.choosers import Canonical as Canonical

@@ -1,27 +1,43 @@
 """Make a failing run small: the fewest decisions that differ from the canonical ones.
 
 What remains is the explanation of the bug: "everything ran in the expected order, except that
-here this task came first". Greedy, in two stages repeated until nothing helps: set large chunks of
-deviations to 0, halving the chunk size down to single ones, then lower the values that remain.
-Candidates are replayed leniently; an accepted one is recorded anew, so that the result is always
-a real run.
+here this task came first". The search goes from both ends:
+
+1. From below: is the canonical schedule enough? Is one decision enough? There are few single
+   decisions, and the failing run tells which are worth trying: those that put two steps in the
+   order that the failing run has them in and the canonical one has not.
+2. From above: take out chunks of deviations, halving the chunks down to single ones; keep a few
+   first deviations and look for one that replaces all the others; lower the values that remain.
+
+Decisions are taken out and put in by whom they pass over (see ``deviation``), not by their place on
+the tape. Every candidate is a real run, recorded anew, so that its tape replays strictly.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from itertools import combinations, islice
+from typing import Any, Final
 
 import attrs
 
+from pyvirt_sim.engine.choosers.replay import Replay
+from pyvirt_sim.engine.deviation import Deviation, Directed, Surveyor, Witness, turns_of
+from pyvirt_sim.engine.errors import ReplayDivergedError
 from pyvirt_sim.engine.hunt import raise_if_interrupted
+from pyvirt_sim.engine.point import Chooser
 from pyvirt_sim.engine.record import Run, failure_kind
-from pyvirt_sim.engine.run import replay
-from pyvirt_sim.engine.tape import Tape
+from pyvirt_sim.engine.run import Policy, Timers, simulate
+from pyvirt_sim.engine.tape import SCHEDULE
 
 __all__ = ["ShrinkResult", "shrink"]
 
-Place = tuple[str, int]
+# Runs that one search for a single replacing decision may take.
+MAX_INVERTED: Final = 300
+MAX_OTHERS: Final = 50
+# How many ways of keeping some deviations are tried; there are exponentially many.
+MAX_GROUPS: Final = 10
 
 
 @attrs.frozen(eq=False)
@@ -78,7 +94,6 @@ def shrink(
     wanted = same_kind if is_failure is None else is_failure
     if not wanted(run) or (is_failure is None and not kind):
         raise ValueError("the run to shrink does not fail")
-    replay(program, run.tape, max_steps=max_steps)
     shrinker = _Shrinker(program, run, wanted, max_runs, max_steps)
     is_minimal = shrinker.shrink()
     return ShrinkResult(
@@ -91,6 +106,8 @@ def shrink(
 
 
 class _Shrinker:
+    """The search. ``best`` is always a run that fails in the way wanted."""
+
     def __init__(
         self,
         program: Callable[[], Awaitable[Any]],
@@ -100,89 +117,174 @@ class _Shrinker:
         max_steps: int,
     ) -> None:
         self.program = program
-        self.best = run
         self.is_failure = is_failure
         self.max_runs = max_runs
+        self.policy: Policy = "batch" if run.tape.policy == "batch" else "any"
+        self.timers: Timers = "choice" if run.tape.timers == "choice" else "idle"
         self.max_steps = max_steps
-        self.executions = 1  # the strict replay that proved the run repeatable
-        self.tried: set[tuple[tuple[str, tuple[int, ...]], ...]] = set()
+        self.executions = 0
+        self.tried: set[tuple[Deviation, ...]] = set()
+        witness = Witness(Replay(run.tape))
+        # The strict replay proves the run repeatable, and tells its deviations.
+        self.best = self._simulate(witness)
+        self.deviations = witness.deviations
 
     def shrink(self) -> bool:
+        """Make ``best`` as small as possible; tell whether no decision in it can be undone."""
+        if not self.is_failure(self.best):
+            raise ReplayDivergedError(
+                "the run took the same choices again and did not fail: the program is not "
+                "deterministic"
+            )
         try:
+            if self.deviations and not self._try([]):
+                self._replace(())
             while True:
-                before = _measure(self.best.tape)
-                self._zero_chunks()
+                before = _measure(self.best)
+                self._undo_chunks()
+                self._replace_groups()
                 self._lower_values()
-                if _measure(self.best.tape) == before:
+                if _measure(self.best) == before:
                     return True
         except _OutOfRunsError:
             return False
 
-    def _zero_chunks(self) -> None:
-        size = max(1, len(_deviations(self.best.tape)))
+    def _undo_chunks(self) -> None:
+        """Take deviations out: all of a chunk, halving the chunks down to single ones."""
+        size = max(1, len(self.deviations) // 2)
         while True:
-            end = len(_deviations(self.best.tape))
-            # From the end: late decisions are most often irrelevant, and undoing an early one
-            # changes the meaning of all later ones.
+            end = len(self.deviations)
+            # From the end: late decisions are most often irrelevant.
             while end > 0:
-                places = _deviations(self.best.tape)
-                end = min(end, len(places))
-                chunk = places[max(0, end - size) : end]
-                self._try(dict.fromkeys(chunk, 0))
+                end = min(end, len(self.deviations))
+                kept = [*self.deviations[: max(0, end - size)], *self.deviations[end:]]
+                self._try(kept)
                 end -= size
             if size == 1:
                 return
             size //= 2
 
-    def _lower_values(self) -> None:
-        for place in _deviations(self.best.tape):
-            value = _value(self.best.tape, place)
-            for lower in (1, value // 2, value - 1):
-                if 0 < lower < value and self._try({place: lower}):
+    def _replace_groups(self) -> None:
+        """Keep some deviations, few before many, and look for one that does what the rest do."""
+        kept = 1
+        while kept < len(self.deviations) - 1:
+            before = self.best
+            groups = combinations(self.deviations, kept)
+            for group in islice(groups, MAX_GROUPS):
+                self._replace(group)
+                if self.best is not before:
                     break
+            else:
+                kept += 1
 
-    def _try(self, changes: dict[Place, int]) -> bool:
-        """Replay the best run with some values changed; keep it if it fails and is smaller."""
-        tape = self.best.tape
-        values = {name: list(stream.values) for name, stream in tape.streams.items()}
-        for (name, index), value in changes.items():
-            if index >= len(values.get(name, ())):
-                return False
-            values[name][index] = value
-        key = tuple((name, tuple(column)) for name, column in sorted(values.items()))
+    def _replace(self, kept: Sequence[Deviation]) -> None:
+        """Try the deviations in ``kept`` and one more, in all places where there is a choice.
+
+        First the places where the failing run has the two tasks' steps in the other order, late
+        ones before early ones: what decides tends to come late. Elsewhere a deviation helps only
+        by accident, so few of those are tried.
+        """
+        if len(self.deviations) <= len(kept) + 1:
+            return
+        surveyor = Surveyor(Directed(kept))
+        base = self._simulate(surveyor)
+        inverted, others = _alternatives(base, surveyor.offers, self.best)
+        drawn = _other_draws(surveyor, self.deviations)
+        for one in (*inverted[:MAX_INVERTED], *drawn[:MAX_INVERTED], *others[:MAX_OTHERS]):
+            if self._try(sorted((*kept, one), key=lambda deviation: deviation.step)):
+                return
+
+    def _lower_values(self) -> None:
+        """Take an earlier candidate, or a smaller draw: pass over as few tasks as possible."""
+        for place in range(len(self.deviations)):
+            value = self.deviations[place].index if place < len(self.deviations) else 0
+            for lower in (1, value // 2, value - 1):
+                if 0 < lower < value:
+                    changed = list(self.deviations)
+                    changed[place] = attrs.evolve(changed[place], index=lower, chosen="")
+                    if self._try(changed):
+                        break
+
+    def _try(self, wanted: Sequence[Deviation]) -> bool:
+        """Run with these deviations; keep the run if it fails and is smaller."""
+        key = tuple(attrs.evolve(one, step=0) for one in wanted)
         if key in self.tried:
             return False
         self.tried.add(key)
+        directed = Directed(wanted)
+        run = self._simulate(directed)
+        if not self.is_failure(run) or _measure(run) >= _measure(self.best):
+            return False
+        self.best, self.deviations = run, directed.deviations
+        return True
+
+    def _simulate(self, chooser: Chooser) -> Run:
         if self.executions >= self.max_runs:
             raise _OutOfRunsError
         self.executions += 1
-        run = replay(self.program, tape.with_values(values), strict=False, max_steps=self.max_steps)
+        run = simulate(
+            self.program,
+            chooser=chooser,
+            policy=self.policy,
+            timers=self.timers,
+            max_steps=self.max_steps,
+        )
         raise_if_interrupted(run.error)
-        if not self.is_failure(run) or _measure(run.tape) >= _measure(tape):
-            return False
-        self.best = run
-        return True
+        return run
 
 
-def _deviations(tape: Tape) -> Sequence[Place]:
+def _alternatives(
+    base: Run, offers: Sequence[tuple[int, Sequence[int]]], failing: Run
+) -> tuple[list[Deviation], list[Deviation]]:
+    """All single schedule decisions that ``base`` could have taken otherwise, late ones first.
+
+    Returns:
+        Those whose two steps come in the other order in ``failing``, and the rest.
+    """
+    turns, path = turns_of(failing)
+    places = {
+        (path(number), turn): place
+        for place, (number, turn) in enumerate(zip(failing.record.order, turns, strict=True))
+    }
+    never = len(turns)
+    inverted: list[Deviation] = []
+    others: list[Deviation] = []
+    counts: Counter[int] = Counter()
+    seen = 0
+    for step, numbers in offers:
+        counts.update(base.record.order[seen:step])
+        seen = step
+        first, *rest = numbers
+        expected, turn = base.record.path(first), counts[first]
+        expected_place = places.get((expected, turn), never)
+        for index, number in enumerate(rest, 1):
+            chosen = base.record.path(number)
+            place = places.get((chosen, counts[number]), never)
+            group = inverted if place < expected_place else others
+            group.append(Deviation(step, SCHEDULE, "", expected, turn, chosen, index))
+    return inverted[::-1], others[::-1]
+
+
+def _other_draws(surveyor: Surveyor, deviations: Sequence[Deviation]) -> list[Deviation]:
+    """All single draws that could have given what the failing run drew under the same label."""
+    values: dict[tuple[str, str], dict[int, str]] = {}
+    for one in deviations:
+        if one.stream != SCHEDULE:
+            values.setdefault((one.stream, one.label), {})[one.index] = one.chosen
     return [
-        (name, index)
-        for name, stream in tape.streams.items()
-        for index, value in enumerate(stream.values)
-        if value
+        Deviation(step, stream, label, "0", turn, chosen, index)
+        for step, stream, label, turn, bound in surveyor.draws
+        for index, chosen in values.get((stream, label), {}).items()
+        if index < bound
     ]
 
 
-def _value(tape: Tape, place: Place) -> int:
-    values = tape.values(place[0])
-    return values[place[1]] if place[1] < len(values) else 0
-
-
-def _measure(tape: Tape) -> tuple[int, int, int]:
-    """Order tapes by simplicity: fewest deviations, then smallest values, then shortest."""
-    streams = tape.streams.values()
+def _measure(run: Run) -> tuple[int, int, int]:
+    """Order runs by simplicity: fewest deviations, then smallest values, then fewest draws."""
+    values = run.record.values
+    draws = [draw.value for column in run.record.draws.values() for draw in column]
     return (
-        tape.deviations,
-        sum(sum(stream.values) for stream in streams),
-        sum(len(stream.values) for stream in streams),
+        len(values) - values.count(0) + len(draws) - draws.count(0),
+        sum(values) + sum(draws),
+        len(values) + len(draws),
     )

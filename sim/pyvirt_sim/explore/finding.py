@@ -16,7 +16,7 @@ from pyvirt_sim.checkers import PromiseBrokenError
 from pyvirt_sim.checkers.promise import VERDICT_ACTOR
 from pyvirt_sim.engine import Replay, Run, failure_kind, hunt, replay, simulate
 from pyvirt_sim.engine.choosers import Portfolio
-from pyvirt_sim.engine.explain.witness import Deviation, Witness
+from pyvirt_sim.engine.deviation import Deviation, Witness
 from pyvirt_sim.engine.tape import SCHEDULE
 from pyvirt_sim.explore.subject import Subject
 
@@ -173,7 +173,7 @@ def _decision(run: Run, deviation: Deviation) -> Row:
     """The step that a decision let run; notes made in it carry the number after it."""
     taken = run.trace[min(deviation.step, len(run.trace) - 1)]
     if deviation.stream != SCHEDULE:
-        action = f"{deviation.chosen} instead of {deviation.expected}"
+        action = f"{deviation.label} = {deviation.chosen} instead of {deviation.expected}"
         return Row(taken.index + 1, taken.time_s, deviation.stream, action, True, True)
     where = f", at {taken.location.partition(' in ')[0]}" if taken.location else ""
     action = f"runs before {task_name(deviation.expected)!r}{where}"

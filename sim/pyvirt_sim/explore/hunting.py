@@ -6,11 +6,10 @@ from collections.abc import Callable
 
 import attrs
 
-from pyvirt_sim.engine import Progress, Run, hunt, shrink
+from pyvirt_sim.engine import Progress, hunt, shrink
 from pyvirt_sim.engine.choosers import Portfolio
 from pyvirt_sim.explore.finding import Finding, explain
 from pyvirt_sim.explore.subject import Subject
-from pyvirt_sim.explore.sweep import single_decision
 
 DEFAULT_SCHEDULES = 1000
 
@@ -61,10 +60,8 @@ def hunt_subject(
     program = subject.scenario.program
     with subject.planted():
         result = hunt(program, Portfolio(seed), schedules, on_progress=on_progress)
-        smallest, shrink_runs = (
-            (None, 0) if result.found is None else _smallest(subject, result.found)
-        )
-    if result.found is None or smallest is None:
+        shrunk = None if result.found is None else shrink(program, result.found)
+    if shrunk is None:
         return HuntOutcome(
             subject=subject,
             seed=seed,
@@ -75,19 +72,10 @@ def hunt_subject(
     return HuntOutcome(
         subject=subject,
         seed=seed,
-        finding=explain(subject, smallest),
+        finding=explain(subject, shrunk.run),
         found_by=result.found_by,
         schedules=result.schedules,
         steps=result.total_steps,
-        deviations_before=result.found.tape.deviations,
-        shrink_runs=shrink_runs,
+        deviations_before=shrunk.before,
+        shrink_runs=shrunk.executions,
     )
-
-
-def _smallest(subject: Subject, found: Run) -> tuple[Run, int]:
-    """Shrink ``found``, then ask whether one decision alone is enough; also say how many runs."""
-    shrunk = shrink(subject.scenario.program, found)
-    if shrunk.after <= 1:
-        return shrunk.run, shrunk.executions
-    single, tried = single_decision(subject, shrunk.run)
-    return single or shrunk.run, shrunk.executions + tried

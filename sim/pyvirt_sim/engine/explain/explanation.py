@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from pyvirt_sim.engine.choosers.replay import Replay
-from pyvirt_sim.engine.explain.witness import Deviation, Witness
+from pyvirt_sim.engine.deviation import Deviation, Witness
 from pyvirt_sim.engine.record import Run
 from pyvirt_sim.engine.run import simulate
 
