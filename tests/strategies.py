@@ -14,13 +14,18 @@ from pyvirt_trio.models import (
     Device,
     Disk,
     DomainDefinition,
+    DriveAddress,
     HostDevice,
+    Input,
     Interface,
     OperatingSystem,
     PciAddress,
     PciNodeDevice,
     Rng,
     Serial,
+    SharedMemory,
+    UsbAddress,
+    Watchdog,
 )
 
 # Everything XML 1.0 can carry, with those characters often that have a meaning in it.
@@ -61,6 +66,22 @@ def guest_addresses() -> st.SearchStrategy[PciAddress]:
         slot=st.integers(0, 0x1F),
         function=st.integers(0, 7),
     ).filter(lambda address: bool(address.bus or address.slot))
+
+
+def drive_addresses() -> st.SearchStrategy[DriveAddress]:
+    """Any place on a SCSI bus."""
+    return st.builds(
+        DriveAddress,
+        controller=st.integers(0, 0xFF),
+        bus=st.just(0),
+        target=st.integers(0, 0xFF),
+        unit=st.integers(0, 16383),
+    )
+
+
+def usb_addresses() -> st.SearchStrategy[UsbAddress]:
+    """Any port of any USB controller."""
+    return st.builds(UsbAddress, bus=st.integers(0, 0xFF), port=st.integers(1, 0xFF))
 
 
 def user_aliases() -> st.SearchStrategy[str]:
@@ -112,14 +133,43 @@ def devices(
             index=st.integers(1, 0xFF),
             is_hotpluggable=st.booleans(),
         ),
+        disks(alias),
         st.builds(
-            Disk,
+            Controller,
             alias=alias,
             address=address,
-            source_file=absolute_paths(),
-            target=st.from_regex(r"vd[a-z]{1,3}", fullmatch=True),
-            image_format=st.sampled_from(["raw", "qcow2"]),
-            is_readonly=st.booleans(),
+            kind=st.just("scsi"),
+            model=st.just("virtio-scsi"),
+            index=st.integers(0, 0xFF),
+        ),
+        st.builds(
+            Controller,
+            alias=alias,
+            address=address,
+            kind=st.just("usb"),
+            model=st.just("qemu-xhci"),
+            index=st.integers(0, 0xFF),
+        ),
+        st.builds(
+            Input,
+            alias=alias,
+            address=st.none() | usb_addresses(),
+            kind=input_kinds(),
+            bus=st.just("usb"),
+        ),
+        st.builds(Input, alias=alias, address=address, kind=input_kinds(), bus=st.just("virtio")),
+        st.builds(
+            Watchdog,
+            alias=alias,
+            address=address,
+            action=st.sampled_from(["reset", "shutdown", "poweroff", "pause", "none"]),
+        ),
+        st.builds(
+            SharedMemory,
+            alias=alias,
+            address=address,
+            name=xml_text().filter(lambda name: "/" not in name and name not in (".", "..")),
+            size_bytes=st.integers(20, 40).map(lambda bits: 1 << bits),
         ),
         st.builds(
             HostDevice,
@@ -129,6 +179,58 @@ def devices(
             is_managed=st.booleans(),
         ),
     )
+
+
+def input_kinds() -> st.SearchStrategy[str]:
+    """What a hand may hold."""
+    return st.sampled_from(["keyboard", "mouse", "tablet"])
+
+
+def disks(alias: st.SearchStrategy[str | None]) -> st.SearchStrategy[Disk]:
+    """Disks on each bus, and CD-ROM drives with and without a medium."""
+    image_format = st.sampled_from(["raw", "qcow2"])
+    sd = st.from_regex(r"sd[a-z]{1,3}", fullmatch=True)
+    on_virtio = st.builds(
+        Disk,
+        alias=alias,
+        address=st.none() | guest_addresses(),
+        source_file=absolute_paths(),
+        target=st.from_regex(r"vd[a-z]{1,3}", fullmatch=True),
+        image_format=image_format,
+        is_readonly=st.booleans(),
+    )
+    on_scsi = st.builds(
+        Disk,
+        alias=alias,
+        address=st.none() | drive_addresses(),
+        source_file=absolute_paths(),
+        target=sd,
+        bus=st.just("scsi"),
+        image_format=image_format,
+        is_readonly=st.booleans(),
+    )
+    on_usb = st.builds(
+        Disk,
+        alias=alias,
+        address=st.none() | usb_addresses(),
+        source_file=absolute_paths(),
+        target=sd,
+        bus=st.just("usb"),
+        image_format=image_format,
+        is_readonly=st.booleans(),
+    )
+    cdrom = st.builds(
+        Disk,
+        alias=alias,
+        address=st.none() | drive_addresses(),
+        source_file=st.none() | absolute_paths(),
+        target=sd,
+        bus=st.just("scsi"),
+        is_cdrom=st.just(True),
+        image_format=image_format,
+        is_readonly=st.just(True),
+    )
+    return st.one_of(on_virtio, on_scsi, on_usb, cdrom)
 
 
 def rng_sources() -> st.SearchStrategy[str]:
@@ -180,6 +282,8 @@ def _claim(name: str) -> Callable[[Device], object]:
 
     def claim(device: Device) -> object:
         value = getattr(device, name, None)
+        if isinstance(device, Controller) and name == "index":
+            return device.kind, value
         # Two generators may share a source of randomness; two host devices may not be one.
         is_shareable = isinstance(device, Rng) and name == "source"
         return object() if value is None or is_shareable else value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from pyvirt_trio.driver.backends import backends, frontend
-from pyvirt_trio.models.devices import Serial
+from pyvirt_trio.models.devices import Serial, Watchdog
 from pyvirt_trio.models.domain import DomainDefinition
 
 
@@ -42,6 +42,8 @@ def build_argv(definition: DomainDefinition, *, monitor_path: str) -> list[str]:
             argv += ["-chardev", _serial_chardev(device)]
         for backend in backends(device):
             argv += [backend.option, json.dumps(backend.properties)]
+        if isinstance(device, Watchdog):
+            argv += ["-watchdog-action", device.action]
         properties = frontend(device)
         if properties is not None:
             argv += ["-device", json.dumps(properties)]

@@ -9,18 +9,22 @@ the alias alone, so the removal of a device needs no memory of its creation.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
+from pyvirt_trio.models.addresses import DriveAddress, PciAddress, UsbAddress
 from pyvirt_trio.models.devices import (
     Controller,
     Device,
     Disk,
     HostDevice,
+    Input,
     Interface,
     Rng,
     Serial,
+    SharedMemory,
+    Watchdog,
 )
 
 
@@ -69,7 +73,20 @@ def _random_backend(device: Rng) -> tuple[Backend, ...]:
     return (Backend("-object", "object-add", "object-del", "id", properties),)
 
 
+def _shared_memory_backend(device: SharedMemory) -> tuple[Backend, ...]:
+    properties = {
+        "qom-type": "memory-backend-file",
+        "id": f"shmmem-{device.alias}",
+        "mem-path": f"/dev/shm/{device.name}",
+        "size": device.size_bytes,
+        "share": True,
+    }
+    return (Backend("-object", "object-add", "object-del", "id", properties),)
+
+
 def _image_nodes(device: Disk) -> tuple[Backend, ...]:
+    if device.source_file is None:
+        return ()
     storage = {
         "driver": "file",
         "filename": device.source_file,
@@ -88,20 +105,30 @@ def _image_nodes(device: Disk) -> tuple[Backend, ...]:
     )
 
 
+_CONTROLLERS: Final = {
+    "qemu-xhci": "qemu-xhci",
+    "virtio-scsi": "virtio-scsi-pci",
+    "virtio-serial": "virtio-serial-pci",
+}
+
+
 def _controller(device: Controller) -> dict[str, Any] | None:
+    if device.kind != "pci":
+        return {"driver": _CONTROLLERS[device.model], "id": device.alias, **_place(device)}
     if device.model == "pcie-root":
         return None
-    assert device.address is not None, "ports are placed with the definition"
+    place = device.pci_address
+    assert place is not None, "ports are placed with the definition"
     properties: dict[str, Any] = {
         "driver": "pcie-root-port",
-        "port": 8 * device.address.slot + device.address.function,
+        "port": 8 * place.slot + place.function,
         "chassis": device.index,
         "id": device.alias,
         **_place(device),
     }
     if not device.is_hotpluggable:
         properties["hotplug"] = False
-    if device.address.function == 0:
+    if place.function == 0:
         properties["multifunction"] = True
     return properties
 
@@ -126,10 +153,33 @@ def _rng(device: Rng) -> dict[str, Any]:
 
 
 def _disk(device: Disk) -> dict[str, Any]:
+    if device.bus == "virtio":
+        driver = "virtio-blk-pci"
+    elif device.bus == "usb":
+        driver = "usb-storage"
+    else:
+        driver = "scsi-cd" if device.is_cdrom else "scsi-hd"
+    medium = {} if device.source_file is None else {"drive": f"{device.alias}-format"}
+    return {"driver": driver, **medium, "id": device.alias, **_place(device)}
+
+
+def _input(device: Input) -> dict[str, Any]:
+    if device.bus == "usb":
+        driver = "usb-kbd" if device.kind == "keyboard" else f"usb-{device.kind}"
+    else:
+        driver = f"virtio-{device.kind}-pci"
+    return {"driver": driver, "id": device.alias, **_place(device)}
+
+
+def _watchdog(device: Watchdog) -> dict[str, Any]:
+    return {"driver": "i6300esb", "id": device.alias, **_place(device)}
+
+
+def _shared_memory(device: SharedMemory) -> dict[str, Any]:
     return {
-        "driver": "virtio-blk-pci",
-        "drive": f"{device.alias}-format",
+        "driver": "ivshmem-plain",
         "id": device.alias,
+        "memdev": f"shmmem-{device.alias}",
         **_place(device),
     }
 
@@ -153,18 +203,25 @@ def _host_device(device: HostDevice) -> dict[str, Any]:
 
 
 def _place(device: Device) -> dict[str, Any]:
-    """Where on which bus; the form is QEMU's ``slot`` or ``slot.function`` in hexadecimal."""
-    place = device.address
-    assert place is not None, f"{device} has not been placed"
-    bus = f"pci.{place.bus}" if place.bus else "pcie.0"
-    function = f".{place.function:#x}" if place.function else ""
-    return {"bus": bus, "addr": f"{place.slot:#x}{function}"}
+    """Where on which bus, in QEMU's terms: its buses are named after the controllers' aliases."""
+    match device.address:
+        case PciAddress(bus=index, slot=slot, function=function):
+            bus = f"pci.{index}" if index else "pcie.0"
+            # QEMU reads "slot" or "slot.function", in hexadecimal.
+            return {"bus": bus, "addr": f"{slot:#x}" + (f".{function:#x}" if function else "")}
+        case DriveAddress(controller=index, bus=channel, target=target, unit=unit):
+            return {"bus": f"scsi{index}.0", "channel": channel, "scsi-id": target, "lun": unit}
+        case UsbAddress(bus=index, port=port):
+            return {"bus": f"usb{index or ''}.0", "port": str(port)}
+        case _:
+            raise AssertionError(f"{device} has not been placed")
 
 
 _BACKENDS: dict[type[Device], Callable[[Any], tuple[Backend, ...]]] = {
     Interface: _network_backend,
     Rng: _random_backend,
     Disk: _image_nodes,
+    SharedMemory: _shared_memory_backend,
 }
 
 _FRONTENDS: dict[type[Device], Callable[[Any], dict[str, Any] | None]] = {
@@ -174,4 +231,7 @@ _FRONTENDS: dict[type[Device], Callable[[Any], dict[str, Any] | None]] = {
     Disk: _disk,
     Serial: _serial,
     HostDevice: _host_device,
+    Input: _input,
+    Watchdog: _watchdog,
+    SharedMemory: _shared_memory,
 }

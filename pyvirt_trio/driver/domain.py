@@ -14,8 +14,9 @@ from pyvirt_trio.driver.jobs import JobLock
 from pyvirt_trio.driver.life import Life
 from pyvirt_trio.driver.matching import find_device
 from pyvirt_trio.driver.placement import name_devices
-from pyvirt_trio.driver.removal import REMOVAL_TABLE, Removal, request_removal
-from pyvirt_trio.errors import DefinitionError, ErrorCode, InvalidStateError, NotFoundError
+from pyvirt_trio.driver.pluggable import require_unpluggable
+from pyvirt_trio.driver.removal import Removal, request_removal
+from pyvirt_trio.errors import InvalidStateError, NotFoundError
 from pyvirt_trio.models.devices import Device
 from pyvirt_trio.models.domain import DomainDefinition
 from pyvirt_trio.models.events import DomainUndefined
@@ -290,12 +291,7 @@ class Domain:
     async def _ask_to_remove(self, device: str) -> Removal:
         life = self._running_life()
         found = find_device(life.definition, device)
-        if type(found) not in REMOVAL_TABLE:
-            raise DefinitionError(
-                f"device type of {found.alias} cannot be detached",
-                code=ErrorCode.OPERATION_UNSUPPORTED,
-            )
-        hotplug.require_hotpluggable(life.definition, found)
+        require_unpluggable(life.definition, found)
         return await request_removal(life, found)
 
     async def _simple_job(self, name: str, command: str) -> None:

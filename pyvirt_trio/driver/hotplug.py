@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 import trio
 
 from pyvirt_trio.driver.backends import Backend, backends, frontend
-from pyvirt_trio.driver.placement import complete_device, name_device
-from pyvirt_trio.driver.removal import REMOVAL_TABLE
-from pyvirt_trio.errors import DefinitionError, ErrorCode, MonitorError, OutcomeUnknownError
-from pyvirt_trio.models.devices import Controller, Device, HostDevice
-from pyvirt_trio.models.domain import DomainDefinition
+from pyvirt_trio.driver.placement import complete_device, missing_controller, name_device
+from pyvirt_trio.driver.pluggable import require_hotpluggable, require_pluggable
+from pyvirt_trio.errors import MonitorError, OutcomeUnknownError
+from pyvirt_trio.models.devices import Device, HostDevice, Watchdog
 from pyvirt_trio.models.events import DeviceAdded
 from pyvirt_trio.xml.unique import refuse_duplicates
 
@@ -23,14 +22,15 @@ if TYPE_CHECKING:
 async def plug(life: Life, device: Device) -> Device:
     """Add ``device`` to the running domain; the caller holds the domain's job.
 
-    Host devices are prepared first, then backends are created, then the device, then the definition
-    has it and `DeviceAdded` is announced. A failure undoes all that in reverse.
+    A SCSI disk whose controller is missing brings it along. Host devices are prepared first, then
+    backends are created, then the device, then the definition has it and `DeviceAdded` is
+    announced. A failure undoes all that in reverse.
 
     Returns:
         The device as it is in the live definition: named and placed.
 
     Raises:
-        DefinitionError: This type cannot be plugged, or there is no free port.
+        DefinitionError: This type cannot be plugged, or there is no free place.
         AlreadyExistsError: Its alias is taken.
         CommandFailedError: QEMU refused.
         DeviceInUseError, InvalidStateError, HostError: See `HostDeviceManager.prepare`; the
@@ -42,7 +42,11 @@ async def plug(life: Life, device: Device) -> Device:
     """
     live = life.domain.view.live
     assert live is not None, "a life has a live definition"
-    device = _pluggable(device)
+    require_pluggable(live, device)
+    controller = missing_controller(device, live.devices)
+    if controller is not None:
+        await plug(life, controller)
+        live = life.definition
     device = complete_device(device, live.devices, life.host.fresh_uuid)
     device = name_device(device, live.devices)
     refuse_duplicates(live.with_device(device))
@@ -66,33 +70,9 @@ async def plug(life: Life, device: Device) -> Device:
     return device
 
 
-def _pluggable(device: Device) -> Device:
-    if type(device) not in REMOVAL_TABLE:
-        kind = type(device).__name__.lower()
-        raise DefinitionError(
-            f"live attach of device '{kind}' is not supported",
-            code=ErrorCode.OPERATION_UNSUPPORTED,
-        )
-    return device
-
-
-def require_hotpluggable(live: DomainDefinition, device: Device) -> None:
-    """Refuse a device whose port was declared ``hotplug='off'``.
-
-    Raises:
-        DefinitionError: It was.
-    """
-    assert device.address is not None, "complete_device has placed it"
-    ports = [port for port in live.devices if isinstance(port, Controller)]
-    for port in ports:
-        if port.index == device.address.bus and not port.is_hotpluggable:
-            raise DefinitionError(
-                f"PCI controller {port.alias} does not support hotplug",
-                code=ErrorCode.OPERATION_FAILED,
-            )
-
-
 async def _create(life: Life, device: Device, created: list[Backend]) -> None:
+    if isinstance(device, Watchdog):
+        await life.execute("watchdog-set-action", {"action": device.action})
     for backend in backends(device):
         await life.execute(backend.add, backend.properties)
         created.append(backend)

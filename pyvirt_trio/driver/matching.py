@@ -10,7 +10,18 @@ from collections.abc import Callable
 from typing import Any
 
 from pyvirt_trio.errors import ConflictError, ErrorCode, NotFoundError
-from pyvirt_trio.models.devices import Device, Disk, HostDevice, Interface, Rng, Serial
+from pyvirt_trio.models.devices import (
+    Controller,
+    Device,
+    Disk,
+    HostDevice,
+    Input,
+    Interface,
+    Rng,
+    Serial,
+    SharedMemory,
+    Watchdog,
+)
 from pyvirt_trio.models.domain import DomainDefinition
 from pyvirt_trio.xml.devices import parse_device
 
@@ -20,6 +31,10 @@ _IDENTITY: dict[type[Device], Callable[[Any], object]] = {
     HostDevice: lambda device: device.source,
     Rng: lambda rng: rng.source,
     Serial: lambda serial: serial.port,
+    Controller: lambda controller: (controller.kind, controller.index),
+    Input: lambda device: (device.kind, device.bus),
+    Watchdog: lambda watchdog: watchdog.action,
+    SharedMemory: lambda memory: (memory.name, memory.size_bytes),
 }
 
 

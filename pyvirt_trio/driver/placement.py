@@ -4,8 +4,9 @@ Addresses are chosen when a definition is made (``qemuDomainAssignAddresses``), 
 finds its devices in the same slots at every start. Aliases are chosen when a life begins
 (``qemuAssignDeviceAliases``); a user's own alias begins with ``ua-`` and is kept.
 
-On q35 a device that is to be unplugged sits alone behind a ``pcie-root-port``: bus N is the slot
-behind the port with index N. The ports share slots of the root bus, eight functions to a slot.
+On q35 a PCI device that is to be unplugged sits alone behind a ``pcie-root-port``: bus N is the
+slot behind the port with index N. The ports share slots of the root bus, eight functions to a slot.
+Disks on a SCSI bus sit where their name puts them, and what is on USB takes the first free port.
 """
 
 from __future__ import annotations
@@ -17,17 +18,21 @@ from collections.abc import Callable, Iterable
 import attrs
 
 from pyvirt_trio.errors import AlreadyExistsError, DefinitionError, ErrorCode
-from pyvirt_trio.models.addresses import PciAddress
+from pyvirt_trio.models.addresses import DriveAddress, PciAddress, UsbAddress
 from pyvirt_trio.models.devices import (
     Controller,
     Device,
     Disk,
     HostDevice,
+    Input,
     Interface,
     Rng,
     Serial,
+    SharedMemory,
+    Watchdog,
 )
 from pyvirt_trio.models.domain import DomainDefinition
+from pyvirt_trio.xml.devices import address_kind
 
 FIRST_PORT_SLOT = 2
 """Root ports start at slot 2 of the root bus: q35 keeps 0 for the host bridge, and libvirt leaves 1
@@ -43,7 +48,12 @@ without planning for it."""
 QEMU_MAC_PREFIX = "52:54:00"
 """The address range that QEMU and libvirt use for guests."""
 
-_BEHIND_A_PORT = (Disk, Interface, Rng, HostDevice)
+USB_PORTS = 4
+"""Ports of a ``qemu-xhci`` controller, USB 2 and USB 3 alike, unless told otherwise."""
+
+DISKS_PER_SCSI_CONTROLLER = 15
+"""libvirt puts that many named disks on one wide SCSI bus: units 0 to 15 without 7, which was the
+controller's own on real hardware (``virDomainDiskDefAssignAddress``)."""
 
 _ALIAS_PREFIX: dict[type[Device], str] = {
     Disk: "virtio-disk",
@@ -51,6 +61,9 @@ _ALIAS_PREFIX: dict[type[Device], str] = {
     Rng: "rng",
     Serial: "serial",
     HostDevice: "hostdev",
+    Input: "input",
+    Watchdog: "watchdog",
+    SharedMemory: "shmem",
 }
 
 
@@ -66,8 +79,9 @@ def place_devices(
     """
     others = [device for device in definition.devices if not isinstance(device, Controller)]
     named = [device for device in definition.devices if isinstance(device, Controller)]
-    controllers = _with_root_and_ports(named, others)
-    taken: list[Device] = [*controllers, *(device for device in others if device.address)]
+    others = [*(c for c in named if c.kind != "pci"), *_implicit_controllers(definition), *others]
+    pci = _with_root_and_ports([c for c in named if c.kind == "pci"], others)
+    taken: list[Device] = [*pci, *(device for device in others if device.address)]
     _require_distinct_places(taken)
     placed: list[Device] = []
     for device in others:
@@ -75,7 +89,34 @@ def place_devices(
         if device.address is None:
             taken.append(chosen)
         placed.append(chosen)
-    return attrs.evolve(definition, devices=(*controllers, *placed))
+    return attrs.evolve(definition, devices=(*pci, *placed))
+
+
+def missing_controller(device: Device, present: Iterable[Device]) -> Controller | None:
+    """The SCSI controller that ``device`` needs and that is not among ``present``."""
+    if not (isinstance(device, Disk) and device.bus == "scsi"):
+        return None
+    index = _drive_address(device).controller
+    if index in _indexes("scsi", present):
+        return None
+    return Controller(kind="scsi", model="virtio-scsi", index=index)
+
+
+def _implicit_controllers(definition: DomainDefinition) -> list[Controller]:
+    """What the devices of a definition need and it does not name, as libvirt adds it."""
+    present, added = list(definition.devices), list[Controller]()
+    for device in definition.devices:
+        missing = missing_controller(device, present)
+        if missing is None and address_kind(device) is UsbAddress and not _indexes("usb", present):
+            missing = Controller(kind="usb", model="qemu-xhci", index=0)
+        if missing is not None:
+            present.append(missing)
+            added.append(missing)
+    return added
+
+
+def _indexes(kind: str, present: Iterable[Device]) -> set[int]:
+    return {c.index for c in present if isinstance(c, Controller) and c.kind == kind}
 
 
 def complete_device(
@@ -89,20 +130,67 @@ def complete_device(
     if isinstance(device, Interface) and device.mac is None:
         tail = fresh_uuid().bytes[-3:].hex(":")
         device = attrs.evolve(device, mac=f"{QEMU_MAC_PREFIX}:{tail}")
-    if not isinstance(device, _BEHIND_A_PORT):
+    kind = address_kind(device)
+    if kind is PciAddress:
+        return _behind_a_port(device, present)
+    if kind is DriveAddress:
+        return _on_scsi(device, present)
+    if kind is UsbAddress:
+        return _on_usb(device, present)
+    return device
+
+
+def _behind_a_port(device: Device, present: Iterable[Device]) -> Device:
+    present = list(present)
+    ports = _indexes("pci", present) - {0}
+    place = device.pci_address
+    if place is not None:
+        if place.bus not in ports:
+            raise DefinitionError(f"no PCI controller with index {place.bus} for {place}")
         return device
-    ports = {c.index for c in present if isinstance(c, Controller) and c.index > 0}
-    if device.address is not None:
-        if device.address.bus not in ports:
-            raise DefinitionError(
-                f"no PCI controller with index {device.address.bus} for {device.address}"
-            )
-        return device
-    full = {other.address.bus for other in present if other.address is not None}
+    full = {other.pci_address.bus for other in present if other.pci_address is not None}
     free = sorted(ports - full)
     if not free:
         raise DefinitionError("No more available PCI slots", code=ErrorCode.INTERNAL_ERROR)
     return attrs.evolve(device, address=PciAddress(0, free[0], 0, 0))
+
+
+def _on_scsi(device: Device, present: Iterable[Device]) -> Device:
+    place = _drive_address(device)
+    if place.controller not in _indexes("scsi", present):
+        raise DefinitionError(f"no SCSI controller with index {place.controller} for {place}")
+    return attrs.evolve(device, address=place)
+
+
+def _drive_address(device: Device) -> DriveAddress:
+    """Where a disk is, or where its name puts it."""
+    if isinstance(device.address, DriveAddress):
+        return device.address
+    assert isinstance(device, Disk), "only disks sit on a SCSI bus"
+    controller, unit = divmod(_disk_number(device.target), DISKS_PER_SCSI_CONTROLLER)
+    return DriveAddress(controller=controller, unit=unit + (unit >= 7))
+
+
+def _disk_number(target: str) -> int:
+    """0 for ``sda``, 25 for ``sdz``, 26 for ``sdaa``."""
+    number = 0
+    for letter in target[2:]:
+        number = number * 26 + ord(letter) - ord("a") + 1
+    return number - 1
+
+
+def _on_usb(device: Device, present: Iterable[Device]) -> Device:
+    present = list(present)
+    buses = _indexes("usb", present)
+    if isinstance(device.address, UsbAddress):
+        if device.address.bus not in buses or device.address.port > USB_PORTS:
+            raise DefinitionError(f"there is no USB port {device.address}")
+        return device
+    taken = {other.address for other in present}
+    for bus, port in itertools.product(sorted(buses), range(1, USB_PORTS + 1)):
+        if UsbAddress(bus, port) not in taken:
+            return attrs.evolve(device, address=UsbAddress(bus, port))
+    raise DefinitionError("No free USB ports", code=ErrorCode.INTERNAL_ERROR)
 
 
 def name_devices(definition: DomainDefinition) -> DomainDefinition:
@@ -130,17 +218,34 @@ def name_device(device: Device, present: Iterable[Device]) -> Device:
                 f"non unique alias detected: {device.alias}", code=ErrorCode.CONFIG_UNSUPPORTED
             )
         return device
-    if isinstance(device, Controller):
-        return attrs.evolve(device, alias=f"pci.{device.index}" if device.index else "pcie.0")
-    prefix = _ALIAS_PREFIX[type(device)]
+    alias = _fixed_alias(device)
+    if alias is not None:
+        if alias in aliases:
+            raise AlreadyExistsError(f"{alias} is taken", code=ErrorCode.CONFIG_UNSUPPORTED)
+        return attrs.evolve(device, alias=alias)
+    is_usb_disk = isinstance(device, Disk) and device.bus == "usb"
+    prefix = "usb-disk" if is_usb_disk else _ALIAS_PREFIX[type(device)]
     alias = next(f"{prefix}{n}" for n in itertools.count() if f"{prefix}{n}" not in aliases)
     return attrs.evolve(device, alias=alias)
+
+
+def _fixed_alias(device: Device) -> str | None:
+    """The alias of what is named after its place (``qemuAssignDeviceControllerAlias``)."""
+    if isinstance(device, Disk) and device.bus == "scsi":
+        return f"scsi{device.address}"
+    if not isinstance(device, Controller):
+        return None
+    if device.kind == "pci":
+        return f"pci.{device.index}" if device.index else "pcie.0"
+    if device.kind == "usb" and device.index == 0:
+        return "usb"
+    return f"{device.kind}{device.index}"
 
 
 def _with_root_and_ports(named: list[Controller], others: list[Device]) -> list[Controller]:
     """The controllers of a definition, with what it needs and does not name."""
     ports = [controller for controller in named if controller.model == "pcie-root-port"]
-    wanted = sum(isinstance(device, _BEHIND_A_PORT) for device in others)
+    wanted = sum(address_kind(device) is PciAddress for device in others)
     if not ports:
         wanted += SPARE_PORTS
     indexes = {port.index for port in ports}
@@ -155,7 +260,7 @@ def _with_root_and_ports(named: list[Controller], others: list[Device]) -> list[
 
 
 def _with_port_places(ports: list[Controller]) -> list[Controller]:
-    taken = {port.address for port in ports}
+    taken = {port.pci_address for port in ports}
     slots = itertools.product(range(FIRST_PORT_SLOT, LAST_PORT_SLOT + 1), range(8))
     free = (
         place
@@ -174,10 +279,10 @@ def _with_port_places(ports: list[Controller]) -> list[Controller]:
 
 
 def _require_distinct_places(devices: list[Device]) -> None:
-    owners: dict[PciAddress, Device] = {}
+    taken: set[PciAddress] = set()
     for device in devices:
-        if device.address is None:
-            continue
-        if device.address in owners:
-            raise DefinitionError(f"Attempted double use of PCI Address {device.address}")
-        owners[device.address] = device
+        place = device.pci_address
+        if place in taken:
+            raise DefinitionError(f"Attempted double use of PCI Address {place}")
+        if place is not None:
+            taken.add(place)

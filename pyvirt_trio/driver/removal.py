@@ -27,7 +27,17 @@ from pyvirt_trio.errors import (
     PyvirtError,
     UnplugRefusedError,
 )
-from pyvirt_trio.models.devices import Device, Disk, HostDevice, Interface, Rng
+from pyvirt_trio.models.devices import (
+    Controller,
+    Device,
+    Disk,
+    HostDevice,
+    Input,
+    Interface,
+    Rng,
+    SharedMemory,
+    Watchdog,
+)
 from pyvirt_trio.models.events import DeviceRemovalFailed, DeviceRemoved
 
 if TYPE_CHECKING:
@@ -178,10 +188,14 @@ FORGET = RecordStep("forget it in the definition", _forget)
 ANNOUNCE = RecordStep("announce DeviceRemoved", _announce)
 
 REMOVAL_TABLE: dict[type[Device], tuple[Step, ...]] = {
+    Controller: (ASK_GUEST, AWAIT_GUEST, FORGET, ANNOUNCE),
     Disk: (ASK_GUEST, AWAIT_GUEST, DELETE_BACKENDS, FORGET, ANNOUNCE),
     Interface: (ASK_GUEST, AWAIT_GUEST, DELETE_BACKENDS, FORGET, ANNOUNCE),
     Rng: (ASK_GUEST, AWAIT_GUEST, DELETE_BACKENDS, FORGET, ANNOUNCE),
     HostDevice: (ASK_GUEST, AWAIT_GUEST, RELEASE_HOST_DEVICE, FORGET, ANNOUNCE),
+    Input: (ASK_GUEST, AWAIT_GUEST, FORGET, ANNOUNCE),
+    Watchdog: (ASK_GUEST, AWAIT_GUEST, FORGET, ANNOUNCE),
+    SharedMemory: (ASK_GUEST, AWAIT_GUEST, DELETE_BACKENDS, FORGET, ANNOUNCE),
 }
 """The steps of a removal for each device type that can be unplugged, in order."""
 

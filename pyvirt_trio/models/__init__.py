@@ -4,14 +4,21 @@ This package imports nothing of ours except the errors: it can be used to read a
 descriptions without a hypervisor.
 """
 
+from pyvirt_trio.models.addresses import DriveAddress as DriveAddress
+from pyvirt_trio.models.addresses import GuestAddress as GuestAddress
 from pyvirt_trio.models.addresses import PciAddress as PciAddress
+from pyvirt_trio.models.addresses import UsbAddress as UsbAddress
+from pyvirt_trio.models.addresses import VirtioSerialAddress as VirtioSerialAddress
 from pyvirt_trio.models.devices import Controller as Controller
 from pyvirt_trio.models.devices import Device as Device
 from pyvirt_trio.models.devices import Disk as Disk
 from pyvirt_trio.models.devices import HostDevice as HostDevice
+from pyvirt_trio.models.devices import Input as Input
 from pyvirt_trio.models.devices import Interface as Interface
 from pyvirt_trio.models.devices import Rng as Rng
 from pyvirt_trio.models.devices import Serial as Serial
+from pyvirt_trio.models.devices import SharedMemory as SharedMemory
+from pyvirt_trio.models.devices import Watchdog as Watchdog
 from pyvirt_trio.models.domain import DomainDefinition as DomainDefinition
 from pyvirt_trio.models.domain import OperatingSystem as OperatingSystem
 from pyvirt_trio.models.events import DeviceAdded as DeviceAdded

@@ -1,8 +1,9 @@
-"""Where a device sits: on a PCI bus of the host or of a guest."""
+"""Where a device sits: on a PCI bus of the host, or on one of the buses of a guest."""
 
 from __future__ import annotations
 
 import re
+from typing import TypeAlias
 
 import attrs
 
@@ -53,3 +54,59 @@ class PciAddress:
 
     def __str__(self) -> str:
         return f"{self.domain:04x}:{self.bus:02x}:{self.slot:02x}.{self.function:x}"
+
+
+@attrs.frozen(order=True)
+class DriveAddress:
+    """A place on a SCSI bus of a guest.
+
+    Args:
+        controller: Index of the SCSI controller.
+        bus: Always 0 for virtio.
+        target: SCSI id, 0 to 255.
+        unit: Logical unit, 0 to 16383.
+    """
+
+    controller: int = 0
+    bus: int = 0
+    target: int = 0
+    unit: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.controller}-{self.bus}-{self.target}-{self.unit}"
+
+
+@attrs.frozen(order=True)
+class UsbAddress:
+    """A port of a USB controller of a guest.
+
+    Args:
+        bus: Index of the USB controller.
+        port: 1 or more.
+    """
+
+    bus: int
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.bus}.{self.port}"
+
+
+@attrs.frozen(order=True)
+class VirtioSerialAddress:
+    """A port of a virtio-serial controller of a guest.
+
+    Args:
+        controller: Index of the virtio-serial controller.
+        port: 1 to 30; port 0 is kept for a console.
+    """
+
+    controller: int
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.controller}.{self.port}"
+
+
+GuestAddress: TypeAlias = PciAddress | DriveAddress | UsbAddress | VirtioSerialAddress
+"""Any place a device of a guest can have."""

@@ -2,14 +2,15 @@
 
 ``alias`` is the name of a device on QEMU's command line and monitor. It is ``None`` in a
 definition that never ran, unless the user chose one that begins with ``ua-``.
-``address`` is the guest's PCI address; ``None`` means "choose one".
+``address`` is where the guest sees it: a PCI slot, or a place on the bus of one of the domain's
+own controllers; ``None`` means "choose one".
 """
 
 from __future__ import annotations
 
 import attrs
 
-from pyvirt_trio.models.addresses import PciAddress
+from pyvirt_trio.models.addresses import GuestAddress, PciAddress
 
 
 @attrs.frozen(kw_only=True)
@@ -17,37 +18,50 @@ class Device:
     """What all devices have in common."""
 
     alias: str | None = None
-    address: PciAddress | None = None
+    address: GuestAddress | None = None
+
+    @property
+    def pci_address(self) -> PciAddress | None:
+        """The address, when it is one on a PCI bus."""
+        return self.address if isinstance(self.address, PciAddress) else None
 
 
 @attrs.frozen(kw_only=True)
 class Controller(Device):
-    """A PCI controller: the root bus (``pcie-root``) or a slot on it (``pcie-root-port``).
+    """What gives a domain a bus.
 
     Args:
-        model: ``pcie-root`` or ``pcie-root-port``.
-        index: The bus number behind this controller; 0 is the root.
-        is_hotpluggable: False when the XML says ``hotplug='off'``.
+        kind: ``pci``, ``usb``, ``scsi`` or ``virtio-serial``.
+        model: ``pcie-root`` (the root bus) or ``pcie-root-port`` (a slot on it) for ``pci``,
+            ``qemu-xhci`` for ``usb``, ``virtio-scsi`` for ``scsi``, ``virtio-serial`` for itself.
+        index: The number of the bus behind this controller, among its kind; 0 is the root for
+            ``pci``.
+        is_hotpluggable: False when the XML says ``hotplug='off'`` of a root port.
     """
 
     model: str
     index: int
+    kind: str = "pci"
     is_hotpluggable: bool = True
 
 
 @attrs.frozen(kw_only=True)
 class Disk(Device):
-    """A virtio disk backed by a file.
+    """A disk or CD-ROM drive backed by a file.
 
     Args:
-        source_file: Absolute path of the image.
-        target: The guest's name for it, such as ``vda``; unique within a domain.
+        source_file: Absolute path of the image; ``None`` is an empty CD-ROM drive.
+        target: The guest's name for it, such as ``vda`` or ``sda``; unique within a domain.
+        bus: ``virtio``, ``scsi`` or ``usb``.
+        is_cdrom: It is a drive for CD-ROMs, on a SCSI bus and read-only.
         image_format: ``raw`` or ``qcow2``.
         is_readonly: The guest may not write.
     """
 
-    source_file: str
+    source_file: str | None
     target: str
+    bus: str = "virtio"
+    is_cdrom: bool = False
     image_format: str = "raw"
     is_readonly: bool = False
 
@@ -99,3 +113,40 @@ class HostDevice(Device):
 
     source: PciAddress
     is_managed: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class Input(Device):
+    """A keyboard, mouse or tablet.
+
+    Args:
+        kind: ``keyboard``, ``mouse`` or ``tablet``.
+        bus: ``usb`` or ``virtio``.
+    """
+
+    kind: str
+    bus: str = "usb"
+
+
+@attrs.frozen(kw_only=True)
+class Watchdog(Device):
+    """A timer that acts when the guest stops feeding it, model ``i6300esb``.
+
+    Args:
+        action: ``reset``, ``shutdown``, ``poweroff``, ``pause`` or ``none``.
+    """
+
+    action: str = "reset"
+
+
+@attrs.frozen(kw_only=True)
+class SharedMemory(Device):
+    """Memory that several guests and the host share (``ivshmem-plain``).
+
+    Args:
+        name: Name of the file below ``/dev/shm``.
+        size_bytes: A power of two.
+    """
+
+    name: str
+    size_bytes: int = 4 << 20

@@ -7,14 +7,17 @@ from typing import Any
 import attrs
 
 from pyvirt_trio.errors import DefinitionError, ErrorCode
-from pyvirt_trio.models import Device
+from pyvirt_trio.models import Device, GuestAddress
 from pyvirt_trio.xml.device_types.base import DeviceType
 from pyvirt_trio.xml.device_types.controller import CONTROLLER
 from pyvirt_trio.xml.device_types.disk import DISK
 from pyvirt_trio.xml.device_types.hostdev import HOST_DEVICE
+from pyvirt_trio.xml.device_types.input import INPUT
 from pyvirt_trio.xml.device_types.interface import INTERFACE
 from pyvirt_trio.xml.device_types.rng import RNG
 from pyvirt_trio.xml.device_types.serial import SERIAL
+from pyvirt_trio.xml.device_types.shmem import SHARED_MEMORY
+from pyvirt_trio.xml.device_types.watchdog import WATCHDOG
 from pyvirt_trio.xml.element import Element, element, render
 from pyvirt_trio.xml.parser import parse_document
 from pyvirt_trio.xml.reader import Reader, quoted
@@ -26,8 +29,11 @@ DEVICE_TYPES: tuple[DeviceType[Any], ...] = (
     CONTROLLER,
     INTERFACE,
     SERIAL,
+    INPUT,
     HOST_DEVICE,
+    WATCHDOG,
     RNG,
+    SHARED_MEMORY,
 )
 
 _BY_TAG: dict[str, DeviceType[Any]] = {device_type.tag: device_type for device_type in DEVICE_TYPES}
@@ -74,8 +80,14 @@ def read_device(reader: Reader, *, keep_aliases: bool = False) -> Device:
     if device_type is None:
         raise reader.unsupported(f"unknown device type {quoted(reader.tag)}")
     device: Device = device_type.read(reader)
-    address = read_guest_address(reader) if device_type.has_guest_address(device) else None
+    kind = device_type.address(device)
+    address = None if kind is None else read_guest_address(reader, kind)
     return attrs.evolve(device, alias=read_alias(reader, keep=keep_aliases), address=address)
+
+
+def address_kind(device: Device) -> type[GuestAddress] | None:
+    """The kind of address ``device`` has in a guest; ``None`` when it has none."""
+    return _BY_MODEL[type(device)].address(device)
 
 
 def device_element(device: Device) -> Element:
@@ -89,7 +101,8 @@ def device_element(device: Device) -> Element:
         raise DefinitionError(
             f"no XML is known for {type(device).__name__}", code=ErrorCode.CONFIG_UNSUPPORTED
         )
-    if device.address is not None and not device_type.has_guest_address(device):
+    kind = device_type.address(device)
+    if device.address is not None and type(device.address) is not kind:
         raise DefinitionError(f"<{device_type.tag}> cannot have the guest address {device.address}")
     written: Element = device_type.write(device)
     return written.with_children(

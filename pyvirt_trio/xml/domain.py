@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
-from pyvirt_trio.models import Device, DomainDefinition, OperatingSystem, Serial
+from pyvirt_trio.models import Controller, Device, DomainDefinition, OperatingSystem, Serial
 from pyvirt_trio.xml.defaults import written_defaults
 from pyvirt_trio.xml.device_types.serial import read_character_source
 from pyvirt_trio.xml.devices import device_element, read_device
@@ -98,10 +98,18 @@ def format_domain(definition: DomainDefinition, *, life_id: int | None = None) -
             None,
             text_element("emulator", definition.emulator),
             *(device_element(device) for device in definition.devices),
-            *written_defaults("/domain/devices"),
+            *_unless_present(definition, written_defaults("/domain/devices")),
         ),
     )
     return render(root)
+
+
+def _unless_present(definition: DomainDefinition, defaults: Iterable[Element]) -> Iterator[Element]:
+    """The defaults that ``definition`` does not contradict: "no USB" when there is none."""
+    kinds = {device.kind for device in definition.devices if isinstance(device, Controller)}
+    for default in defaults:
+        if default.tag != "controller" or default.attributes["type"] not in kinds:
+            yield default
 
 
 def _os_element(os: OperatingSystem) -> Element:

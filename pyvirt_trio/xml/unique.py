@@ -10,10 +10,22 @@ from pyvirt_trio.models import (
     Device,
     Disk,
     DomainDefinition,
+    DriveAddress,
+    GuestAddress,
     HostDevice,
     Interface,
+    PciAddress,
     Serial,
+    UsbAddress,
+    VirtioSerialAddress,
 )
+
+_BUSES: dict[type[GuestAddress], str] = {
+    PciAddress: "PCI",
+    DriveAddress: "drive",
+    UsbAddress: "USB",
+    VirtioSerialAddress: "virtio-serial",
+}
 
 
 def refuse_duplicates(definition: DomainDefinition) -> None:
@@ -43,10 +55,12 @@ def _claims(device: Device) -> Iterator[tuple[tuple[str, object], ErrorCode]]:
     if device.alias is not None:
         yield ("alias", device.alias), ErrorCode.CONFIG_UNSUPPORTED
     if device.address is not None:
-        yield ("guest PCI address", device.address), ErrorCode.XML_ERROR
+        bus = _BUSES[type(device.address)]
+        yield (f"guest {bus} address", device.address), ErrorCode.XML_ERROR
     match device:
         case Controller():
-            yield ("PCI controller index", device.index), ErrorCode.XML_ERROR
+            kind = device.kind.upper() if device.kind in ("pci", "usb", "scsi") else device.kind
+            yield (f"{kind} controller index", device.index), ErrorCode.XML_ERROR
         case Disk():
             yield ("disk target", device.target), ErrorCode.XML_ERROR
         case HostDevice():

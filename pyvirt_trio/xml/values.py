@@ -1,11 +1,19 @@
-"""Values that several elements share: PCI addresses, MAC addresses, paths, sizes, aliases."""
+"""Values that several elements share: addresses, paths, sizes, aliases."""
 
 from __future__ import annotations
 
 import re
 
+import attrs
+
 from pyvirt_trio.errors import DefinitionError
-from pyvirt_trio.models import PciAddress
+from pyvirt_trio.models import (
+    DriveAddress,
+    GuestAddress,
+    PciAddress,
+    UsbAddress,
+    VirtioSerialAddress,
+)
 from pyvirt_trio.xml.defaults import USER_ALIAS_PREFIX
 from pyvirt_trio.xml.element import Element, element
 from pyvirt_trio.xml.reader import Reader, parse_number, quoted
@@ -21,6 +29,21 @@ _PREFIXES = "kmgtpe"
 _MAX_MEMORY_BYTES = 2**63 - 1
 """libvirt's own limit (LLONG_MAX)."""
 
+MAX_INDEX = 0xFF
+"""Highest index of a controller."""
+
+MAX_UNIT = 16383
+"""Highest logical unit of virtio-scsi (``virDomainDeviceFindSCSIController``, SCSI-3 limit)."""
+
+MAX_SERIAL_PORT = 30
+"""QEMU's virtio-serial has 31 ports and keeps port 0 for a console."""
+
+_ADDRESS_TYPES: dict[type[GuestAddress], str] = {
+    DriveAddress: "drive",
+    UsbAddress: "usb",
+    VirtioSerialAddress: "virtio-serial",
+}
+
 
 # -- PCI addresses -------------------------------------------------------------------------------
 
@@ -35,8 +58,8 @@ def read_pci_address(reader: Reader, *, max_domain: int = 0xFFFFFFFF) -> PciAddr
     )
 
 
-def read_guest_address(reader: Reader) -> PciAddress | None:
-    """Where the guest sees a device, or ``None`` for "choose one".
+def read_guest_pci_address(reader: Reader) -> PciAddress | None:
+    """Where the guest sees a PCI device, or ``None`` for "choose one".
 
     An address whose domain, bus and slot are all 0 belongs to the host bridge; libvirt takes it
     as "choose one", too.
@@ -53,6 +76,37 @@ def read_guest_address(reader: Reader) -> PciAddress | None:
     return None
 
 
+def read_guest_address(reader: Reader, kind: type[GuestAddress]) -> GuestAddress | None:
+    """Where the guest sees a device, which must be an address of this ``kind``."""
+    if kind is PciAddress:
+        return read_guest_pci_address(reader)
+    address = reader.child("address")
+    if address is None:
+        return None
+    address.choice("type", _ADDRESS_TYPES[kind])
+    if kind is DriveAddress:
+        return DriveAddress(
+            controller=address.integer("controller", default=0, maximum=MAX_INDEX),
+            bus=address.integer("bus", default=0, maximum=0),
+            target=address.integer("target", default=0, maximum=0xFF),
+            unit=address.integer("unit", default=0, maximum=MAX_UNIT),
+        )
+    if kind is UsbAddress:
+        return UsbAddress(
+            bus=address.integer("bus", default=0, maximum=MAX_INDEX),
+            port=address.integer("port", minimum=1, maximum=0xFF),
+        )
+    return VirtioSerialAddress(
+        controller=address.integer("controller", default=0, maximum=MAX_INDEX),
+        port=_serial_port(address),
+    )
+
+
+def _serial_port(address: Reader) -> int:
+    address.integer("bus", default=0, maximum=0)  # virtio-serial has one bus
+    return address.integer("port", minimum=1, maximum=MAX_SERIAL_PORT)
+
+
 def pci_address_element(address: PciAddress, *, type_: str | None = None) -> Element:
     """``<address>`` as libvirt prints it."""
     numbers = {
@@ -64,11 +118,16 @@ def pci_address_element(address: PciAddress, *, type_: str | None = None) -> Ele
     return element("address", {"type": type_, **numbers})
 
 
-def guest_address_element(address: PciAddress) -> Element:
-    """``<address type='pci'>`` for an address that ``read_guest_address`` gives back."""
-    if address.domain or not (address.bus or address.slot):
-        raise DefinitionError(f"{address} is not an address a device of a guest can have")
-    return pci_address_element(address, type_="pci")
+def guest_address_element(address: GuestAddress) -> Element:
+    """``<address>`` for an address that ``read_guest_address`` gives back."""
+    if isinstance(address, PciAddress):
+        if address.domain or not (address.bus or address.slot):
+            raise DefinitionError(f"{address} is not an address a device of a guest can have")
+        return pci_address_element(address, type_="pci")
+    numbers = attrs.asdict(address)
+    if isinstance(address, VirtioSerialAddress):
+        numbers = {"controller": address.controller, "bus": 0, "port": address.port}
+    return element("address", {"type": _ADDRESS_TYPES[type(address)], **numbers})
 
 
 # -- names ---------------------------------------------------------------------------------------
@@ -114,9 +173,9 @@ def checked_path(reader: Reader, path: str, *, attribute: str | None = None) -> 
 # -- sizes ---------------------------------------------------------------------------------------
 
 
-def read_memory_kib(reader: Reader) -> int:
-    """A memory size in KiB, rounded up, from any of libvirt's units (KiB when none is given)."""
-    unit = reader.attribute("unit") or "KiB"
+def read_memory_kib(reader: Reader, *, default_unit: str = "KiB") -> int:
+    """A memory size in KiB, rounded up, from any of libvirt's units."""
+    unit = reader.attribute("unit") or default_unit
     scale = _unit_bytes(unit)
     if scale is None:
         raise reader.wrong(

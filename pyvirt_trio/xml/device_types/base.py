@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 import attrs
 
-from pyvirt_trio.models import Device
+from pyvirt_trio.models import Device, GuestAddress, PciAddress
 from pyvirt_trio.xml.element import Element
 from pyvirt_trio.xml.reader import Reader
 
@@ -26,11 +26,11 @@ class DeviceType(Generic[DeviceT]):
         model: The class that represents it.
         read: Element to device, without alias and guest address.
         write: Device to element, without alias and guest address.
-        has_guest_address: Whether this device can have a PCI address of its own in the guest.
+        address: The kind of address this device has in the guest; None when it has none.
     """
 
     tag: str
     model: type[DeviceT]
     read: Callable[[Reader], DeviceT]
     write: Callable[[DeviceT], Element]
-    has_guest_address: Callable[[DeviceT], bool] = lambda _device: True
+    address: Callable[[DeviceT], type[GuestAddress] | None] = lambda _device: PciAddress

@@ -1,20 +1,34 @@
-"""``<controller type='pci'>``: the root bus and its ports."""
+"""``<controller>``: what gives a domain a bus: PCI root and ports, USB, SCSI, virtio-serial."""
 
 from __future__ import annotations
 
-from pyvirt_trio.models import Controller
+from pyvirt_trio.models import Controller, PciAddress
 from pyvirt_trio.xml.device_types.base import DeviceType
 from pyvirt_trio.xml.element import Element, element
 from pyvirt_trio.xml.reader import Reader
-from pyvirt_trio.xml.values import read_guest_address
+from pyvirt_trio.xml.values import MAX_INDEX, read_guest_pci_address
 
 _ROOT = "pcie-root"
 _PORT = "pcie-root-port"
 
+_ONLY_MODEL = {"usb": "qemu-xhci", "scsi": "virtio-scsi", "virtio-serial": "virtio-serial"}
+"""The model of each other kind. A virtio-serial controller has no ``model`` attribute."""
+
 
 def read_controller(reader: Reader) -> Controller:
-    """A ``Controller`` from ``<controller type='pci'>``."""
-    reader.choice("type", "pci")
+    """A ``Controller`` from ``<controller>``."""
+    kind = reader.choice("type", "pci", *_ONLY_MODEL)
+    if kind == "pci":
+        return _read_pci_controller(reader)
+    model = _ONLY_MODEL[kind]
+    if kind != model:
+        # libvirt would choose an older model, which is not what this library would give.
+        reader.choice("model", model)
+    index = reader.integer("index", default=0, maximum=MAX_INDEX)
+    return Controller(kind=kind, model=model, index=index)
+
+
+def _read_pci_controller(reader: Reader) -> Controller:
     model = reader.choice("model", _ROOT, _PORT)
     if model == _ROOT:
         return Controller(model=model, index=reader.integer("index", default=0, maximum=0))
@@ -35,7 +49,7 @@ def read_controller(reader: Reader) -> Controller:
 
 def read_guest_address_number(reader: Reader) -> int | None:
     """The port number libvirt derives from where a port sits, ``None`` without an address."""
-    address = read_guest_address(reader)
+    address = read_guest_pci_address(reader)
     return None if address is None else address.slot * 8 + address.function
 
 
@@ -59,7 +73,10 @@ def _check_numbering(target: Reader, index: int, port: int | None) -> None:
 
 def write_controller(controller: Controller) -> Element:
     """The element that ``read_controller`` reads."""
-    attributes = {"type": "pci", "index": controller.index, "model": controller.model}
+    model = None if controller.kind == controller.model else controller.model
+    attributes = {"type": controller.kind, "index": controller.index, "model": model}
+    if controller.kind != "pci":
+        return element("controller", attributes)
     if controller.model == _ROOT:
         return element("controller", attributes)
     return element(
@@ -75,5 +92,5 @@ CONTROLLER = DeviceType(
     model=Controller,
     read=read_controller,
     write=write_controller,
-    has_guest_address=lambda controller: controller.model != _ROOT,
+    address=lambda controller: None if controller.model == _ROOT else PciAddress,
 )

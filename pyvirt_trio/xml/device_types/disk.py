@@ -1,56 +1,88 @@
-"""``<disk>``: a file that the guest sees as a virtio disk."""
+"""``<disk>``: a file that the guest sees as a disk, or as a CD in a drive."""
 
 from __future__ import annotations
 
 import re
 
-from pyvirt_trio.models import Disk
+from pyvirt_trio.models import Disk, DriveAddress, PciAddress, UsbAddress
 from pyvirt_trio.xml.device_types.base import DeviceType
 from pyvirt_trio.xml.element import Element, element
 from pyvirt_trio.xml.reader import Reader, quoted
 from pyvirt_trio.xml.values import checked_path
 
-# The guest's names for virtio disks: vda ... vdz, vdaa ...
-_TARGET = re.compile(r"vd[a-z]{1,3}")
+# The guest's names for disks: vda ... vdz, vdaa ... on virtio, sda ... on SCSI and USB.
+_TARGETS = {
+    "virtio": re.compile(r"vd[a-z]{1,3}"),
+    "scsi": re.compile(r"sd[a-z]{1,3}"),
+    "usb": re.compile(r"sd[a-z]{1,3}"),
+}
+
+_DEFAULT_BUS = {"vd": "virtio", "sd": "scsi"}
+
+_ADDRESSES = {"virtio": PciAddress, "scsi": DriveAddress, "usb": UsbAddress}
 
 
 def read_disk(reader: Reader) -> Disk:
-    """A ``Disk`` from ``<disk type='file' device='disk'>``."""
+    """A ``Disk`` from ``<disk type='file'>``."""
     reader.choice("type", "file", default="file")
-    reader.choice("device", "disk", default="disk")
+    is_cdrom = reader.choice("device", "disk", "cdrom", default="disk") == "cdrom"
     image_format = "raw"
     driver = reader.child("driver")
     if driver is not None:
         driver.choice("name", "qemu", default="qemu")
         image_format = driver.choice("type", "raw", "qcow2", default="raw")
-    source = reader.required_child("source")
-    path = checked_path(source, source.required("file"), attribute="file")
-    target = reader.required_child("target")
+    source_file = _read_source(reader, is_cdrom=is_cdrom)
+    name, bus = _read_target(reader.required_child("target"), is_cdrom=is_cdrom)
+    is_readonly = reader.child("readonly") is not None
+    return Disk(
+        source_file=source_file,
+        target=name,
+        bus=bus,
+        is_cdrom=is_cdrom,
+        image_format=image_format,
+        is_readonly=is_readonly or is_cdrom,
+    )
+
+
+def _read_source(reader: Reader, *, is_cdrom: bool) -> str | None:
+    source = reader.child("source") if is_cdrom else reader.required_child("source")
+    if source is None:
+        return None
+    return checked_path(source, source.required("file"), attribute="file")
+
+
+def _read_target(target: Reader, *, is_cdrom: bool) -> tuple[str, str]:
     name = target.required("dev")
-    target.choice("bus", "virtio", default="virtio")
-    if _TARGET.fullmatch(name) is None:
+    expected = ("scsi",) if is_cdrom else tuple(_TARGETS)  # QEMU's usb-storage is no CD-ROM drive
+    # libvirt guesses the bus from the name.
+    default = next((bus for prefix, bus in _DEFAULT_BUS.items() if name.startswith(prefix)), None)
+    bus = target.choice("bus", *expected, default=default if default in expected else None)
+    if _TARGETS[bus].fullmatch(name) is None:
+        example = "vda" if bus == "virtio" else "sda"
         raise target.unsupported(
-            f"dev {quoted(name)} is not supported, expected a virtio name such as 'vda'",
+            f"dev {quoted(name)} is not supported, expected a {bus} name such as {example!r}",
             attribute="dev",
         )
-    return Disk(
-        source_file=path,
-        target=name,
-        image_format=image_format,
-        is_readonly=reader.child("readonly") is not None,
-    )
+    return name, bus
 
 
 def write_disk(disk: Disk) -> Element:
     """The element that ``read_disk`` reads."""
+    has_medium = disk.source_file is not None
     return element(
         "disk",
-        {"type": "file", "device": "disk"},
+        {"type": "file", "device": "cdrom" if disk.is_cdrom else "disk"},
         element("driver", {"name": "qemu", "type": disk.image_format}),
-        element("source", {"file": disk.source_file}),
-        element("target", {"dev": disk.target, "bus": "virtio"}),
+        element("source", {"file": disk.source_file}) if has_medium else None,
+        element("target", {"dev": disk.target, "bus": disk.bus}),
         element("readonly") if disk.is_readonly else None,
     )
 
 
-DISK = DeviceType(tag="disk", model=Disk, read=read_disk, write=write_disk)
+DISK = DeviceType(
+    tag="disk",
+    model=Disk,
+    read=read_disk,
+    write=write_disk,
+    address=lambda disk: _ADDRESSES[disk.bus],
+)

@@ -59,5 +59,5 @@ SERIAL = DeviceType(
     model=Serial,
     read=read_serial,
     write=write_serial,
-    has_guest_address=lambda _serial: False,
+    address=lambda _serial: None,
 )

@@ -24,11 +24,16 @@ from pyvirt_trio.models import (
     Device,
     Disk,
     DomainDefinition,
+    DriveAddress,
     HostDevice,
+    Input,
     Interface,
     PciAddress,
     Rng,
     Serial,
+    SharedMemory,
+    UsbAddress,
+    Watchdog,
 )
 
 
@@ -40,6 +45,7 @@ def definition(*devices: Device) -> DomainDefinition:
     return DomainDefinition(name="demo", uuid=fresh_uuid(), memory_kib=65536, devices=devices)
 
 
+names = st.from_regex("sd[a-z]{1,2}", fullmatch=True)
 unplaced = st.lists(
     st.one_of(
         st.builds(Rng),
@@ -47,8 +53,13 @@ unplaced = st.lists(
         st.builds(Disk, source_file=st.just("/d.img"), target=st.sampled_from(["vda", "vdb"])),
         st.builds(HostDevice, source=st.just(PciAddress(0, 1, 0, 0))),
         st.builds(Serial),
+        st.builds(Disk, source_file=st.just("/d"), target=names, bus=st.just("scsi")),
+        st.builds(Input, kind=st.just("mouse"), bus=st.just("virtio")),
+        st.builds(Watchdog),
+        st.builds(SharedMemory, name=st.just("shared")),
     ),
     max_size=12,
+    unique_by=lambda device: device.target if isinstance(device, Disk) else object(),
 )
 
 
@@ -60,14 +71,17 @@ def test_every_device_gets_a_place_and_a_name_of_its_own(devices: list[Device]) 
     assert len(aliases) == len(set(aliases))
     places = [device.address for device in placed.devices if device.address is not None]
     assert len(places) == len(set(places))
-    ports = {d.index for d in placed.devices if isinstance(d, Controller)}
-    behind_ports = [
-        device for device in placed.devices if not isinstance(device, Controller | Serial)
-    ]
-    assert len(behind_ports) == sum(not isinstance(device, Serial) for device in devices)
-    for device in behind_ports:
-        assert device.address is not None
-        assert device.address.bus in ports - {0}
+    controllers = [device for device in placed.devices if isinstance(device, Controller)]
+    ports = {one.index for one in controllers if one.model == "pcie-root-port"}
+    scsi = {one.index for one in controllers if one.kind == "scsi"}
+    for device in placed.devices:
+        match device.address:
+            case PciAddress(bus=bus) if not isinstance(device, Controller):
+                assert bus in ports
+            case DriveAddress(controller=index):
+                assert index in scsi
+            case None:
+                assert isinstance(device, Serial) or device.alias == "pcie.0"
 
 
 @given(devices=unplaced)
@@ -109,6 +123,35 @@ def test_two_devices_in_one_place_are_refused() -> None:
 def test_a_bus_that_does_not_exist_is_refused() -> None:
     with pytest.raises(DefinitionError, match="no PCI controller with index 9"):
         place_devices(definition(Rng(address=PciAddress(0, 9, 0, 0))), fresh_uuid)
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [("sda", (0, 0)), ("sdg", (0, 6)), ("sdh", (0, 8)), ("sdp", (1, 0)), ("sdaa", (1, 12))],
+)
+def test_a_scsi_disk_sits_where_its_name_puts_it(target: str, expected: tuple[int, int]) -> None:
+    disk = Disk(source_file="/d", target=target, bus="scsi")
+    placed = place_devices(definition(disk), fresh_uuid)
+    [address] = [d.address for d in placed.devices if isinstance(d, Disk)]
+    assert DriveAddress(controller=expected[0], unit=expected[1]) == address
+
+
+def test_what_is_on_usb_takes_the_first_free_port_of_four() -> None:
+    mice = [Input(kind="mouse") for _ in range(4)]
+    placed = place_devices(definition(*mice), fresh_uuid)
+    assert [UsbAddress(0, port) for port in (1, 2, 3, 4)] == [
+        d.address for d in placed.devices if isinstance(d, Input)
+    ]
+    with pytest.raises(DefinitionError, match="No free USB ports"):
+        complete_device(Input(kind="mouse"), placed.devices, fresh_uuid)
+
+
+def test_a_place_on_a_controller_that_is_not_there_is_refused() -> None:
+    with pytest.raises(DefinitionError, match=r"there is no USB port 0\.1"):
+        complete_device(Input(kind="mouse", address=UsbAddress(0, 1)), [], fresh_uuid)
+    disk = Disk(source_file="/d", target="sda", bus="scsi")
+    with pytest.raises(DefinitionError, match="no SCSI controller with index 0"):
+        complete_device(disk, [], fresh_uuid)
 
 
 def test_a_taken_alias_is_refused_and_a_free_number_is_reused() -> None:

@@ -1,0 +1,69 @@
+"""What may come and go while a domain runs, and what libvirt says when it may not."""
+
+from __future__ import annotations
+
+from pyvirt_trio.driver.removal import REMOVAL_TABLE
+from pyvirt_trio.errors import DefinitionError, ErrorCode, InvalidStateError, PyvirtError
+from pyvirt_trio.models.addresses import DriveAddress
+from pyvirt_trio.models.devices import Controller, Device, Watchdog
+from pyvirt_trio.models.domain import DomainDefinition
+from pyvirt_trio.xml.devices import device_element
+
+
+def require_pluggable(live: DomainDefinition, device: Device) -> None:
+    """``device`` is of a kind that can be plugged into the running domain ``live``.
+
+    Raises:
+        DefinitionError: It is not (``OPERATION_UNSUPPORTED``).
+        InvalidStateError: The domain has the one watchdog it can have.
+    """
+    if isinstance(device, Controller) and device.kind != "scsi":
+        raise _unsupported(f"'{device.kind}' controller cannot be hot plugged.")
+    if type(device) not in REMOVAL_TABLE:
+        raise _unsupported(f"live attach of device '{device_element(device).tag}' is not supported")
+    if isinstance(device, Watchdog) and any(isinstance(one, Watchdog) for one in live.devices):
+        raise InvalidStateError("domain already has a watchdog")
+
+
+def require_unpluggable(live: DomainDefinition, device: Device) -> None:
+    """``device`` can leave the running domain ``live``.
+
+    Raises:
+        DefinitionError: Its kind cannot (``OPERATION_UNSUPPORTED``), or it is in use, or its port
+            was declared ``hotplug='off'`` (``OPERATION_FAILED``).
+    """
+    if isinstance(device, Controller) and device.kind != "scsi":
+        raise _unsupported(f"'{device.kind}' controller cannot be hot unplugged.")
+    if type(device) not in REMOVAL_TABLE:
+        raise _unsupported(f"live detach of device '{device_element(device).tag}' is not supported")
+    if isinstance(device, Controller) and _is_busy(live, device):
+        raise _failed("device cannot be detached: device is busy")
+    require_hotpluggable(live, device)
+
+
+def require_hotpluggable(live: DomainDefinition, device: Device) -> None:
+    """The port that ``device`` has or is to have was not declared ``hotplug='off'``.
+
+    Raises:
+        DefinitionError: It was (``OPERATION_FAILED``).
+    """
+    place = device.pci_address
+    ports = [port for port in live.devices if isinstance(port, Controller) and port.kind == "pci"]
+    for port in ports:
+        if place is not None and port.index == place.bus and not port.is_hotpluggable:
+            raise _failed(f"PCI controller {port.alias} does not support hotplug")
+
+
+def _is_busy(live: DomainDefinition, controller: Controller) -> bool:
+    return any(
+        isinstance(device.address, DriveAddress) and device.address.controller == controller.index
+        for device in live.devices
+    )
+
+
+def _unsupported(message: str) -> PyvirtError:
+    return DefinitionError(message, code=ErrorCode.OPERATION_UNSUPPORTED)
+
+
+def _failed(message: str) -> PyvirtError:
+    return DefinitionError(message, code=ErrorCode.OPERATION_FAILED)

@@ -1,0 +1,73 @@
+"""What may not come or go while a domain runs, in libvirt's words and with its codes."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+
+from pyvirt_trio.driver.pluggable import require_pluggable, require_unpluggable
+from pyvirt_trio.driver.removal import REMOVAL_TABLE
+from pyvirt_trio.errors import ErrorCode, PyvirtError
+from pyvirt_trio.models import (
+    Controller,
+    Device,
+    Disk,
+    DomainDefinition,
+    DriveAddress,
+    PciAddress,
+    Rng,
+    Serial,
+    Watchdog,
+)
+from pyvirt_trio.xml.devices import DEVICE_TYPES
+
+SCSI = Controller(kind="scsi", model="virtio-scsi", index=0, alias="scsi0")
+USB = Controller(kind="usb", model="qemu-xhci", index=0, alias="usb")
+DISK = Disk(source_file="/d", target="sda", bus="scsi", address=DriveAddress())
+STIFF = Controller(model="pcie-root-port", index=1, alias="pci.1", is_hotpluggable=False)
+BEHIND_IT = Rng(alias="rng0", address=PciAddress(0, 1, 0, 0))
+
+
+def live(*devices: Device) -> DomainDefinition:
+    return DomainDefinition(name="demo", uuid=uuid.UUID(int=1), memory_kib=1024, devices=devices)
+
+
+ATTACH = [
+    (84, "'usb' controller cannot be hot plugged.", USB, ()),
+    (84, "live attach of device 'serial' is not supported", Serial(), ()),
+    (55, "domain already has a watchdog", Watchdog(), (Watchdog(alias="watchdog0"),)),
+]
+DETACH = [
+    (84, "'usb' controller cannot be hot unplugged.", USB, (USB,)),
+    (84, "live detach of device 'serial' is not supported", Serial(), (Serial(),)),
+    (9, "device cannot be detached: device is busy", SCSI, (SCSI, DISK)),
+    (9, "PCI controller pci.1 does not support hotplug", BEHIND_IT, (STIFF, BEHIND_IT)),
+]
+
+
+@pytest.mark.parametrize(("code", "words", "device", "present"), ATTACH)
+def test_an_attach_is_refused(
+    code: int, words: str, device: Device, present: tuple[Device, ...]
+) -> None:
+    with pytest.raises(PyvirtError) as caught:
+        require_pluggable(live(*present), device)
+    assert (ErrorCode(code), words) == (caught.value.code, str(caught.value))
+
+
+@pytest.mark.parametrize(("code", "words", "device", "present"), DETACH)
+def test_a_detach_is_refused(
+    code: int, words: str, device: Device, present: tuple[Device, ...]
+) -> None:
+    with pytest.raises(PyvirtError) as caught:
+        require_unpluggable(live(*present), device)
+    assert (ErrorCode(code), words) == (caught.value.code, str(caught.value))
+
+
+def test_a_scsi_controller_without_disks_may_leave() -> None:
+    require_unpluggable(live(SCSI), SCSI)
+    require_unpluggable(live(SCSI, DISK), DISK)
+
+
+def test_every_type_of_the_removal_table_has_xml() -> None:
+    assert set(REMOVAL_TABLE) <= {device_type.model for device_type in DEVICE_TYPES}
