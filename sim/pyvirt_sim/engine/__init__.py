@@ -6,6 +6,7 @@ Layers, lowest first:
     where                    names of lines of code
     ordering                 Trio without orders that come from addresses
     record                   what a run leaves behind
+    incarnation, net         machines and the network under Trio's sockets
     runner, fence            Trio's Runner without the operating system
     execution                one run while it runs
     choosers                 who decides
@@ -43,6 +44,12 @@ from pyvirt_sim.engine.errors import UnsupportedTrioError as UnsupportedTrioErro
 from pyvirt_sim.engine.hunt import HuntResult as HuntResult
 from pyvirt_sim.engine.hunt import Progress as Progress
 from pyvirt_sim.engine.hunt import hunt as hunt
+from pyvirt_sim.engine.net import Host as Host
+from pyvirt_sim.engine.net import Link as Link
+from pyvirt_sim.engine.net import LinkPlan as LinkPlan
+from pyvirt_sim.engine.net import Message as Message
+from pyvirt_sim.engine.net import Network as Network
+from pyvirt_sim.engine.net import current_network as current_network
 from pyvirt_sim.engine.point import TIMER as TIMER
 from pyvirt_sim.engine.point import Chooser as Chooser
 from pyvirt_sim.engine.point import Point as Point

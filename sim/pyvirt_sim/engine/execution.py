@@ -12,6 +12,8 @@ ending are lifted; a task that ignores even that is kept alive for good, and the
 from __future__ import annotations
 
 import gc
+import heapq
+from collections.abc import Callable
 from contextvars import copy_context
 from itertools import count as counting
 from itertools import islice
@@ -34,7 +36,10 @@ from pyvirt_sim.engine.errors import (
     StepLimitError,
 )
 from pyvirt_sim.engine.fence import Fence
+from pyvirt_sim.engine.incarnation import is_dead_here
 from pyvirt_sim.engine.loop import Task, run_loop
+from pyvirt_sim.engine.net.network import Network
+from pyvirt_sim.engine.net.seam import NetworkSeam
 from pyvirt_sim.engine.point import Chooser, Point, RunStart
 from pyvirt_sim.engine.record import Note, Record, Run, freeze
 from pyvirt_sim.engine.runner import (
@@ -87,6 +92,8 @@ class Execution:
         self.front = 0
         self.abort: BaseException | None = None
         self.escaped: EscapeError | None = None
+        self.network: Network | None = None  # made when first asked for
+        self.alarms: list[tuple[int, int, Callable[[], object]]] = []
         self.point = Point(self)
         self.runner: LeanRunner
         self.queue: list[Task] = []
@@ -192,8 +199,11 @@ class Execution:
         return [self.record.path(number) for number in self.candidate_numbers(point)]
 
     def draw(self, stream: str, label: str, bound: int) -> int:
-        """Return a number below ``bound``, decided by the chooser and recorded."""
-        if bound == 1 or self.abort is not None:
+        """Return a number below ``bound``, decided by the chooser and recorded.
+
+        What a crashed node's tasks draw decides nothing, and is not recorded.
+        """
+        if bound == 1 or self.abort is not None or is_dead_here():
             return 0
         point = Point(self)
         point.kind = point.stream = stream
@@ -209,7 +219,9 @@ class Execution:
         return value
 
     def note(self, actor: str, action: str, data: dict[str, object]) -> None:
-        """Add a note to the record."""
+        """Add a note to the record; a crashed node's tasks have nothing to say."""
+        if is_dead_here():
+            return
         frozen = {key: freeze(value) for key, value in data.items()}
         self.record.notes.append(Note(len(self.order), self.clock.now_s, actor, action, frozen))
 
@@ -243,13 +255,28 @@ class Execution:
         """Cancel the program; ``reason`` comes out when it has ended."""
         self.abort = reason
         self.has_timers = False
+        self.alarms.clear()
         self.step_limit = len(self.order) + WIND_DOWN_STEPS
         nursery = self.runner.system_nursery
         if nursery is not None:
             nursery.cancel_scope.cancel()
 
+    def at_step(self, step: int, action: Callable[[], object]) -> None:
+        """Call ``action()`` when ``step`` steps have ended, before the next one; in no task.
+
+        It shares the loop's comparison with the step limit, so that it costs a step nothing.
+        """
+        heapq.heappush(self.alarms, (step, len(self.alarms), action))
+        self.step_limit = min(self.step_limit, step)
+
     def over_limit(self, task: Task) -> None:
-        """End a program that has used up its steps."""
+        """Do what is due at this step; end a program that has used up its steps."""
+        if self.alarms:
+            while self.alarms and self.alarms[0][0] < len(self.order):
+                heapq.heappop(self.alarms)[2]()
+            self.step_limit = min([self.start.max_steps, *(step for step, _, _ in self.alarms)])
+            if self.abort is not None or len(self.order) <= self.step_limit:
+                return
         if self.abort is not None:
             raise _AbandonedError
         self.give_up(StepLimitError(self.start.max_steps, self.record.path(task._counter)))
@@ -344,7 +371,7 @@ class Execution:
         context: Any = _run.GLOBAL_RUN_CONTEXT
         context.runner = runner
         try:
-            with Fence(self):
+            with Fence(self), NetworkSeam(self):
                 run_loop(self, program, args)
         except _AbandonedError:
             _abandoned.append(runner)

@@ -18,6 +18,7 @@ from pyvirt_sim.engine.where import call_site
 
 if TYPE_CHECKING:
     from pyvirt_sim.engine.execution import Execution
+    from pyvirt_sim.engine.net.opensocket import OpenSocket
 
 __all__ = ["ENTRY_TASK", "DetailedRunner", "LeanRunner", "NoIO", "NoInstruments", "NoSignals"]
 
@@ -46,7 +47,7 @@ class SimulatedClock(trio.abc.Clock):
 
 
 class NoIO:
-    """Stands in for epoll. Waiting for a real file descriptor is an escape."""
+    """Stands in for epoll: knows simulated descriptors. Waiting for a real one is an escape."""
 
     def process_events(self, events: object) -> None:
         """There are no events."""
@@ -60,28 +61,41 @@ class NoIO:
     def statistics(self) -> None:
         """There is nothing to count."""
 
+    def __init__(self, execution: Execution) -> None:
+        self.execution = execution
+
+    def _find(self, fd: Any) -> tuple[OpenSocket | None, int]:
+        """Return the simulated socket behind ``fd``, a number or something with one."""
+        network = self.execution.network
+        number: int = fd if isinstance(fd, int) else fd.fileno()
+        return None if network is None else network.opened(number), number
+
     def notify_closing(self, fd: object) -> None:
-        """Nobody can wait for a real file descriptor."""
+        """Tell who waits for a simulated descriptor; nobody can wait for a real one."""
+        opened, number = self._find(fd)
+        if opened is not None:
+            opened.notify_closing(number)
 
     def _escape(self, what: str) -> EscapeError:
         return self.execution.escape(
             EscapeError(
-                what,
-                call_site(),
-                "give the program an in-memory stream (trio.testing.memory_stream_pair) instead",
+                what, call_site(), "make the socket with trio.socket, which is simulated, instead"
             )
         )
 
-    def __init__(self, execution: Execution) -> None:
-        self.execution = execution
+    async def wait_readable(self, fd: object) -> None:
+        """Wait until reading from a simulated descriptor would not block."""
+        opened, number = self._find(fd)
+        if opened is None:
+            raise self._escape("trio.lowlevel.wait_readable()")
+        await opened.wait_readable(number)
 
-    async def wait_readable(self, _fd: object) -> None:
-        """Refuse."""
-        raise self._escape("trio.lowlevel.wait_readable()")
-
-    async def wait_writable(self, _fd: object) -> None:
-        """Refuse."""
-        raise self._escape("trio.lowlevel.wait_writable()")
+    async def wait_writable(self, fd: object) -> None:
+        """Wait until writing to a simulated descriptor would not block."""
+        opened, number = self._find(fd)
+        if opened is None:
+            raise self._escape("trio.lowlevel.wait_writable()")
+        await opened.wait_writable(number)
 
 
 class NoSignals:
