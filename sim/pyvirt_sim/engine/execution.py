@@ -376,6 +376,8 @@ class Execution:
         except _AbandonedError:
             _abandoned.append(runner)
         except trio.TrioInternalError as error:
+            if runner.tasks:
+                _abandoned.append(runner)
             return error
         except BaseException as error:  # noqa: BLE001 - as trio.run does
             internal = trio.TrioInternalError("internal error in Trio - please file a bug!")

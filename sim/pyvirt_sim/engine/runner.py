@@ -297,6 +297,11 @@ class LeanRunner(_run.Runner):
         except BaseExceptionGroup as group:
             # A system task crashed. Its error passes one nursery more in Trio.
             raise BaseExceptionGroup(group.message, [group]) from None
+        if len(self.tasks) > 1:
+            # Tasks of a nursery whose parent left without closing it: cancelled, and nobody waits
+            # for them. Trio's longer shutdown gives them the steps they need to end.
+            with trio.CancelScope():
+                await self.wait_all_tasks_blocked()
         if self.asyncgens.alive or self.asyncgens.trailing_needs_finalize:
             async with trio.open_nursery() as self.entry_nursery:
                 self.entry_scope, self.entry_queue.done = None, False

@@ -1,0 +1,151 @@
+"""Which of Trio's own tests do not run under the engine, and why: data, one reason per entry.
+
+An entry names a test, ``_tests/test_x.py::test_y`` for all its parameters, or a whole module. An
+entry that passes after all must go: ``python -m pyvirt_sim.engine.selftest.trio_suite --verify``.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import attrs
+
+__all__ = ["LEFT_OUT", "NEED_BATCHES", "LeftOut", "reason_of"]
+
+
+@attrs.frozen
+class LeftOut:
+    """Tests that do not run under the engine.
+
+    Attributes:
+        reason: why not.
+        needs_world: whether they need something real, which a simulation has not.
+        names: the tests, or modules.
+        is_collected: false if these modules cannot even be imported everywhere.
+    """
+
+    reason: str
+    needs_world: bool
+    names: tuple[str, ...]
+    is_collected: bool = True
+
+
+_DEPRECATIONS: Final = "_tests/test_deprecate_strict_exception_groups_false.py"
+
+LEFT_OUT: Final = (
+    LeftOut(
+        "real sockets and pipes of the kernel are the subject",
+        True,
+        (
+            "_core/_tests/test_io.py",
+            "_tests/test_highlevel_socket.py",
+            "_tests/test_socket.py",
+            "_tests/test_unix_pipes.py",
+            "_tests/test_highlevel_open_tcp_listeners.py::test_open_tcp_listeners_basic",
+            "_tests/test_highlevel_open_tcp_listeners.py::test_open_tcp_listeners_ipv6_v6only",
+            "_tests/test_highlevel_open_tcp_listeners.py::test_open_tcp_listeners_rebind",
+            "_tests/test_highlevel_open_tcp_listeners.py::test_serve_tcp",
+            "_tests/test_highlevel_open_tcp_stream.py::test_local_address_real",
+            "_tests/test_highlevel_open_tcp_stream.py::test_open_tcp_stream_real_socket_smoketest",
+            "_tests/test_testing.py::test_open_stream_to_socket_listener",
+        ),
+    ),
+    LeftOut(
+        "real sockets, and certificates made by a library that need not be installed",
+        True,
+        ("_tests/test_dtls.py", "_tests/test_highlevel_ssl_helpers.py", "_tests/test_ssl.py"),
+        is_collected=False,
+    ),
+    LeftOut("real child processes are the subject", True, ("_tests/test_subprocess.py",)),
+    LeftOut(
+        "threads that run while the loop runs; here a thread's work is one step of the schedule",
+        True,
+        (
+            "_tests/test_threads.py",
+            "_core/_tests/test_run.py::test_TrioToken_run_sync_soon_threaded_stress_test",
+            "_core/_tests/test_run.py::test_cancel_scope_repr",
+            "_core/_tests/test_run.py::test_trio_context_detection",
+            "_tests/test_util.py::test_is_main_thread",
+        ),
+    ),
+    LeftOut("real signals are the subject", True, ("_tests/test_signals.py",)),
+    LeftOut(
+        "Ctrl-C: the engine leaves SIGINT to whoever called it",
+        True,
+        (
+            "_core/_tests/test_cancelled.py::test_reason_delayed_ki",
+            "_core/_tests/test_ki.py::test_ki_protection_works",
+            "_core/_tests/test_ki.py::test_ki_with_broken_threads",
+        ),
+    ),
+    LeftOut("a terminal and its signals", True, ("_tests/test_repl.py",)),
+    LeftOut(
+        "real time: a clock of the operating system must agree with Trio's",
+        True,
+        (
+            "_core/_tests/test_run.py::test_current_time",
+            "_core/_tests/test_run.py::test_timekeeping",
+            "_tests/test_timeouts.py::test_fail",
+            "_tests/test_timeouts.py::test_fail_after_fails_even_if_shielded",
+            "_tests/test_timeouts.py::test_move_on_after",
+            "_tests/test_timeouts.py::test_move_on_after_moves_on_even_if_shielded",
+            "_tests/test_timeouts.py::test_sleep",
+        ),
+    ),
+    LeftOut(
+        "the public names of the package, seen by tools of Trio's developers; nothing runs",
+        True,
+        ("_tests/test_exports.py",),
+        is_collected=False,
+    ),
+    LeftOut(
+        "guest mode: another loop drives Trio's; under the engine only the engine does",
+        False,
+        (
+            "_core/_tests/test_guest_mode.py",
+            f"{_DEPRECATIONS}::test_deprecation_warning_start_guest_run",
+        ),
+    ),
+    LeftOut(
+        "wants a cushion of wait_all_tasks_blocked in real time beside a mock clock; here is one "
+        "time, and a cushion takes it",
+        False,
+        ("_core/_tests/test_mock_clock.py::test_mock_clock_autojump",),
+    ),
+    LeftOut(
+        "wants the scheduler not to be deterministic",
+        False,
+        ("_tests/test_scheduler_determinism.py::test_the_trio_scheduler_is_not_deterministic",),
+    ),
+    LeftOut(
+        "wants a memory address in the name of a task",
+        False,
+        ("_core/_tests/test_cancelled.py::test_Cancelled_str",),
+    ),
+    LeftOut(
+        "aims at an instant inside Trio's own shutdown, between two nurseries that are one here",
+        False,
+        ("_core/_tests/test_asyncgen.py::test_last_minute_gc_edge_case",),
+    ),
+)
+
+# These pass on Trio because each runnable task takes one step before any takes two, which Trio
+# does and does not promise. They run under the policy `batch`, and under `any` canonically.
+NEED_BATCHES: Final = (
+    "_core/_tests/test_instrumentation.py::test_instruments_interleave",
+    "_core/_tests/test_run.py::test_TrioToken_run_sync_soon_starvation_resistance",
+    "_core/_tests/test_run.py::test_asyncexitstack_nursery_misnest_cleanup",
+    "_core/_tests/test_run.py::test_basic_interleave",
+    "_tests/test_sync.py::test_generic_lock_fifo_fairness",
+    "_tests/test_testing.py::test_MemorySendStream",
+)
+
+
+def reason_of(name: str) -> LeftOut | None:
+    """Return why a test, or a module, is left out; None if it is not."""
+    bare = name.partition("[")[0]
+    module = bare.partition("::")[0]
+    for entry in LEFT_OUT:
+        if bare in entry.names or module in entry.names:
+            return entry
+    return None
