@@ -10,21 +10,26 @@ from collections.abc import Callable
 import hypothesis.strategies as st
 
 from pyvirt_trio.models import (
+    Channel,
+    CharacterSource,
     Controller,
     Device,
     Disk,
     DomainDefinition,
     DriveAddress,
+    GuestForward,
     HostDevice,
     Input,
     Interface,
     OperatingSystem,
     PciAddress,
     PciNodeDevice,
+    RedirectedUsb,
     Rng,
     Serial,
     SharedMemory,
     UsbAddress,
+    VirtioSerialAddress,
     Watchdog,
 )
 
@@ -84,6 +89,33 @@ def usb_addresses() -> st.SearchStrategy[UsbAddress]:
     return st.builds(UsbAddress, bus=st.integers(0, 0xFF), port=st.integers(1, 0xFF))
 
 
+def virtio_serial_addresses() -> st.SearchStrategy[VirtioSerialAddress]:
+    """Any port of any virtio-serial controller."""
+    return st.builds(VirtioSerialAddress, controller=st.integers(0, 0xFF), port=st.integers(1, 30))
+
+
+def sockets() -> st.SearchStrategy[CharacterSource]:
+    """A unix or TCP socket, listening or connecting."""
+    return st.one_of(
+        st.builds(
+            CharacterSource, kind=st.just("unix"), path=absolute_paths(), is_server=st.booleans()
+        ),
+        st.builds(
+            CharacterSource,
+            kind=st.just("tcp"),
+            host=xml_text(),
+            service=xml_text(),
+            is_server=st.booleans(),
+        ),
+    )
+
+
+def character_sources() -> st.SearchStrategy[CharacterSource]:
+    """Any host's end of a character device."""
+    in_file = st.builds(CharacterSource, kind=st.just("file"), path=absolute_paths())
+    return st.one_of(st.just(CharacterSource()), in_file, sockets())
+
+
 def user_aliases() -> st.SearchStrategy[str]:
     """Aliases a user may choose."""
     return st.from_regex(r"ua-[A-Za-z0-9_.-]{1,20}", fullmatch=True)
@@ -114,8 +146,44 @@ def devices(
             Serial,
             alias=alias,
             address=st.none(),
+            port=st.none() | st.integers(0, 3),
+            source=character_sources(),
+        ),
+        st.builds(
+            Serial,
+            alias=alias,
+            address=st.none() | usb_addresses(),
             port=st.integers(0, 3),
-            log_file=st.none() | absolute_paths(),
+            source=character_sources(),
+            model=st.just("usb-serial"),
+        ),
+        st.builds(
+            Serial,
+            alias=alias,
+            address=address,
+            port=st.integers(0, 3),
+            source=character_sources(),
+            model=st.just("pci-serial"),
+        ),
+        st.builds(
+            Channel,
+            alias=alias,
+            address=st.none() | virtio_serial_addresses(),
+            source=character_sources(),
+            name=st.none() | xml_text(),
+        ),
+        st.builds(
+            GuestForward,
+            alias=alias,
+            source=character_sources(),
+            ip_address=st.ip_addresses(v=4).map(str),
+            port=st.integers(1, 0xFFFF),
+        ),
+        st.builds(
+            RedirectedUsb,
+            alias=alias,
+            address=st.none() | usb_addresses(),
+            source=sockets(),
         ),
         st.builds(
             Controller,
@@ -284,8 +352,10 @@ def _claim(name: str) -> Callable[[Device], object]:
         value = getattr(device, name, None)
         if isinstance(device, Controller) and name == "index":
             return device.kind, value
-        # Two generators may share a source of randomness; two host devices may not be one.
-        is_shareable = isinstance(device, Rng) and name == "source"
+        if isinstance(device, GuestForward) and name == "port":
+            return device.ip_address, value
+        # Two devices may share a file; two host devices may not be one.
+        is_shareable = not isinstance(device, HostDevice) and name == "source"
         return object() if value is None or is_shareable else value
 
     return claim
@@ -293,7 +363,8 @@ def _claim(name: str) -> Callable[[Device], object]:
 
 # alias, guest address and the rest must differ between the devices of one domain.
 UNIQUE_BY = tuple(
-    _claim(name) for name in ("alias", "address", "index", "target", "source", "mac", "port")
+    _claim(name)
+    for name in ("alias", "address", "index", "target", "source", "mac", "port", "name")
 )
 
 

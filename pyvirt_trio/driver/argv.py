@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 from pyvirt_trio.driver.backends import backends, frontend
-from pyvirt_trio.models.devices import Serial, Watchdog
+from pyvirt_trio.driver.chardev import escaped
+from pyvirt_trio.models.devices import Watchdog
 from pyvirt_trio.models.domain import DomainDefinition
 
 
@@ -22,13 +23,13 @@ def build_argv(definition: DomainDefinition, *, monitor_path: str) -> list[str]:
     """
     system = definition.os
     argv = [definition.emulator or f"qemu-system-{system.arch}"]
-    argv += ["-name", f"guest={_escaped(definition.name)}", "-uuid", str(definition.uuid)]
+    argv += ["-name", f"guest={escaped(definition.name)}", "-uuid", str(definition.uuid)]
     accelerator = "kvm" if definition.virt_type == "kvm" else "tcg"
     argv += ["-machine", f"{system.machine},accel={accelerator}"]
     argv += ["-cpu", "host" if accelerator == "kvm" else "max"]
     argv += ["-m", f"size={definition.memory_kib}k", "-smp", str(definition.vcpu_count)]
     argv += ["-no-user-config", "-nodefaults", "-display", "none", "-S"]
-    socket = f"socket,id=charmonitor,path={_escaped(monitor_path)},server=on,wait=off"
+    socket = f"socket,id=charmonitor,path={escaped(monitor_path)},server=on,wait=off"
     argv += ["-chardev", socket, "-mon", "chardev=charmonitor,id=monitor,mode=control"]
     for option, value in (
         ("-kernel", system.kernel),
@@ -38,25 +39,11 @@ def build_argv(definition: DomainDefinition, *, monitor_path: str) -> list[str]:
         if value is not None:
             argv += [option, value]
     for device in definition.devices:
-        if isinstance(device, Serial):
-            argv += ["-chardev", _serial_chardev(device)]
         for backend in backends(device):
-            argv += [backend.option, json.dumps(backend.properties)]
+            argv += backend.argv
         if isinstance(device, Watchdog):
             argv += ["-watchdog-action", device.action]
         properties = frontend(device)
         if properties is not None:
             argv += ["-device", json.dumps(properties)]
     return argv
-
-
-def _serial_chardev(device: Serial) -> str:
-    identity = f"id=char{device.alias}"
-    if device.log_file is None:
-        return f"null,{identity}"
-    return f"file,{identity},path={_escaped(device.log_file)},append=on"
-
-
-def _escaped(value: str) -> str:
-    """``value`` for QEMU's ``key=value,...`` options, where a comma is written twice."""
-    return value.replace(",", ",,")

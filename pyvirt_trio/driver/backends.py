@@ -8,19 +8,30 @@ the alias alone, so the removal of a device needs no memory of its creation.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any, Final
 
 import attrs
 
-from pyvirt_trio.models.addresses import DriveAddress, PciAddress, UsbAddress
+from pyvirt_trio.driver.chardev import chardev_backend, chardev_option
+from pyvirt_trio.models.addresses import (
+    DriveAddress,
+    PciAddress,
+    UsbAddress,
+    VirtioSerialAddress,
+)
+from pyvirt_trio.models.character import CharacterSource
 from pyvirt_trio.models.devices import (
+    Channel,
     Controller,
     Device,
     Disk,
+    GuestForward,
     HostDevice,
     Input,
     Interface,
+    RedirectedUsb,
     Rng,
     Serial,
     SharedMemory,
@@ -28,28 +39,36 @@ from pyvirt_trio.models.devices import (
 )
 
 
-@attrs.frozen
+@attrs.frozen(kw_only=True)
 class Backend:
     """Something that must exist in QEMU before a device, and be deleted after it.
 
     Args:
-        option: How it is written on the command line.
-        add: QMP command that creates it with ``properties``.
-        delete: QMP command that deletes it.
-        key: Name of the argument that identifies it, in both commands.
-        properties: All its properties.
+        argv: How it is written on the command line: an option and its value.
+        add: QMP command that creates it with ``arguments``.
+        arguments: What that command takes.
+        delete: QMP command that deletes it, with ``identity``.
+        identity: What that command takes.
     """
 
-    option: str
+    argv: tuple[str, str]
     add: str
+    arguments: dict[str, Any]
     delete: str
-    key: str
-    properties: dict[str, Any]
+    identity: dict[str, Any]
 
-    @property
-    def identity(self) -> dict[str, Any]:
-        """The arguments of ``delete``."""
-        return {self.key: self.properties[self.key]}
+    @classmethod
+    def of(cls, kind: str, properties: dict[str, Any]) -> Backend:
+        """A backend of a ``kind`` that QEMU takes as the same JSON in both places."""
+        key = "node-name" if kind == "blockdev" else "id"
+        joint = "_" if kind == "netdev" else "-"
+        return cls(
+            argv=(f"-{kind}", json.dumps(properties)),
+            add=f"{kind}{joint}add",
+            arguments=properties,
+            delete=f"{kind}{joint}del",
+            identity={key: properties[key]},
+        )
 
 
 def backends(device: Device) -> tuple[Backend, ...]:
@@ -65,12 +84,12 @@ def frontend(device: Device) -> dict[str, Any] | None:
 
 def _network_backend(device: Interface) -> tuple[Backend, ...]:
     properties = {"type": "user", "id": f"host{device.alias}"}
-    return (Backend("-netdev", "netdev_add", "netdev_del", "id", properties),)
+    return (Backend.of("netdev", properties),)
 
 
 def _random_backend(device: Rng) -> tuple[Backend, ...]:
     properties = {"qom-type": "rng-random", "id": f"obj{device.alias}", "filename": device.source}
-    return (Backend("-object", "object-add", "object-del", "id", properties),)
+    return (Backend.of("object", properties),)
 
 
 def _shared_memory_backend(device: SharedMemory) -> tuple[Backend, ...]:
@@ -81,7 +100,33 @@ def _shared_memory_backend(device: SharedMemory) -> tuple[Backend, ...]:
         "size": device.size_bytes,
         "share": True,
     }
-    return (Backend("-object", "object-add", "object-del", "id", properties),)
+    return (Backend.of("object", properties),)
+
+
+def chardev_name(device: Device) -> str:
+    """What QEMU calls the host's end of a character device."""
+    return f"char{device.alias}"
+
+
+def _chardev(device: Device, source: CharacterSource) -> Backend:
+    name = chardev_name(device)
+    return Backend(
+        argv=("-chardev", chardev_option(name, source)),
+        add="chardev-add",
+        arguments={"id": name, "backend": chardev_backend(source)},
+        delete="chardev-remove",
+        identity={"id": name},
+    )
+
+
+def _character_backend(device: Serial | Channel | RedirectedUsb) -> tuple[Backend, ...]:
+    return (_chardev(device, device.source),)
+
+
+def _guest_forward_backends(device: GuestForward) -> tuple[Backend, ...]:
+    forward = f"tcp:{device.ip_address}:{device.port}-chardev:{chardev_name(device)}"
+    network = {"type": "user", "guestfwd": [{"str": forward}], "id": device.alias}
+    return (_chardev(device, device.source), Backend.of("netdev", network))
 
 
 def _image_nodes(device: Disk) -> tuple[Backend, ...]:
@@ -99,10 +144,7 @@ def _image_nodes(device: Disk) -> tuple[Backend, ...]:
         "node-name": f"{device.alias}-format",
         "read-only": device.is_readonly,
     }
-    return tuple(
-        Backend("-blockdev", "blockdev-add", "blockdev-del", "node-name", properties)
-        for properties in (storage, image)
-    )
+    return (Backend.of("blockdev", storage), Backend.of("blockdev", image))
 
 
 _CONTROLLERS: Final = {
@@ -185,11 +227,36 @@ def _shared_memory(device: SharedMemory) -> dict[str, Any]:
 
 
 def _serial(device: Serial) -> dict[str, Any]:
+    place = {"index": device.port} if device.model == "isa-serial" else _place(device)
     return {
-        "driver": "isa-serial",
-        "chardev": f"char{device.alias}",
+        "driver": device.model,
+        "chardev": chardev_name(device),
         "id": device.alias,
-        "index": device.port,
+        **place,
+    }
+
+
+def _channel(device: Channel) -> dict[str, Any]:
+    name = {} if device.name is None else {"name": device.name}
+    return {
+        "driver": "virtserialport",
+        "chardev": chardev_name(device),
+        "id": device.alias,
+        **name,
+        **_place(device),
+    }
+
+
+def _no_device(_device: GuestForward) -> None:
+    return None
+
+
+def _redirected_usb(device: RedirectedUsb) -> dict[str, Any]:
+    return {
+        "driver": "usb-redir",
+        "chardev": chardev_name(device),
+        "id": device.alias,
+        **_place(device),
     }
 
 
@@ -211,6 +278,8 @@ def _place(device: Device) -> dict[str, Any]:
             return {"bus": bus, "addr": f"{slot:#x}" + (f".{function:#x}" if function else "")}
         case DriveAddress(controller=index, bus=channel, target=target, unit=unit):
             return {"bus": f"scsi{index}.0", "channel": channel, "scsi-id": target, "lun": unit}
+        case VirtioSerialAddress(controller=index, port=port):
+            return {"bus": f"virtio-serial{index}.0", "nr": port}
         case UsbAddress(bus=index, port=port):
             return {"bus": f"usb{index or ''}.0", "port": str(port)}
         case _:
@@ -222,6 +291,10 @@ _BACKENDS: dict[type[Device], Callable[[Any], tuple[Backend, ...]]] = {
     Rng: _random_backend,
     Disk: _image_nodes,
     SharedMemory: _shared_memory_backend,
+    Serial: _character_backend,
+    Channel: _character_backend,
+    RedirectedUsb: _character_backend,
+    GuestForward: _guest_forward_backends,
 }
 
 _FRONTENDS: dict[type[Device], Callable[[Any], dict[str, Any] | None]] = {
@@ -234,4 +307,7 @@ _FRONTENDS: dict[type[Device], Callable[[Any], dict[str, Any] | None]] = {
     Input: _input,
     Watchdog: _watchdog,
     SharedMemory: _shared_memory,
+    Channel: _channel,
+    RedirectedUsb: _redirected_usb,
+    GuestForward: _no_device,
 }

@@ -74,11 +74,11 @@ async def _create(life: Life, device: Device, created: list[Backend]) -> None:
     if isinstance(device, Watchdog):
         await life.execute("watchdog-set-action", {"action": device.action})
     for backend in backends(device):
-        await life.execute(backend.add, backend.properties)
+        await life.execute(backend.add, backend.arguments)
         created.append(backend)
     properties = frontend(device)
-    assert properties is not None, "pluggable devices have a front end"
-    await life.execute("device_add", properties)
+    if properties is not None:  # a forwarded address is a backend and no device
+        await life.execute("device_add", properties)
 
 
 async def _delete(life: Life, created: list[Backend]) -> None:

@@ -11,12 +11,15 @@ from typing import Any
 
 from pyvirt_trio.errors import ConflictError, ErrorCode, NotFoundError
 from pyvirt_trio.models.devices import (
+    Channel,
     Controller,
     Device,
     Disk,
+    GuestForward,
     HostDevice,
     Input,
     Interface,
+    RedirectedUsb,
     Rng,
     Serial,
     SharedMemory,
@@ -30,7 +33,10 @@ _IDENTITY: dict[type[Device], Callable[[Any], object]] = {
     Interface: lambda interface: interface.mac,
     HostDevice: lambda device: device.source,
     Rng: lambda rng: rng.source,
-    Serial: lambda serial: serial.port,
+    Serial: lambda serial: (serial.port, serial.source, serial.model),
+    Channel: lambda channel: (channel.name, channel.source),
+    GuestForward: lambda forward: (forward.ip_address, forward.port),
+    RedirectedUsb: lambda device: device.source,
     Controller: lambda controller: (controller.kind, controller.index),
     Input: lambda device: (device.kind, device.bus),
     Watchdog: lambda watchdog: watchdog.action,

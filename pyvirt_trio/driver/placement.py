@@ -13,19 +13,28 @@ from __future__ import annotations
 
 import itertools
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import attrs
 
 from pyvirt_trio.errors import AlreadyExistsError, DefinitionError, ErrorCode
-from pyvirt_trio.models.addresses import DriveAddress, PciAddress, UsbAddress
+from pyvirt_trio.models.addresses import (
+    DriveAddress,
+    GuestAddress,
+    PciAddress,
+    UsbAddress,
+    VirtioSerialAddress,
+)
 from pyvirt_trio.models.devices import (
+    Channel,
     Controller,
     Device,
     Disk,
+    GuestForward,
     HostDevice,
     Input,
     Interface,
+    RedirectedUsb,
     Rng,
     Serial,
     SharedMemory,
@@ -33,6 +42,7 @@ from pyvirt_trio.models.devices import (
 )
 from pyvirt_trio.models.domain import DomainDefinition
 from pyvirt_trio.xml.devices import address_kind
+from pyvirt_trio.xml.values import MAX_SERIAL_PORT
 
 FIRST_PORT_SLOT = 2
 """Root ports start at slot 2 of the root bus: q35 keeps 0 for the host bridge, and libvirt leaves 1
@@ -63,6 +73,9 @@ _ALIAS_PREFIX: dict[type[Device], str] = {
     HostDevice: "hostdev",
     Input: "input",
     Watchdog: "watchdog",
+    Channel: "channel",
+    GuestForward: "channel",
+    RedirectedUsb: "redir",
     SharedMemory: "shmem",
 }
 
@@ -81,7 +94,7 @@ def place_devices(
     named = [device for device in definition.devices if isinstance(device, Controller)]
     others = [*(c for c in named if c.kind != "pci"), *_implicit_controllers(definition), *others]
     pci = _with_root_and_ports([c for c in named if c.kind == "pci"], others)
-    taken: list[Device] = [*pci, *(device for device in others if device.address)]
+    taken: list[Device] = [*pci, *(device for device in others if _has_chosen(device))]
     _require_distinct_places(taken)
     placed: list[Device] = []
     for device in others:
@@ -90,6 +103,11 @@ def place_devices(
             taken.append(chosen)
         placed.append(chosen)
     return attrs.evolve(definition, devices=(*pci, *placed))
+
+
+def _has_chosen(device: Device) -> bool:
+    """Whether ``device`` says itself where it is, so that others must keep away."""
+    return device.address is not None or (isinstance(device, Serial) and device.port is not None)
 
 
 def missing_controller(device: Device, present: Iterable[Device]) -> Controller | None:
@@ -107,8 +125,11 @@ def _implicit_controllers(definition: DomainDefinition) -> list[Controller]:
     present, added = list(definition.devices), list[Controller]()
     for device in definition.devices:
         missing = missing_controller(device, present)
-        if missing is None and address_kind(device) is UsbAddress and not _indexes("usb", present):
+        kind = address_kind(device)
+        if kind is UsbAddress and not _indexes("usb", present):
             missing = Controller(kind="usb", model="qemu-xhci", index=0)
+        if kind is VirtioSerialAddress and not _indexes("virtio-serial", present):
+            missing = Controller(kind="virtio-serial", model="virtio-serial", index=0)
         if missing is not None:
             present.append(missing)
             added.append(missing)
@@ -122,7 +143,7 @@ def _indexes(kind: str, present: Iterable[Device]) -> set[int]:
 def complete_device(
     device: Device, present: Iterable[Device], fresh_uuid: Callable[[], uuid.UUID]
 ) -> Device:
-    """``device`` with an address and a MAC, choosing the first empty port when it has none.
+    """``device`` with an address, a MAC and a number, choosing the first free one it lacks.
 
     Raises:
         DefinitionError: No port is empty, or the bus it names does not exist.
@@ -130,6 +151,8 @@ def complete_device(
     if isinstance(device, Interface) and device.mac is None:
         tail = fresh_uuid().bytes[-3:].hex(":")
         device = attrs.evolve(device, mac=f"{QEMU_MAC_PREFIX}:{tail}")
+    if isinstance(device, Serial) and device.port is None:
+        device = attrs.evolve(device, port=_first_free_port(present))
     kind = address_kind(device)
     if kind is PciAddress:
         return _behind_a_port(device, present)
@@ -137,7 +160,14 @@ def complete_device(
         return _on_scsi(device, present)
     if kind is UsbAddress:
         return _on_usb(device, present)
+    if kind is VirtioSerialAddress:
+        return _on_virtio_serial(device, present)
     return device
+
+
+def _first_free_port(present: Iterable[Device]) -> int:
+    taken = {other.port for other in present if isinstance(other, Serial)}
+    return next(port for port in itertools.count() if port not in taken)
 
 
 def _behind_a_port(device: Device, present: Iterable[Device]) -> Device:
@@ -181,16 +211,36 @@ def _disk_number(target: str) -> int:
 
 def _on_usb(device: Device, present: Iterable[Device]) -> Device:
     present = list(present)
-    buses = _indexes("usb", present)
-    if isinstance(device.address, UsbAddress):
-        if device.address.bus not in buses or device.address.port > USB_PORTS:
-            raise DefinitionError(f"there is no USB port {device.address}")
+    places = [
+        UsbAddress(bus, port)
+        for bus in sorted(_indexes("usb", present))
+        for port in range(1, USB_PORTS + 1)
+    ]
+    return _at_first_free(device, places, present, "USB")
+
+
+def _on_virtio_serial(device: Device, present: Iterable[Device]) -> Device:
+    present = list(present)
+    places = [
+        VirtioSerialAddress(controller, port)
+        for controller in sorted(_indexes("virtio-serial", present))
+        for port in range(1, MAX_SERIAL_PORT + 1)
+    ]
+    return _at_first_free(device, places, present, "virtio serial")
+
+
+def _at_first_free(
+    device: Device, places: Sequence[GuestAddress], present: Iterable[Device], bus: str
+) -> Device:
+    if device.address is not None:
+        if device.address not in places:
+            raise DefinitionError(f"there is no {bus} port {device.address}")
         return device
     taken = {other.address for other in present}
-    for bus, port in itertools.product(sorted(buses), range(1, USB_PORTS + 1)):
-        if UsbAddress(bus, port) not in taken:
-            return attrs.evolve(device, address=UsbAddress(bus, port))
-    raise DefinitionError("No free USB ports", code=ErrorCode.INTERNAL_ERROR)
+    for place in places:
+        if place not in taken:
+            return attrs.evolve(device, address=place)
+    raise DefinitionError(f"No free {bus} ports", code=ErrorCode.INTERNAL_ERROR)
 
 
 def name_devices(definition: DomainDefinition) -> DomainDefinition:

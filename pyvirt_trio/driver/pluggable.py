@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyvirt_trio.driver.removal import REMOVAL_TABLE
 from pyvirt_trio.errors import DefinitionError, ErrorCode, InvalidStateError, PyvirtError
 from pyvirt_trio.models.addresses import DriveAddress
-from pyvirt_trio.models.devices import Controller, Device, Watchdog
+from pyvirt_trio.models.devices import Controller, Device, Serial, Watchdog
 from pyvirt_trio.models.domain import DomainDefinition
 from pyvirt_trio.xml.devices import device_element
 
@@ -19,7 +19,7 @@ def require_pluggable(live: DomainDefinition, device: Device) -> None:
     """
     if isinstance(device, Controller) and device.kind != "scsi":
         raise _unsupported(f"'{device.kind}' controller cannot be hot plugged.")
-    if type(device) not in REMOVAL_TABLE:
+    if not _can_come_and_go(device):
         raise _unsupported(f"live attach of device '{device_element(device).tag}' is not supported")
     if isinstance(device, Watchdog) and any(isinstance(one, Watchdog) for one in live.devices):
         raise InvalidStateError("domain already has a watchdog")
@@ -34,7 +34,7 @@ def require_unpluggable(live: DomainDefinition, device: Device) -> None:
     """
     if isinstance(device, Controller) and device.kind != "scsi":
         raise _unsupported(f"'{device.kind}' controller cannot be hot unplugged.")
-    if type(device) not in REMOVAL_TABLE:
+    if not _can_come_and_go(device):
         raise _unsupported(f"live detach of device '{device_element(device).tag}' is not supported")
     if isinstance(device, Controller) and _is_busy(live, device):
         raise _failed("device cannot be detached: device is busy")
@@ -52,6 +52,11 @@ def require_hotpluggable(live: DomainDefinition, device: Device) -> None:
     for port in ports:
         if place is not None and port.index == place.bus and not port.is_hotpluggable:
             raise _failed(f"PCI controller {port.alias} does not support hotplug")
+
+
+def _can_come_and_go(device: Device) -> bool:
+    is_built_in = isinstance(device, Serial) and device.model == "isa-serial"
+    return type(device) in REMOVAL_TABLE and not is_built_in
 
 
 def _is_busy(live: DomainDefinition, controller: Controller) -> bool:

@@ -11,6 +11,7 @@ observers after every change made there.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeAlias
@@ -28,13 +29,17 @@ from pyvirt_trio.errors import (
     UnplugRefusedError,
 )
 from pyvirt_trio.models.devices import (
+    Channel,
     Controller,
     Device,
     Disk,
+    GuestForward,
     HostDevice,
     Input,
     Interface,
+    RedirectedUsb,
     Rng,
+    Serial,
     SharedMemory,
     Watchdog,
 )
@@ -99,15 +104,16 @@ class Removal:
     async def run(self) -> None:
         """Execute the row of the table for this device; ends as `wait` tells."""
         row = REMOVAL_TABLE[type(self.device)]
-        consent = row.index(AWAIT_GUEST)
+        request, teardown = split_at_consent(row)
         try:
-            if not self.asked.is_set():
+            if request and not self.asked.is_set():
                 async with self.life.domain.job.hold("detach-device"):
-                    await self._execute(row[:consent])
-                self.asked.set()
-            await AWAIT_GUEST.run(self)
+                    await self._execute(request)
+            self.asked.set()
+            if request:
+                await AWAIT_GUEST.run(self)
             async with self.life.domain.job.hold("remove-device"):
-                await self._execute(row[consent + 1 :])
+                await self._execute(teardown)
         except PyvirtError as error:
             self.fail(error)
         else:
@@ -135,6 +141,14 @@ class Removal:
                     await step.run(self)
 
 
+def split_at_consent(row: tuple[Step, ...]) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
+    """What comes before the guest's answer, and what comes after; no answer is needed by some."""
+    if AWAIT_GUEST not in row:
+        return (), row
+    consent = row.index(AWAIT_GUEST)
+    return row[:consent], row[consent + 1 :]
+
+
 async def _ask_guest(removal: Removal) -> None:
     """``device_del`` only asks; a device QEMU does not know any more needs no asking."""
     try:
@@ -157,6 +171,12 @@ async def _await_guest(removal: Removal) -> None:
 async def _delete_backends(removal: Removal) -> None:
     for backend in reversed(backends(removal.device)):
         await removal.life.execute(backend.delete, backend.identity)
+
+
+async def _delete_backends_left(removal: Removal) -> None:
+    """QEMU's ``usb-redir`` takes its character device with it; libvirt asks and does not mind."""
+    with contextlib.suppress(CommandFailedError):
+        await _delete_backends(removal)
 
 
 async def _release_host_device(removal: Removal) -> None:
@@ -183,15 +203,21 @@ def _announce(removal: Removal, commit: Commit) -> None:
 ASK_GUEST = WorkStep("ask the guest", _ask_guest)
 AWAIT_GUEST = WorkStep("await DEVICE_DELETED", _await_guest)
 DELETE_BACKENDS = WorkStep("delete the backends", _delete_backends)
+DELETE_BACKENDS_LEFT = WorkStep("delete the backends that are left", _delete_backends_left)
 RELEASE_HOST_DEVICE = WorkStep("release the host device", _release_host_device)
 FORGET = RecordStep("forget it in the definition", _forget)
 ANNOUNCE = RecordStep("announce DeviceRemoved", _announce)
 
 REMOVAL_TABLE: dict[type[Device], tuple[Step, ...]] = {
+    Channel: (ASK_GUEST, AWAIT_GUEST, DELETE_BACKENDS, FORGET, ANNOUNCE),
     Controller: (ASK_GUEST, AWAIT_GUEST, FORGET, ANNOUNCE),
     Disk: (ASK_GUEST, AWAIT_GUEST, DELETE_BACKENDS, FORGET, ANNOUNCE),
     Interface: (ASK_GUEST, AWAIT_GUEST, DELETE_BACKENDS, FORGET, ANNOUNCE),
+    RedirectedUsb: (ASK_GUEST, AWAIT_GUEST, DELETE_BACKENDS_LEFT, FORGET, ANNOUNCE),
     Rng: (ASK_GUEST, AWAIT_GUEST, DELETE_BACKENDS, FORGET, ANNOUNCE),
+    Serial: (ASK_GUEST, AWAIT_GUEST, DELETE_BACKENDS, FORGET, ANNOUNCE),
+    # The guest has no part in it: deleting the network backend is final.
+    GuestForward: (DELETE_BACKENDS, FORGET, ANNOUNCE),
     HostDevice: (ASK_GUEST, AWAIT_GUEST, RELEASE_HOST_DEVICE, FORGET, ANNOUNCE),
     Input: (ASK_GUEST, AWAIT_GUEST, FORGET, ANNOUNCE),
     Watchdog: (ASK_GUEST, AWAIT_GUEST, FORGET, ANNOUNCE),

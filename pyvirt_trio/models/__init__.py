@@ -9,12 +9,16 @@ from pyvirt_trio.models.addresses import GuestAddress as GuestAddress
 from pyvirt_trio.models.addresses import PciAddress as PciAddress
 from pyvirt_trio.models.addresses import UsbAddress as UsbAddress
 from pyvirt_trio.models.addresses import VirtioSerialAddress as VirtioSerialAddress
+from pyvirt_trio.models.character import CharacterSource as CharacterSource
+from pyvirt_trio.models.devices import Channel as Channel
 from pyvirt_trio.models.devices import Controller as Controller
 from pyvirt_trio.models.devices import Device as Device
 from pyvirt_trio.models.devices import Disk as Disk
+from pyvirt_trio.models.devices import GuestForward as GuestForward
 from pyvirt_trio.models.devices import HostDevice as HostDevice
 from pyvirt_trio.models.devices import Input as Input
 from pyvirt_trio.models.devices import Interface as Interface
+from pyvirt_trio.models.devices import RedirectedUsb as RedirectedUsb
 from pyvirt_trio.models.devices import Rng as Rng
 from pyvirt_trio.models.devices import Serial as Serial
 from pyvirt_trio.models.devices import SharedMemory as SharedMemory

@@ -11,6 +11,7 @@ from __future__ import annotations
 import attrs
 
 from pyvirt_trio.models.addresses import GuestAddress, PciAddress
+from pyvirt_trio.models.character import CharacterSource
 
 
 @attrs.frozen(kw_only=True)
@@ -90,15 +91,58 @@ class Rng(Device):
 
 @attrs.frozen(kw_only=True)
 class Serial(Device):
-    """A serial port whose output goes to a file, or nowhere.
+    """A serial port.
 
     Args:
-        port: 0 is the guest's ``ttyS0``.
-        log_file: Absolute path; ``None`` discards the output.
+        port: 0 is the guest's first; unique within a domain. ``None`` means "choose one".
+        source: The host's end.
+        model: ``isa-serial`` (built into the machine), ``usb-serial`` or ``pci-serial``.
     """
 
-    port: int = 0
-    log_file: str | None = None
+    port: int | None = None
+    source: CharacterSource = attrs.Factory(CharacterSource)
+    model: str = "isa-serial"
+
+
+@attrs.frozen(kw_only=True)
+class Channel(Device):
+    """A virtio channel between a program in the guest and the host, such as the guest agent's.
+
+    Args:
+        source: The host's end.
+        name: How the guest finds it, below ``/dev/virtio-ports``.
+    """
+
+    source: CharacterSource
+    name: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class GuestForward(Device):
+    """An address of the user network at which the guest reaches the host's end of a channel.
+
+    No device of the guest belongs to it: in QEMU it is a network backend.
+
+    Args:
+        source: The host's end.
+        ip_address: IPv4 address inside the user network, such as ``10.0.2.1``.
+        port: TCP port.
+    """
+
+    source: CharacterSource
+    ip_address: str
+    port: int
+
+
+@attrs.frozen(kw_only=True)
+class RedirectedUsb(Device):
+    """A USB device that somebody passes to the guest over a character device (``usb-redir``).
+
+    Args:
+        source: The host's end, from where it comes.
+    """
+
+    source: CharacterSource
 
 
 @attrs.frozen(kw_only=True)

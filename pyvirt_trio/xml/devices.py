@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -9,11 +10,13 @@ import attrs
 from pyvirt_trio.errors import DefinitionError, ErrorCode
 from pyvirt_trio.models import Device, GuestAddress
 from pyvirt_trio.xml.device_types.base import DeviceType
+from pyvirt_trio.xml.device_types.channel import CHANNEL, GUEST_FORWARD
 from pyvirt_trio.xml.device_types.controller import CONTROLLER
 from pyvirt_trio.xml.device_types.disk import DISK
 from pyvirt_trio.xml.device_types.hostdev import HOST_DEVICE
 from pyvirt_trio.xml.device_types.input import INPUT
 from pyvirt_trio.xml.device_types.interface import INTERFACE
+from pyvirt_trio.xml.device_types.redirdev import REDIRECTED_USB
 from pyvirt_trio.xml.device_types.rng import RNG
 from pyvirt_trio.xml.device_types.serial import SERIAL
 from pyvirt_trio.xml.device_types.shmem import SHARED_MEMORY
@@ -29,14 +32,18 @@ DEVICE_TYPES: tuple[DeviceType[Any], ...] = (
     CONTROLLER,
     INTERFACE,
     SERIAL,
+    CHANNEL,
+    GUEST_FORWARD,
     INPUT,
     HOST_DEVICE,
+    REDIRECTED_USB,
     WATCHDOG,
     RNG,
     SHARED_MEMORY,
 )
 
-_BY_TAG: dict[str, DeviceType[Any]] = {device_type.tag: device_type for device_type in DEVICE_TYPES}
+# The rows of one tag share their reader; the model that it gives says which row it is.
+_READERS: dict[str, Callable[[Reader], Device]] = {row.tag: row.read for row in DEVICE_TYPES}
 _BY_MODEL: dict[type[Device], DeviceType[Any]] = {
     device_type.model: device_type for device_type in DEVICE_TYPES
 }
@@ -76,11 +83,11 @@ def read_device(reader: Reader, *, keep_aliases: bool = False) -> Device:
     Raises:
         DefinitionError: As ``parse_device``.
     """
-    device_type = _BY_TAG.get(reader.tag)
-    if device_type is None:
+    read = _READERS.get(reader.tag)
+    if read is None:
         raise reader.unsupported(f"unknown device type {quoted(reader.tag)}")
-    device: Device = device_type.read(reader)
-    kind = device_type.address(device)
+    device = read(reader)
+    kind = address_kind(device)
     address = None if kind is None else read_guest_address(reader, kind)
     return attrs.evolve(device, alias=read_alias(reader, keep=keep_aliases), address=address)
 

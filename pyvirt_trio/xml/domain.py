@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from pyvirt_trio.models import Controller, Device, DomainDefinition, OperatingSystem, Serial
 from pyvirt_trio.xml.defaults import written_defaults
-from pyvirt_trio.xml.device_types.serial import read_character_source
+from pyvirt_trio.xml.device_types.character import read_character_source
 from pyvirt_trio.xml.devices import device_element, read_device
 from pyvirt_trio.xml.element import Element, element, render, text_element
 from pyvirt_trio.xml.parser import parse_document
@@ -214,14 +214,14 @@ def _read_devices(
 
 def _check_console(console: Reader, devices: list[Device], *, keep_aliases: bool) -> None:
     """Accepts a ``<console>`` that is the first serial port over again, as libvirt adds it."""
-    log_file = read_character_source(console)
+    source = read_character_source(console)
     alias = read_alias(console, keep=keep_aliases)
     target = console.child("target")
     if target is not None:
         target.choice("type", "serial", default="serial")
         target.integer("port", default=0, maximum=0)
     repeated = next(
-        (device for device in devices if isinstance(device, Serial) and device.port == 0), None
+        (device for device in devices if isinstance(device, Serial) and not device.port), None
     )
-    if repeated is None or repeated.log_file != log_file or alias not in (None, repeated.alias):
+    if repeated is None or repeated.source != source or alias not in (None, repeated.alias):
         raise console.unsupported("only a console that repeats <serial> port 0 is supported")

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 
 from pyvirt_trio.errors import DefinitionError, ErrorCode
 from pyvirt_trio.models import (
+    Channel,
     Controller,
     Device,
     Disk,
     DomainDefinition,
     DriveAddress,
     GuestAddress,
+    GuestForward,
     HostDevice,
     Interface,
     PciAddress,
@@ -67,7 +69,12 @@ def _claims(device: Device) -> Iterator[tuple[tuple[str, object], ErrorCode]]:
             yield ("host device", device.source), ErrorCode.XML_ERROR
         case Interface() if device.mac is not None:
             yield ("MAC address", device.mac), ErrorCode.XML_ERROR
-        case Serial():
+        case GuestForward():
+            address = f"{device.ip_address}:{device.port}"
+            yield ("forwarded address", address), ErrorCode.XML_ERROR
+        case Channel() if device.name is not None:
+            yield ("channel name", device.name), ErrorCode.XML_ERROR
+        case Serial() if device.port is not None:
             yield ("serial port", device.port), ErrorCode.XML_ERROR
         case _:
             pass

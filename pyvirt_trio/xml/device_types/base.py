@@ -24,13 +24,14 @@ class DeviceType(Generic[DeviceT]):
     Args:
         tag: The element.
         model: The class that represents it.
-        read: Element to device, without alias and guest address.
+        read: Element to device, without alias and guest address. Types that share a tag share
+            their reader.
         write: Device to element, without alias and guest address.
         address: The kind of address this device has in the guest; None when it has none.
     """
 
     tag: str
     model: type[DeviceT]
-    read: Callable[[Reader], DeviceT]
+    read: Callable[[Reader], Device]
     write: Callable[[DeviceT], Element]
     address: Callable[[DeviceT], type[GuestAddress] | None] = lambda _device: PciAddress

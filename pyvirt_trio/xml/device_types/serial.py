@@ -1,55 +1,49 @@
-"""``<serial>``: a serial port that writes to a file or to nowhere."""
+"""``<serial>``: a serial port."""
 
 from __future__ import annotations
 
-from pyvirt_trio.models import Serial
+from pyvirt_trio.models import GuestAddress, PciAddress, Serial, UsbAddress
 from pyvirt_trio.xml.device_types.base import DeviceType
+from pyvirt_trio.xml.device_types.character import read_character_source, source_element
 from pyvirt_trio.xml.element import Element, element
 from pyvirt_trio.xml.reader import Reader
-from pyvirt_trio.xml.values import checked_path
 
 _ISA = "isa-serial"
+_ADDRESSES: dict[str, type[GuestAddress] | None] = {
+    _ISA: None,
+    "usb-serial": UsbAddress,
+    "pci-serial": PciAddress,
+}
 
 # A PC has four of them (COM1 to COM4); QEMU's isa-serial refuses a fifth.
 _MAX_PORT = 3
 
 
 def read_serial(reader: Reader) -> Serial:
-    """A ``Serial`` from ``<serial type='file'>`` or ``<serial type='null'>``."""
-    log_file = read_character_source(reader)
+    """A ``Serial`` from ``<serial>``."""
+    source = read_character_source(reader)
     target = reader.child("target")
     if target is None:
-        return Serial(log_file=log_file)
-    target.choice("type", _ISA, default=_ISA)
+        return Serial(source=source)
+    kind = target.choice("type", *_ADDRESSES, default=_ISA)
     model = target.child("model")
     if model is not None:
-        model.choice("name", _ISA)
-    return Serial(port=target.integer("port", default=0, maximum=_MAX_PORT), log_file=log_file)
-
-
-def read_character_source(reader: Reader) -> str | None:
-    """Where the output goes: the path of a file, or ``None`` for nowhere.
-
-    A terminal (``pty``) is refused: nobody would read it while no client is connected, and the
-    guest could stall on it.
-    """
-    if reader.choice("type", "file", "null") == "null":
-        return None
-    source = reader.required_child("source")
-    return checked_path(source, source.required("path"), attribute="path")
+        model.choice("name", kind)
+    is_chosen = target.attribute("port") is not None
+    port = target.integer("port", maximum=_MAX_PORT) if is_chosen else None
+    return Serial(port=port, source=source, model=kind)
 
 
 def write_serial(serial: Serial) -> Element:
     """The element that ``read_serial`` reads."""
-    is_file = serial.log_file is not None
     return element(
         "serial",
-        {"type": "file" if is_file else "null"},
-        element("source", {"path": serial.log_file}) if is_file else None,
+        {"type": serial.source.kind},
+        source_element(serial.source),
         element(
             "target",
-            {"type": _ISA, "port": serial.port},
-            element("model", {"name": _ISA}),
+            {"type": serial.model, "port": serial.port},
+            element("model", {"name": serial.model}),
         ),
     )
 
@@ -59,5 +53,5 @@ SERIAL = DeviceType(
     model=Serial,
     read=read_serial,
     write=write_serial,
-    address=lambda _serial: None,
+    address=lambda serial: _ADDRESSES[serial.model],
 )

@@ -35,6 +35,20 @@ DEVICES = {
     "virtio tablet": "<input type='tablet' bus='virtio'/>",
     "virtio keyboard": "<input type='keyboard' bus='virtio'/>",
     "watchdog": "<watchdog model='i6300esb' action='none'/>",
+    "channel on a socket": """
+        <channel type='unix'>
+          <source mode='bind' path='SOCKET'/><target type='virtio' name='org.pyvirt.a'/>
+        </channel>""",
+    "channel in a file": """
+        <channel type='file'><source path='IMAGE.log'/><target type='virtio'/></channel>""",
+    "USB serial port": """
+        <serial type='null'><target type='usb-serial'/></serial>""",
+    "PCI serial port": """
+        <serial type='tcp'>
+          <source mode='bind' host='127.0.0.1' service='0'/><target type='pci-serial'/>
+        </serial>""",
+    "redirected USB": """
+        <redirdev bus='usb' type='unix'><source mode='bind' path='SOCKET'/></redirdev>""",
     "shared memory": """
         <shmem name='NAME'><model type='ivshmem-plain'/><size unit='M'>1</size></shmem>""",
 }
@@ -56,6 +70,7 @@ def domain_xml(guest: Guest, console: str) -> str:
         {ports}
         <controller type='usb' index='0' model='qemu-xhci'/>
         <controller type='scsi' index='0' model='virtio-scsi'/>
+        <controller type='virtio-serial' index='0'/>
         <serial type='file'><source path='{console}'/></serial>
       </devices>
     </domain>"""
@@ -66,6 +81,19 @@ async def there(domain: Domain) -> set[str]:
     assert domain._life is not None
     found = await domain._life.execute("qom-list", {"path": "/machine/peripheral"})
     return {one["name"] for one in found if one["type"].startswith("child<")}
+
+
+async def forward_comes_and_goes(domain: Domain) -> None:
+    """An address forwarded to the host: no device in QEMU, a character device and a network."""
+    assert domain._life is not None
+    device = await domain.attach_device("""
+        <channel type='null'><target type='guestfwd' address='10.0.2.1' port='4600'/></channel>""")
+    assert device.alias is not None
+    ends = await domain._life.execute("query-chardev")
+    assert f"char{device.alias}" in {end["label"] for end in ends}
+    await domain.detach_device(device.alias)
+    ends = await domain._life.execute("query-chardev")
+    assert f"char{device.alias}" not in {end["label"] for end in ends}
 
 
 async def test_each_type_comes_and_goes_on_a_booted_guest(
@@ -85,6 +113,7 @@ async def test_each_type_comes_and_goes_on_a_booted_guest(
             before = await there(domain)
             for name, template in DEVICES.items():
                 xml = template.replace("IMAGE", str(image)).replace("NAME", memory)
+                xml = xml.replace("SOCKET", f"{tmp_path}/socket")
                 device = await domain.attach_device(xml)
                 assert device.alias is not None, name
                 assert isinstance((await events.receive()).event, DeviceAdded), name
@@ -94,4 +123,7 @@ async def test_each_type_comes_and_goes_on_a_booted_guest(
                 assert isinstance(record.event, DeviceRemoved), name
                 assert record.event.alias == device.alias, name
                 assert await there(domain) == before, name
+            await forward_comes_and_goes(domain)
+            assert isinstance((await events.receive()).event, DeviceAdded)
+            assert isinstance((await events.receive()).event, DeviceRemoved)
             await domain.destroy()

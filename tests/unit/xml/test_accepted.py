@@ -9,6 +9,7 @@ import uuid
 import pytest
 
 from pyvirt_trio.models import (
+    CharacterSource,
     Controller,
     Device,
     Disk,
@@ -173,7 +174,9 @@ def test_the_console_libvirt_adds_is_the_serial_port() -> None:
         "<console type='file'><source path='/log'/><target type='serial' port='0'/>"
         "<alias name='ua-s'/></console>"
     )
-    expected = plain(devices=(Serial(log_file="/log", alias="ua-s"),))
+    expected = plain(
+        devices=(Serial(source=CharacterSource(kind="file", path="/log"), alias="ua-s"),)
+    )
     assert expected == parse(with_element("/domain/devices", devices))
 
 

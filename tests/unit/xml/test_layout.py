@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 
 from pyvirt_trio.models import (
+    CharacterSource,
     Controller,
     Disk,
     DomainDefinition,
@@ -139,7 +140,9 @@ def test_serial_ports() -> None:
   </target>
 </serial>
 """
-    assert expected == format_device(Serial(port=1, log_file="/log"))
+    assert expected == format_device(
+        Serial(port=1, source=CharacterSource(kind="file", path="/log"))
+    )
     assert format_device(Serial()).startswith("<serial type='null'>\n  <target")
 
 

@@ -179,7 +179,7 @@ DOMAINS = [
         domain(devices="<console type='pty'/>"),
         UNSUPPORTED,
         "/domain/devices/console/@type",
-        "type 'pty' is not supported, expected 'file' or 'null'",
+        "type 'pty' is not supported, expected 'null' or 'file' or 'unix' or 'tcp'",
     ),
     (
         domain(devices="<serial type='null'/><console type='file'><source path='/x'/></console>"),
@@ -379,12 +379,22 @@ DEVICES = [
         "/controller/target/@port",
         "port 0x10 is not supported, expected 0x11",
     ),
-    (serial("", "pty"), UNSUPPORTED, "/serial/@type", "expected 'file' or 'null'"),
+    (serial("", "pty"), UNSUPPORTED, "/serial/@type", "expected 'null' or 'file' or 'unix'"),
     (serial("", "file"), WRONG, "/serial", "missing element <source>"),
     (serial("<source path='a'/>", "file"), WRONG, "/serial/source/@path", "absolute path"),
     (serial("<source path='/a'/>"), UNSUPPORTED, "/serial/source", "not supported"),
     (serial("<target port='4'/>"), WRONG, "/serial/target/@port", "from 0 to 3"),
-    (serial("<target type='usb-serial'/>"), UNSUPPORTED, "/serial/target/@type", "'isa-serial'"),
+    (serial("<target type='sclp'/>"), UNSUPPORTED, "/serial/target/@type", "'isa-serial'"),
+    (serial("<source path='/a'/>", "unix"), WRONG, "/serial/source", "missing attribute 'mode'"),
+    (serial("<source mode='bind' host='a'/>", "tcp"), WRONG, "/serial/source", "'service'"),
+    ("<channel type='null'/>", WRONG, "/channel", "missing element <target>"),
+    (
+        "<channel type='null'><target type='guestfwd' address='10.0.2' port='1'/></channel>",
+        WRONG,
+        "/channel/target/@address",
+        "invalid address '10.0.2', expected a form like 10.0.2.1",
+    ),
+    ("<redirdev type='file'/>", UNSUPPORTED, "/redirdev/@type", "expected 'unix' or 'tcp'"),
     (serial("<address type='pci' bus='1'/>"), UNSUPPORTED, "/serial/address", "not supported"),
 ]
 

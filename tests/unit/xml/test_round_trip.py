@@ -9,6 +9,7 @@ from hypothesis import example, given
 
 from pyvirt_trio.errors import DefinitionError
 from pyvirt_trio.models import (
+    CharacterSource,
     Controller,
     Device,
     Disk,
@@ -37,7 +38,7 @@ def no_uuid_needed() -> uuid.UUID:
 
 @given(devices())
 @example(Disk(source_file="/ \t\n\r&<>'\" ", target="vda"))
-@example(Serial(log_file="/ \t\n\r&<>'\" "))
+@example(Serial(source=CharacterSource(kind="file", path="/ \t\n\r&<>'\" ")))
 def test_a_device_reads_back_as_it_was_written(device: Device) -> None:
     assert device == parse_device(format_device(device))
 
@@ -104,7 +105,7 @@ def test_a_missing_uuid_is_asked_for_once() -> None:
     [
         Disk(source_file="/a\x00b", target="vda"),
         Disk(source_file="/a\x1bb", target="vda"),
-        Serial(log_file="/\ud800"),
+        Serial(source=CharacterSource(kind="file", path="/\ud800")),
         Rng(address=PciAddress(0, 0, 0, 3)),
         Rng(address=PciAddress(1, 1, 0, 0)),
         Serial(address=PciAddress(0, 1, 0, 0)),

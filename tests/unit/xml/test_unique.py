@@ -9,10 +9,13 @@ from hypothesis import given
 
 from pyvirt_trio.errors import DefinitionError, ErrorCode
 from pyvirt_trio.models import (
+    Channel,
+    CharacterSource,
     Controller,
     Device,
     Disk,
     DomainDefinition,
+    GuestForward,
     HostDevice,
     Interface,
     PciAddress,
@@ -56,7 +59,30 @@ TWINS = [
         ErrorCode.XML_ERROR,
         "MAC address 52:54:00:00:00:01",
     ),
-    (Serial(), Serial(log_file="/a"), ErrorCode.XML_ERROR, "serial port 0"),
+    (
+        Serial(port=0),
+        Serial(port=0, model="usb-serial"),
+        ErrorCode.XML_ERROR,
+        "serial port 0",
+    ),
+    (
+        Channel(source=CharacterSource(), name="a"),
+        Channel(source=CharacterSource(kind="file", path="/a"), name="a"),
+        ErrorCode.XML_ERROR,
+        "channel name a",
+    ),
+    (
+        GuestForward(source=CharacterSource(), ip_address="10.0.2.1", port=1),
+        GuestForward(source=CharacterSource(), ip_address="10.0.2.1", port=1),
+        ErrorCode.XML_ERROR,
+        "forwarded address 10.0.2.1:1",
+    ),
+    (
+        Controller(kind="scsi", model="virtio-scsi", index=1),
+        Controller(kind="scsi", model="virtio-scsi", index=1),
+        ErrorCode.XML_ERROR,
+        "SCSI controller index 1",
+    ),
 ]
 
 
