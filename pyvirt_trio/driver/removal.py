@@ -11,7 +11,6 @@ observers after every change made there.
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeAlias
@@ -174,9 +173,16 @@ async def _delete_backends(removal: Removal) -> None:
 
 
 async def _delete_backends_left(removal: Removal) -> None:
-    """QEMU's ``usb-redir`` takes its character device with it; libvirt asks and does not mind."""
-    with contextlib.suppress(CommandFailedError):
-        await _delete_backends(removal)
+    """``usb-redir`` and a forwarding network take their character device with them.
+
+    libvirt asks QEMU to remove it all the same, and does not mind the answer.
+    """
+    for backend in reversed(backends(removal.device)):
+        try:
+            await removal.life.execute(backend.delete, backend.identity)
+        except CommandFailedError:
+            if backend.delete != "chardev-remove":
+                raise
 
 
 async def _release_host_device(removal: Removal) -> None:
@@ -217,7 +223,7 @@ REMOVAL_TABLE: dict[type[Device], tuple[Step, ...]] = {
     Rng: (ASK_GUEST, AWAIT_GUEST, DELETE_BACKENDS, FORGET, ANNOUNCE),
     Serial: (ASK_GUEST, AWAIT_GUEST, DELETE_BACKENDS, FORGET, ANNOUNCE),
     # The guest has no part in it: deleting the network backend is final.
-    GuestForward: (DELETE_BACKENDS, FORGET, ANNOUNCE),
+    GuestForward: (DELETE_BACKENDS_LEFT, FORGET, ANNOUNCE),
     HostDevice: (ASK_GUEST, AWAIT_GUEST, RELEASE_HOST_DEVICE, FORGET, ANNOUNCE),
     Input: (ASK_GUEST, AWAIT_GUEST, FORGET, ANNOUNCE),
     Watchdog: (ASK_GUEST, AWAIT_GUEST, FORGET, ANNOUNCE),
