@@ -4,7 +4,7 @@ The abort protocol: whatever ends a run early (deadlock, step limit, an exceptio
 chooser) must not leave suspended coroutines behind, because collecting them later would run Trio
 code outside any run. So the root scope is cancelled, the program finishes on the canonical
 schedule within a step budget, and only then the reason comes out. Shields that keep a task from
-ending are lifted; a task that ignores even that is kept alive for good, and thereby quiet.
+ending are lifted; what ignores even that is thrown away, see `abandon`.
 """
 
 # pyright: reportPrivateUsage=false
@@ -27,6 +27,7 @@ from trio._core import _run
 from trio._core._entry_queue import EntryQueue
 
 from pyvirt_sim.engine import ordering
+from pyvirt_sim.engine.abandon import abandon
 from pyvirt_sim.engine.errors import (
     BlockedTask,
     ChooserError,
@@ -59,8 +60,6 @@ __all__ = ["Execution", "current_execution"]
 
 # Steps granted to a program that is being cancelled: cleanup of hundreds of tasks fits well.
 WIND_DOWN_STEPS: Final = 10_000
-# Runners of programs that ignored cancellation. Collecting them would resume their coroutines.
-_abandoned: list[LeanRunner] = []
 _current: list[Execution] = []
 
 
@@ -92,6 +91,7 @@ class Execution:
         self.front = 0
         self.abort: BaseException | None = None
         self.escaped: EscapeError | None = None
+        self.has_ended = False  # only cleanup of what would not end may still run
         self.network: Network | None = None  # made when first asked for
         self.alarms: list[tuple[int, int, Callable[[], object]]] = []
         self.point = Point(self)
@@ -203,7 +203,7 @@ class Execution:
 
         What a crashed node's tasks draw decides nothing, and is not recorded.
         """
-        if bound == 1 or self.abort is not None or is_dead_here():
+        if bound == 1 or self.abort is not None or self.has_ended or is_dead_here():
             return 0
         point = Point(self)
         point.kind = point.stream = stream
@@ -220,7 +220,7 @@ class Execution:
 
     def note(self, actor: str, action: str, data: dict[str, object]) -> None:
         """Add a note to the record; a crashed node's tasks have nothing to say."""
-        if is_dead_here():
+        if self.has_ended or is_dead_here():
             return
         frozen = {key: freeze(value) for key, value in data.items()}
         self.record.notes.append(Note(len(self.order), self.clock.now_s, actor, action, frozen))
@@ -372,12 +372,15 @@ class Execution:
         context.runner = runner
         try:
             with Fence(self), NetworkSeam(self):
-                run_loop(self, program, args)
+                try:
+                    run_loop(self, program, args)
+                finally:
+                    self.has_ended = True
+                    if runner.tasks:
+                        abandon(runner)
         except _AbandonedError:
-            _abandoned.append(runner)
+            pass
         except trio.TrioInternalError as error:
-            if runner.tasks:
-                _abandoned.append(runner)
             return error
         except BaseException as error:  # noqa: BLE001 - as trio.run does
             internal = trio.TrioInternalError("internal error in Trio - please file a bug!")
