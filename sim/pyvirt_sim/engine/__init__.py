@@ -7,6 +7,7 @@ Layers, lowest first:
     ordering                 Trio without orders that come from addresses
     record                   what a run leaves behind
     incarnation, net         machines and the network under Trio's sockets
+    footprint                what each step touched, for searches that leave out equivalent runs
     runner, fence            Trio's Runner without the operating system
     execution                one run while it runs
     choosers                 who decides
@@ -18,6 +19,7 @@ Layers, lowest first:
 """
 
 from pyvirt_sim.engine.choosers import Canonical as Canonical
+from pyvirt_sim.engine.choosers import Dpor as Dpor
 from pyvirt_sim.engine.choosers import Drawn as Drawn
 from pyvirt_sim.engine.choosers import Exhaustive as Exhaustive
 from pyvirt_sim.engine.choosers import Member as Member
@@ -41,6 +43,10 @@ from pyvirt_sim.engine.errors import StepLimitError as StepLimitError
 from pyvirt_sim.engine.errors import TapeFormatError as TapeFormatError
 from pyvirt_sim.engine.errors import TimeBoxExpired as TimeBoxExpired
 from pyvirt_sim.engine.errors import UnsupportedTrioError as UnsupportedTrioError
+from pyvirt_sim.engine.footprint import Footprint as Footprint
+from pyvirt_sim.engine.footprint import Shared as Shared
+from pyvirt_sim.engine.footprint import labelled_only as labelled_only
+from pyvirt_sim.engine.footprint import touch as touch
 from pyvirt_sim.engine.hunt import HuntResult as HuntResult
 from pyvirt_sim.engine.hunt import Progress as Progress
 from pyvirt_sim.engine.hunt import hunt as hunt

@@ -26,7 +26,7 @@ from sniffio import thread_local as sniffio_library
 from trio._core import _run
 from trio._core._entry_queue import EntryQueue
 
-from pyvirt_sim.engine import ordering
+from pyvirt_sim.engine import footprint, ordering
 from pyvirt_sim.engine.abandon import abandon
 from pyvirt_sim.engine.errors import (
     BlockedTask,
@@ -75,7 +75,9 @@ def current_execution() -> Execution | None:
 class Execution:
     """The state of one run. Built by ``simulate``, used once."""
 
-    def __init__(self, chooser: Chooser, start: RunStart, *, detail: bool) -> None:
+    def __init__(
+        self, chooser: Chooser, start: RunStart, *, detail: bool, footprints: bool = False
+    ) -> None:
         self.chooser = chooser
         self.start = start
         self.detail = detail
@@ -104,6 +106,8 @@ class Execution:
         self.add_bound = self.record.bounds.append
         self.add_choice_step = self.record.choice_steps.append
         self.cause: dict[int, str] = {}
+        self.wants_footprints = footprints
+        self.footprints: footprint.Collector | None = None
 
     # -- choices ------------------------------------------------------------------------------
 
@@ -222,6 +226,7 @@ class Execution:
         """Add a note to the record; a crashed node's tasks have nothing to say."""
         if self.has_ended or is_dead_here():
             return
+        footprint.touch("<notes>")
         frozen = {key: freeze(value) for key, value in data.items()}
         self.record.notes.append(Note(len(self.order), self.clock.now_s, actor, action, frozen))
 
@@ -254,6 +259,8 @@ class Execution:
     def give_up(self, reason: BaseException) -> None:
         """Cancel the program; ``reason`` comes out when it has ended."""
         self.abort = reason
+        if self.record.aborted_at is None:
+            self.record.aborted_at = len(self.order)
         self.has_timers = False
         self.alarms.clear()
         self.step_limit = len(self.order) + WIND_DOWN_STEPS
@@ -266,6 +273,8 @@ class Execution:
 
         It shares the loop's comparison with the step limit, so that it costs a step nothing.
         """
+        if self.footprints is not None:
+            self.footprints.open_all()  # any swap of steps may change which of them comes before
         heapq.heappush(self.alarms, (step, len(self.alarms), action))
         self.step_limit = min(self.step_limit, step)
 
@@ -279,6 +288,7 @@ class Execution:
                 return
         if self.abort is not None:
             raise _AbandonedError
+        self.record.aborted_at = len(self.order) - 1
         self.give_up(StepLimitError(self.start.max_steps, self.record.path(task._counter)))
 
     def _deadlock(self) -> None:
@@ -411,9 +421,12 @@ class Execution:
         try:
             self.chooser.start(self.start)
             self.choose = self.chooser.choose  # a portfolio rebinds it for each run
+            wanted = self.wants_footprints or getattr(self.chooser, "wants_footprints", False)
+            self.footprints = footprint.begin(self, wanted)
             internal = self._drive(program, args)
         finally:
             _current.pop()
+            footprint.end()
             if was_collecting:
                 gc.enable()
             sniffio_library.name = previous_library
@@ -433,6 +446,8 @@ class Execution:
         elif self.escaped is not None and not _contains(error, self.escaped):
             error = self.escaped
         value = None if error is not None or outcome is None else outcome.unwrap()
+        if self.footprints is not None:
+            self.record.footprints = self.footprints.footprints()
         run = Run(value, error, self.clock.now_s, self.record)
         self.chooser.finish(run)
         return run

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import attrs
 
 if TYPE_CHECKING:
+    from pyvirt_sim.engine.footprint import Collector
     from pyvirt_sim.engine.record import Record, Run
 
 __all__ = ["TIMER", "Chooser", "Point", "RunStart"]
@@ -69,6 +70,11 @@ class Point:
         """By task number, the number of the task that spawned it; -1 for none."""
         return self.source.record.parents
 
+    @property
+    def footprints(self) -> Collector | None:
+        """What each step so far touched; None unless the chooser ``wants_footprints``."""
+        return self.source.footprints
+
     def path(self, number: int) -> str:
         """Return the path of the task with this number: the same in every run it appears in."""
         return self.source.record.path(number)
@@ -79,6 +85,7 @@ class CandidateSource(Protocol):
 
     order: list[int]
     record: Record
+    footprints: Collector | None
 
     def candidate_names(self, point: Point) -> Sequence[str]:
         """Return one printable name per candidate."""

@@ -12,6 +12,7 @@ from typing import Any, cast
 import attrs
 import trio
 
+from pyvirt_sim.engine.footprint import Footprint
 from pyvirt_sim.engine.point import TIMER
 from pyvirt_sim.engine.tape import SCHEDULE, Draw, Stream, Tape
 
@@ -97,6 +98,8 @@ class Record:
         task_names, parents: by task number.
         choice_steps, values, bounds: at which steps there was a choice, what it was, of how many.
         locations, causes: by step; only with ``detail``.
+        aborted_at: the first step that only winds the program down; None for a run that ended.
+        footprints: by step, those of the wind-down left out; only where they were wanted.
     """
 
     def __init__(self, policy: str, timers: str) -> None:
@@ -113,6 +116,8 @@ class Record:
         self.notes: list[Note] = []
         self.locations: list[str] = []
         self.causes: list[str] = []
+        self.aborted_at: int | None = None
+        self.footprints: Sequence[Footprint] = ()
         self._paths: list[str] = []
         self._siblings: dict[str, int] = {}
 
@@ -220,6 +225,11 @@ class Run:
         """Number of schedule choices that did not take the canonical candidate."""
         values = self.record.values
         return len(values) - values.count(0)
+
+    @property
+    def footprints(self) -> Sequence[Footprint]:
+        """What each step touched; empty unless the chooser wanted it or ``footprints=True``."""
+        return self.record.footprints
 
     @property
     def notes(self) -> Sequence[Note]:

@@ -29,6 +29,7 @@ def simulate(
     timers: Timers = "idle",
     max_steps: int = 100_000,
     detail: bool = False,
+    footprints: bool = False,
 ) -> Run:
     """Run ``program(*args)`` to its end, one task step at a time, in virtual time.
 
@@ -48,6 +49,7 @@ def simulate(
             the next deadline now" as one more candidate, so that timeouts meet busy tasks.
         max_steps: task steps after which the run ends with `StepLimitError`.
         detail: also record where each task resumes and why (slower; for reports).
+        footprints: also record what each step touched (slower; see `pyvirt_sim.engine.footprint`).
 
     Returns:
         The finished run. Failures of the program are in its ``error``, not raised.
@@ -63,7 +65,9 @@ def simulate(
     if timers not in ("idle", "choice"):
         raise ValueError(f"timers must be 'idle' or 'choice', not {timers!r}")
     start = RunStart(policy, timers, max_steps)
-    execution = Execution(Canonical() if chooser is None else chooser, start, detail=detail)
+    execution = Execution(
+        Canonical() if chooser is None else chooser, start, detail=detail, footprints=footprints
+    )
     return execution.run(program, args)
 
 
@@ -74,6 +78,7 @@ def replay(
     strict: bool = True,
     max_steps: int = 100_000,
     detail: bool = False,
+    footprints: bool = False,
 ) -> Run:
     """Run ``program`` again as ``tape`` says, under the tape's policy and timers.
 
@@ -85,6 +90,7 @@ def replay(
             is answered canonically.
         max_steps: as for `simulate`.
         detail: as for `simulate`.
+        footprints: as for `simulate`.
 
     Raises:
         ReplayDivergedError: strict, and the program met other choices than those recorded.
@@ -99,6 +105,7 @@ def replay(
         timers=timers,
         max_steps=max_steps,
         detail=detail,
+        footprints=footprints,
     )
 
 

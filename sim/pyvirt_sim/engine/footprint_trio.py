@@ -1,0 +1,449 @@
+"""Watching Trio: each method that touches shared state says so before it does what it always does.
+
+What a task waits for is read off its abort function, because that is what a cancellation runs; the
+functions are told apart by the module and name under which Trio defines them. An abort function
+that is not known here makes the steps that cancel or wake the task open.
+
+Two rules come from how Trio behaves, not from one object:
+
+* Waking a task takes it out of a wait, so that a cancellation can no longer meet it there: the
+  step that wakes touches the task. A nursery that wakes its parent does not, because a parent that
+  waits for its children cannot be taken out of that wait.
+* A cancel scope that becomes cancelled touches all tasks below it, behind shields too (a shield may
+  be lifted), and their nurseries, so that spawning and leaving are ordered against it. Cancelling
+  what is cancelled already changes nothing that anybody sees except by asking: such calls
+  commute, which keeps the order in which the children of a cancelled nursery leave from mattering.
+"""
+
+# pyright: reportPrivateUsage=false
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import trio
+from trio import _channel, _sync, _util
+from trio._core import _local, _parking_lot, _run
+from trio._core._entry_queue import EntryQueue
+from trio.testing import Sequencer, _memory_streams
+
+from pyvirt_sim.engine.footprint import READ, UPDATE, WRITE, Collector, task_label
+from pyvirt_sim.engine.footprint import _active as active
+from pyvirt_sim.engine.footprint import _is_labelled as is_labelled
+from pyvirt_sim.engine.runner import LeanRunner
+
+__all__ = ["TABLE", "install", "uninstall"]
+
+Method = Callable[..., Any]
+# In what a task waits: an object that was touched, or something no other step can disturb.
+_PRIVATE: Final = object()
+_UNKNOWN: Final = object()
+_ENTRIES: Final = "<entry queue>"
+_context: Any = _run.GLOBAL_RUN_CONTEXT
+_originals: list[tuple[Any, str, Any]] = []
+
+
+def _awaited(task: Any) -> Any:
+    """Return the object that ``task`` waits for, `_PRIVATE` or `_UNKNOWN`."""
+    abort = task._abort_func
+    if abort is None:
+        return _PRIVATE
+    code: Any = getattr(abort, "__code__", None)
+    module = getattr(abort, "__module__", "")
+    if code is None or not module.startswith(("trio.", "pyvirt_sim.engine.runner")):
+        return _UNKNOWN
+    if module == _parking_lot.__name__:
+        return task.custom_sleep_data
+    if module == _channel.__name__:
+        return task.custom_sleep_data._state
+    if module == _sync.__name__:
+        return dict(zip(code.co_freevars, abort.__closure__ or (), strict=True))[
+            "self"
+        ].cell_contents
+    # sleeps, idleness, a parent that waits for its children; our own server of `run_sync_soon`
+    if module in ("trio._timeouts", _run.__name__, "pyvirt_sim.engine.runner"):
+        return _PRIVATE
+    return _UNKNOWN
+
+
+def _touch_task(collector: Collector, task: Any) -> None:
+    collector.touch(task_label(collector.record.path(task._counter)), WRITE)
+
+
+def _touch_below(collector: Collector, status: Any) -> None:
+    """Touch all tasks and nurseries under a cancel status."""
+    todo = [status]
+    while todo:
+        current = todo.pop()
+        for task in current._tasks:
+            _touch_task(collector, task)
+            for nursery in task._child_nurseries:
+                collector.touch_object(nursery, WRITE)
+        todo.extend(current._children)
+
+
+# -- how a method is watched -----------------------------------------------------------------------
+
+
+def _named(kind: str) -> Callable[[Method], Method]:
+    """Watch a constructor: the object gets a label before anything can touch it."""
+
+    def watch(original: Method) -> Method:
+        @functools.wraps(original)
+        def construct(self: Any, *args: Any, **kwargs: Any) -> None:
+            if active:
+                active[0].label(self, kind)
+            original(self, *args, **kwargs)
+
+        return construct
+
+    return watch
+
+
+def _touching(mode: int, field: str = "") -> Callable[[Method], Method]:
+    """Watch a method that touches its object, or the one in ``field``, once."""
+
+    def watch(original: Method) -> Method:
+        @functools.wraps(original)
+        def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+            if active:
+                active[0].touch_object(getattr(self, field) if field else self, mode)
+            return original(self, *args, **kwargs)
+
+        return call
+
+    return watch
+
+
+def _touching_async(mode: int) -> Callable[[Method], Method]:
+    """Watch an async method that touches its object in its first step."""
+
+    def watch(original: Method) -> Method:
+        @functools.wraps(original)
+        async def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+            if active:
+                active[0].touch_object(self, mode)
+            return await original(self, *args, **kwargs)
+
+        return call
+
+    return watch
+
+
+def _by_hand(watched: Callable[..., Any]) -> Callable[[Method], Method]:
+    """Watch with a function of our own, which gets the original as its first argument."""
+
+    def watch(original: Method) -> Method:
+        @functools.wraps(original)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if not active:
+                return original(*args, **kwargs)
+            return watched(original, active[0], *args, **kwargs)
+
+        return call
+
+    return watch
+
+
+def _property(get: int | None, put: int | None) -> Callable[[Any], Any]:
+    """Watch a property."""
+
+    def watch(original: property) -> property:
+        getter, setter = original.fget, original.fset
+        assert getter is not None
+        return property(
+            getter if get is None else _touching(get)(getter),
+            setter if put is None or setter is None else _touching(put)(setter),
+        )
+
+    return watch
+
+
+# -- the methods that take more than one touch -----------------------------------------------------
+
+
+def _event_set(original: Method, collector: Collector, event: Any) -> None:
+    collector.touch_object(event, READ if event._flag else WRITE)
+    original(event)
+
+
+def _repark(original: Method, collector: Collector, lot: Any, new_lot: Any, **count: Any) -> None:
+    collector.touch_object(lot, WRITE)
+    collector.touch_object(new_lot, WRITE)
+    original(lot, new_lot, **count)
+
+
+def _variable(mode: int) -> Callable[[Method], Method]:
+    def watched(original: Method, collector: Collector, variable: Any, *args: Any) -> Any:
+        collector.touch(f"run variable {variable._name}", mode)
+        return original(variable, *args)
+
+    return _by_hand(watched)
+
+
+def _enter_queue(original: Method, collector: Collector, *args: Any, **kwargs: Any) -> None:
+    collector.touch(_ENTRIES, WRITE)
+    original(*args, **kwargs)
+
+
+def _recalculate(original: Method, collector: Collector, status: Any) -> None:
+    is_cancelled = status._scope._cancel_called or status.parent_cancellation_is_visible_to_us
+    if is_cancelled != status.effectively_cancelled:
+        _touch_below(collector, status)
+    original(status)
+
+
+def _close_status(original: Method, collector: Collector, status: Any) -> None:
+    if status._tasks or status._children:  # misnested scopes: an error in the program
+        collector.open_step()
+    original(status)
+
+
+def _effective_deadline(original: Method, collector: Collector, status: Any) -> Any:
+    collector.touch_object(status._scope, UPDATE)
+    return original(status)
+
+
+def _cancel(original: Method, collector: Collector, scope: Any, *args: Any, **kwargs: Any) -> None:
+    status = scope._cancel_status
+    is_silent = scope._cancel_called or (status is not None and status.effectively_cancelled)
+    collector.touch_object(scope, READ if is_silent else WRITE)
+    original(scope, *args, **kwargs)
+
+
+def _set_on_scope(original: Method, collector: Collector, scope: Any, value: Any) -> None:
+    """A deadline or a shield: seen by all tasks inside the scope."""
+    collector.touch_object(scope, WRITE)
+    if scope._cancel_status is not None:
+        _touch_below(collector, scope._cancel_status)
+    original(scope, value)
+
+
+def _scope_property(original: property) -> property:
+    getter, setter = original.fget, original.fset
+    assert getter is not None
+    assert setter is not None
+    return property(_touching(UPDATE)(getter), _by_hand(_set_on_scope)(setter))
+
+
+def _join(collector: Collector, nursery: Any) -> None:
+    """Somebody adds a child. A member cannot find the nursery closed, an outsider can."""
+    task = _context.__dict__.get("task")
+    is_member = task is not None and (
+        task is nursery._parent_task or task._parent_nursery is nursery
+    )
+    collector.touch_object(nursery, UPDATE if is_member else WRITE)
+
+
+def _spawn(original: Method, collector: Collector, runner: Any, *args: Any, **kwargs: Any) -> Any:
+    nursery = args[2] if len(args) > 2 else kwargs["nursery"]
+    if nursery is not None:
+        _join(collector, nursery)
+    task = original(runner, *args, **kwargs)
+    if task.context.get(is_labelled, False):
+        collector.born_labelled(task._counter)
+    return task
+
+
+def _start(original: Method) -> Method:
+    @functools.wraps(original)
+    async def start(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if active:
+            _join(active[0], self)
+        try:
+            return await original(self, *args, **kwargs)
+        finally:
+            if active:
+                active[0].touch_object(self, UPDATE)
+
+    return start
+
+
+def _started(original: Method, collector: Collector, status: Any, *value: Any, **kw: Any) -> None:
+    collector.touch_object(status._old_nursery, UPDATE)
+    collector.touch_object(status._new_nursery, UPDATE)  # it is kept open by the caller of start()
+    original(status, *value, **kw)
+
+
+def _is_only_cancelled(error: BaseException) -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        return all(_is_only_cancelled(one) for one in error.exceptions)
+    return isinstance(error, trio.Cancelled)
+
+
+def _add_exc(
+    original: Method, collector: Collector, nursery: Any, exc: Any, *args: Any, **kw: Any
+) -> None:
+    # The order of errors shows in the exception group; nobody can tell one Cancelled from another.
+    collector.touch_object(nursery, UPDATE if _is_only_cancelled(exc) else WRITE)
+    original(nursery, exc, *args, **kw)
+
+
+def _wait_for_children(original: Method) -> Method:
+    @functools.wraps(original)
+    async def finished(self: Any, *args: Any) -> Any:
+        if active:
+            active[0].touch_object(self, UPDATE)
+        result = await original(self, *args)
+        if active:
+            active[0].join(self)
+        return result
+
+    return finished
+
+
+def _attempt_abort(original: Method, collector: Collector, task: Any, *args: Any) -> None:
+    awaited = _awaited(task)
+    if awaited is _UNKNOWN:
+        collector.open_step()
+    elif awaited is not _PRIVATE:
+        collector.touch_object(awaited, WRITE)
+    original(task, *args)
+
+
+def _reschedule(original: Method, collector: Collector, runner: Any, task: Any, *args: Any) -> None:
+    if _context.__dict__.get("task") is not task:
+        awaited = _awaited(task)
+        if awaited is _UNKNOWN:
+            collector.open_step()
+        elif awaited is not _PRIVATE:
+            _touch_task(collector, task)
+    collector.woken(task._counter)
+    original(runner, task, *args)
+
+
+def _sequence(original: Method) -> Method:
+    @functools.wraps(original)
+    @asynccontextmanager
+    async def sequence(self: Any, position: int) -> Any:
+        # One label for all of them: their state is a dict that whoever comes first fills.
+        if active:
+            active[0].touch("sequencer", WRITE)
+        try:
+            async with original(self, position):
+                yield
+        finally:
+            if active:
+                active[0].touch("sequencer", WRITE)
+
+    return sequence
+
+
+def _lockstep_wait(original: Method) -> Method:
+    @functools.wraps(original)
+    async def wait_for(self: Any, condition: Callable[[], bool]) -> None:
+        def watched() -> bool:
+            if active:
+                active[0].touch_object(self, WRITE)
+            return condition()
+
+        try:
+            await original(self, watched)
+        finally:
+            if active:
+                active[0].touch_object(self, WRITE)
+
+    return wait_for
+
+
+# -- the table ----------------------------------------------------------------------------------
+
+_CANCEL: Final = "_cancel" if hasattr(trio.CancelScope, "_cancel") else "cancel"
+_Queue: Any = _memory_streams._UnboundedByteQueue
+_Lockstep: Any = _memory_streams._LockstepByteQueue
+_LOCKSTEP_ASYNC: Final = ("send_all", "receive_some", "wait_send_all_might_not_block")
+_Conflict: Any = _util.ConflictDetector
+_Status: Any = _run._TaskStatus
+
+TABLE: Final[list[tuple[Any, str, Callable[[Any], Any]]]] = [
+    (trio.Event, "__init__", _named("event")),
+    (trio.Event, "set", _by_hand(_event_set)),
+    (trio.Event, "is_set", _touching(READ)),
+    (trio.Event, "wait", _touching_async(READ)),
+    (trio.Event, "statistics", _touching(WRITE)),
+    (_parking_lot.ParkingLot, "__init__", _named("lot")),
+    (_parking_lot.ParkingLot, "park", _touching_async(WRITE)),
+    (_parking_lot.ParkingLot, "unpark", _touching(WRITE)),
+    (_parking_lot.ParkingLot, "repark", _by_hand(_repark)),
+    (_parking_lot.ParkingLot, "break_lot", _touching(WRITE)),
+    (_parking_lot.ParkingLot, "__bool__", _touching(READ)),
+    (_parking_lot.ParkingLot, "__len__", _touching(READ)),
+    (_parking_lot.ParkingLot, "statistics", _touching(READ)),
+    (_sync._LockImpl, "__init__", _named("lock")),
+    (_sync._LockImpl, "acquire_nowait", _touching(WRITE)),
+    (_sync._LockImpl, "release", _touching(WRITE)),
+    (_sync._LockImpl, "locked", _touching(READ)),
+    (_sync._LockImpl, "statistics", _touching(READ)),
+    (trio.Semaphore, "__init__", _named("semaphore")),
+    (trio.Semaphore, "acquire_nowait", _touching(WRITE)),
+    (trio.Semaphore, "release", _touching(WRITE)),
+    (trio.Semaphore, "value", _property(READ, None)),
+    (trio.CapacityLimiter, "__init__", _named("limiter")),
+    (trio.CapacityLimiter, "acquire_on_behalf_of_nowait", _touching(WRITE)),
+    (trio.CapacityLimiter, "release_on_behalf_of", _touching(WRITE)),
+    (trio.CapacityLimiter, "total_tokens", _property(READ, WRITE)),
+    (trio.CapacityLimiter, "borrowed_tokens", _property(READ, None)),
+    (trio.CapacityLimiter, "statistics", _touching(READ)),
+    (_channel.MemoryChannelState, "__init__", _named("channel")),
+    (_channel.MemoryChannelState, "statistics", _touching(READ)),
+    (trio.MemorySendChannel, "send_nowait", _touching(WRITE, "_state")),
+    (trio.MemorySendChannel, "clone", _touching(WRITE, "_state")),
+    (trio.MemorySendChannel, "close", _touching(WRITE, "_state")),
+    (trio.MemoryReceiveChannel, "receive_nowait", _touching(WRITE, "_state")),
+    (trio.MemoryReceiveChannel, "clone", _touching(WRITE, "_state")),
+    (trio.MemoryReceiveChannel, "close", _touching(WRITE, "_state")),
+    (_local.RunVar, "get", _variable(READ)),
+    (_local.RunVar, "set", _variable(WRITE)),
+    (_local.RunVar, "reset", _variable(WRITE)),
+    (EntryQueue, "run_sync_soon", _by_hand(_enter_queue)),
+    (_run.CancelStatus, "recalculate", _by_hand(_recalculate)),
+    (_run.CancelStatus, "close", _by_hand(_close_status)),
+    (_run.CancelStatus, "effective_deadline", _by_hand(_effective_deadline)),
+    (trio.CancelScope, "__init__", _named("scope")),
+    (trio.CancelScope, "__enter__", _touching(WRITE)),
+    (trio.CancelScope, "_close", _touching(WRITE)),
+    (trio.CancelScope, _CANCEL, _by_hand(_cancel)),
+    (trio.CancelScope, "cancel_called", _property(UPDATE, None)),
+    (trio.CancelScope, "deadline", _scope_property),
+    (trio.CancelScope, "shield", _scope_property),
+    (trio.Nursery, "__init__", _named("nursery")),
+    (trio.Nursery, "child_tasks", _property(READ, None)),
+    (trio.Nursery, "start", _start),
+    (trio.Nursery, "_add_exc", _by_hand(_add_exc)),
+    (trio.Nursery, "_child_finished", _touching(UPDATE)),
+    (trio.Nursery, "_nested_child_finished", _wait_for_children),
+    (_Status, "started", _by_hand(_started)),
+    (trio.lowlevel.Task, "_attempt_abort", _by_hand(_attempt_abort)),
+    (LeanRunner, "spawn_impl", _by_hand(_spawn)),
+    (LeanRunner, "reschedule", _by_hand(_reschedule)),
+    (_Conflict, "__init__", _named("conflict")),
+    (_Conflict, "__enter__", _touching(WRITE)),
+    (_Conflict, "__exit__", _touching(WRITE)),
+    (_Queue, "__init__", _named("bytes")),
+    *((_Queue, name, _touching(WRITE)) for name in ("close", "close_and_wipe", "put", "_get_impl")),
+    (_Queue, "get", _touching_async(WRITE)),
+    (_Lockstep, "__init__", _named("lockstep bytes")),
+    *((_Lockstep, n, _touching(WRITE)) for n in ("close_sender", "close_receiver")),
+    *((_Lockstep, n, _touching_async(WRITE)) for n in _LOCKSTEP_ASYNC),
+    (_Lockstep, "_something_happened", _touching(WRITE)),
+    (_Lockstep, "_wait_for", _lockstep_wait),
+    (Sequencer, "__call__", _sequence),
+]
+
+
+def install() -> None:
+    """Watch Trio, until `uninstall`."""
+    for owner, name, watch in TABLE:
+        original = owner.__dict__[name]
+        _originals.append((owner, name, original))
+        setattr(owner, name, watch(original))
+
+
+def uninstall() -> None:
+    """Leave Trio as it was."""
+    for owner, name, original in _originals:
+        setattr(owner, name, original)
+    _originals.clear()

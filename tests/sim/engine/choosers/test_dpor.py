@@ -1,0 +1,310 @@
+"""The reduction leaves out nothing but repetitions: held to the full search, program by program."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+from hypothesis import HealthCheck, assume, given, settings
+
+from pyvirt_sim.engine import (
+    Dpor,
+    Exhaustive,
+    RandomWalk,
+    Shared,
+    draw,
+    footprint_trio,
+    hunt,
+    labelled_only,
+    simulate,
+    touch,
+)
+from tests.sim.engine.choosers.classes import Watching, explore
+from tests.sim.engine.choosers.generated import program_of, programs
+from tests.sim.engine.choosers.programs import lost_update, tasks_of
+from tests.sim.engine.choosers.reducible import counters, handover, timeout_and_cancel
+from tests.sim.engine.programs import busy, hazards
+
+
+def compare(program, limit=3000, **options):
+    """Search both ways; check that one run per class was made and no outcome lost.
+
+    Returns:
+        How many runs the reduction made and how many the full search; None where one of them was
+        not done within ``limit``.
+    """
+    reduced, of_reduced = explore(program, Dpor(), limit, **options)
+    if not of_reduced.is_exhausted:
+        return None
+    full, of_full = explore(program, Watching(Exhaustive()), limit, **options)
+    if not of_full.is_exhausted:
+        return None
+    classes = {one for one, _ in full}
+    assert len(set(full)) == len(classes), "schedules of one class came to different things"
+    assert {one for one, _ in reduced} == classes
+    assert len(reduced) == len(classes)
+    assert {outcome for _, outcome in reduced} == {outcome for _, outcome in full}
+    assert of_reduced.redundant == 0
+    return len(reduced), len(full)
+
+
+@pytest.mark.parametrize(
+    ("program", "classes", "schedules"),
+    [
+        # Two tasks of two steps each, read and write: as two threads on one counter.
+        (counters(2, 1), 4, 6),
+        # Two that meet and one that never does.
+        (counters(3, 2), 4, 90),
+        (counters(3, 3), 1, 90),
+        (timeout_and_cancel, 10, 720),
+    ],
+)
+def test_one_run_per_class(program, classes, schedules):
+    assert compare(program) == (classes, schedules)
+
+
+@settings(
+    deadline=None,
+    max_examples=40,
+    suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
+)
+@given(programs)
+def test_no_behaviour_of_any_program_is_lost(tasks):
+    assume(compare(program_of(tasks), limit=250) is not None)
+
+
+def test_all_values_of_a_draw_are_tried_in_every_class():
+    async def program():
+        with labelled_only():
+            cell = Shared(0)
+
+            async def add():
+                cell.value = cell.value * 3 + draw("data", "add", 2) + 1
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(add)
+                nursery.start_soon(add)
+            return cell.value
+
+    assert compare(program) == (8, 8)
+
+
+def test_an_undeclared_program_is_searched_in_full():
+    classes, schedules = compare(tasks_of(2, 2))
+    assert classes == schedules == 6
+    chooser = Dpor()
+    hunt(tasks_of(2, 2), chooser)
+    assert chooser.open_choices > 0
+
+
+def test_a_race_in_plain_python_is_found_without_any_label():
+    result = hunt(lost_update, Dpor(), 5000)
+    assert result.found is not None
+
+
+def test_a_step_that_was_partly_outside_is_open():
+    async def program():
+        async def task():
+            with labelled_only():
+                await trio.lowlevel.checkpoint()
+                await trio.lowlevel.checkpoint()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(task)
+
+    steps = simulate(program, footprints=True).footprints
+    mine = [step.is_open for step in steps if step.path == "program/task[0]"]
+    assert mine == [True, False, True]
+
+
+def test_an_object_from_before_the_run_opens_the_step():
+    event = trio.Event()
+
+    async def program():
+        with labelled_only():
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(event.wait)
+                nursery.start_soon(trio.lowlevel.checkpoint)
+                event.set()
+
+    steps = simulate(program, footprints=True).footprints
+    assert [s.is_open for s in steps if "wait" in s.path] == [True, False]
+    assert not any(s.is_open for s in steps if "checkpoint" in s.path)
+
+
+def test_waiting_in_a_way_of_ones_own_opens_the_steps_that_end_it():
+    async def program(how):
+        with labelled_only():
+            async with trio.open_nursery() as nursery:
+                tasks = []
+
+                async def wait():
+                    tasks.append(trio.lowlevel.current_task())
+                    await trio.lowlevel.wait_task_rescheduled(
+                        lambda _: trio.lowlevel.Abort.SUCCEEDED
+                    )
+
+                async def end():
+                    if how == "wake":
+                        trio.lowlevel.reschedule(tasks[0])
+                    else:
+                        nursery.cancel_scope.cancel()
+
+                nursery.start_soon(wait)
+                nursery.start_soon(end)
+
+    for how in ("wake", "cancel"):
+        steps = simulate(program, how, footprints=True).footprints
+        assert [s.is_open for s in steps if s.path == "program/end[0]"] == [True]
+
+
+def test_updates_commute_and_notice_reads():
+    def program_with(access):
+        async def program():
+            with labelled_only():
+
+                async def task(how):
+                    touch("thing", how)
+
+                async with trio.open_nursery() as nursery:
+                    for how in ("update", "update", access):
+                        nursery.start_soon(task, how)
+
+        return program
+
+    assert compare(program_with("update")) == (1, 6)
+    assert compare(program_with("read")) == (4, 6)
+    assert compare(program_with("write")) == (4, 6)
+
+
+@pytest.mark.parametrize("program", [busy, hazards, handover])
+@pytest.mark.parametrize("policy", ["any", "batch"])
+def test_watching_changes_nothing(program, policy):
+    for seed in range(5):
+        plain = simulate(program, chooser=RandomWalk(seed), policy=policy)
+        watched = simulate(program, chooser=RandomWalk(seed), policy=policy, footprints=True)
+        assert watched.digest == plain.digest
+        assert len(watched.footprints) == watched.steps
+        assert plain.footprints == ()
+
+
+def test_trio_is_left_alone_in_runs_that_do_not_ask():
+    simulate(busy)
+    originals = [(owner, name, owner.__dict__[name]) for owner, name, _ in footprint_trio.TABLE]
+    simulate(busy, footprints=True)
+    changed = [name for owner, name, original in originals if owner.__dict__[name] is not original]
+    assert len(changed) == len(originals)
+    simulate(busy)
+    assert all(owner.__dict__[name] is original for owner, name, original in originals)
+
+
+async def set_or_not():
+    with labelled_only():
+        event, log = trio.Event(), []
+
+        async def look():
+            log.append(event.is_set())
+
+        async def act():
+            event.set()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(look)
+            nursery.start_soon(act)
+        return log
+
+
+async def sent_or_not():
+    with labelled_only():
+        (send, receive), log = trio.open_memory_channel[int](1), []
+
+        async def look():
+            log.append(receive.statistics().current_buffer_used)
+
+        async def act():
+            send.send_nowait(1)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(look)
+            nursery.start_soon(act)
+        return log
+
+
+async def cancelled_or_not():
+    with labelled_only():
+        log = []
+
+        async def work():
+            try:
+                await trio.lowlevel.checkpoint()
+            except trio.Cancelled:  # and says so to nobody
+                log.append("cancelled")
+
+        async def act(nursery):
+            nursery.cancel_scope.cancel()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(work)
+            nursery.start_soon(act, nursery)
+        return log
+
+
+async def gave_up_before_the_lock_was_free_or_not():
+    with labelled_only():
+        lock, log = trio.Lock(), []
+
+        async def wait(scope):
+            with scope:
+                await lock.acquire()
+                log.append("has it")
+
+        async def act(scope):
+            scope.cancel()
+
+        async with trio.open_nursery() as nursery:
+            scope = trio.CancelScope()
+            await lock.acquire()
+            nursery.start_soon(wait, scope)
+            await trio.sleep(1)
+            nursery.start_soon(act, scope)
+            await trio.lowlevel.checkpoint()
+            lock.release()
+        return log
+
+
+FORGOTTEN = [
+    (set_or_not, "set"),
+    (sent_or_not, "send_nowait"),
+    (cancelled_or_not, "recalculate"),
+    (gave_up_before_the_lock_was_free_or_not, "_attempt_abort"),
+]
+
+
+@pytest.mark.parametrize(("program", "forgotten"), FORGOTTEN)
+def test_a_forgotten_touch_is_noticed_by_these_tests(program, forgotten, monkeypatch):
+    classes, schedules = compare(program)
+    assert 2 <= classes <= schedules
+    simulate(busy)  # takes the present watch off
+    table = [row for row in footprint_trio.TABLE if row[1] != forgotten]
+    monkeypatch.setattr(footprint_trio, "TABLE", table)
+    with pytest.raises(AssertionError):
+        compare(program)
+    simulate(busy)
+
+
+@pytest.mark.parametrize("options", [{"policy": "batch"}, {"timers": "choice"}])
+def test_options_under_which_everything_depends_are_refused(options):
+    with pytest.raises(ValueError, match="PreemptionBound"):
+        simulate(busy, chooser=Dpor(), **options)
+
+
+def test_what_is_cut_off_by_the_step_limit_is_said():
+    async def program():
+        with labelled_only():
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(trio.lowlevel.checkpoint)
+                while True:
+                    await trio.lowlevel.checkpoint()
+
+    result = hunt(program, Dpor(), 500, max_steps=12, is_failure=lambda run: False)
+    assert result.is_exhausted
+    assert "none longer than max_steps" in result.ended
