@@ -219,6 +219,8 @@ class Collector:
     def open_all(self) -> None:
         """Something in this run depends on how many steps there were before it."""
         self._is_all_open = True
+        for built in self._built:
+            built.is_open = True
 
     def label(self, thing: object, kind: str) -> None:
         """Name a new object after the task that made it."""
@@ -275,9 +277,7 @@ class Collector:
             woken_by = wakes.pop(0)[1]
         self._last_own[number] = index
         touched = self._touched.get(index, {})
-        is_open = (
-            self._is_all_open or index in self._open or not self._is_inside(number, index)
-        )
+        is_open = self._is_all_open or index in self._open or not self._is_inside(number, index)
         joins = self._joins.get(index, ())
         return Footprint(index, self.record.path(number), touched, is_open, woken_by, era, joins)
 
