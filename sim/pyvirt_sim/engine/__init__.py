@@ -12,6 +12,7 @@ Layers, lowest first:
     execution                one run while it runs
     choosers                 who decides
     canary, run              `simulate` and `replay`
+    node, crashes            machines that crash and restart, at every step
     disk                     files that a crash may lose or tear (`pyvirt_sim.engine.disk`)
     deviation                decisions told by whom they pass over
     hunt, shrink, search     many runs: find a failure, make it small
@@ -29,6 +30,8 @@ from pyvirt_sim.engine.choosers import PreemptionBound as PreemptionBound
 from pyvirt_sim.engine.choosers import RandomWalk as RandomWalk
 from pyvirt_sim.engine.choosers import Replay as Replay
 from pyvirt_sim.engine.choosers import UniformWalk as UniformWalk
+from pyvirt_sim.engine.crashes import CrashAt as CrashAt
+from pyvirt_sim.engine.crashes import crash_at_every_step as crash_at_every_step
 from pyvirt_sim.engine.errors import BlockedTask as BlockedTask
 from pyvirt_sim.engine.errors import ChooserError as ChooserError
 from pyvirt_sim.engine.errors import DeadlockError as DeadlockError
@@ -56,6 +59,8 @@ from pyvirt_sim.engine.net import LinkPlan as LinkPlan
 from pyvirt_sim.engine.net import Message as Message
 from pyvirt_sim.engine.net import Network as Network
 from pyvirt_sim.engine.net import current_network as current_network
+from pyvirt_sim.engine.node import Crashable as Crashable
+from pyvirt_sim.engine.node import Node as Node
 from pyvirt_sim.engine.point import TIMER as TIMER
 from pyvirt_sim.engine.point import Chooser as Chooser
 from pyvirt_sim.engine.point import Point as Point

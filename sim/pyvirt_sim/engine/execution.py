@@ -95,6 +95,7 @@ class Execution:
         self.escaped: EscapeError | None = None
         self.has_ended = False  # only cleanup of what would not end may still run
         self.network: Network | None = None  # made when first asked for
+        self.dying: list[trio.CancelScope] = []  # crashed nodes' lives that still unwind
         self.alarms: list[tuple[int, int, Callable[[], object]]] = []
         self.point = Point(self)
         self.runner: LeanRunner
@@ -312,16 +313,27 @@ class Execution:
             for task in self.living_tasks()
         ]
 
-    def _lift_shields(self) -> bool:
+    def _lift_shields(self, within: trio.CancelScope | None = None) -> bool:
+        """Lift the shields of all tasks, or those inside one scope; tell whether there were any."""
+        end: Any = None if within is None else within._cancel_status
         lifted = False
         for task in self.living_tasks():
+            shielded: list[trio.CancelScope] = []
             status: Any = task._cancel_status
-            while status is not None:
+            while status is not None and status is not end:
                 if status._scope.shield:
-                    status._scope.shield = False
-                    lifted = True
+                    shielded.append(status._scope)
                 status = status.parent
+            if status is end:
+                for scope in shielded:
+                    scope.shield = False
+                lifted = lifted or bool(shielded)
         return lifted
+
+    def _end_dead_lives(self) -> bool:
+        """Lift the shields by which tasks of crashed nodes hold on; tell whether there were any."""
+        self.dying = [scope for scope in self.dying if scope._cancel_status is not None]
+        return any(self._lift_shields(scope) for scope in self.dying)
 
     # -- the loop -----------------------------------------------------------------------------
 
@@ -337,7 +349,7 @@ class Execution:
             self.batch_left = self._restore()
             return
         deadline = self.runner.deadlines.next_deadline()
-        if deadline <= self.clock.now_s:
+        if deadline <= self.clock.now_s or (self.dying and self._end_dead_lives()):
             return
         waiting = self.runner.waiting_for_idle
         # Trio measures a cushion in real time: so many seconds in which nothing happens. Here
