@@ -29,8 +29,8 @@ __all__ = ["Descriptor"]
 _FAMILIES: Final = (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX)
 # Flags in the type that only concern real descriptors.
 _TYPE_FLAGS: Final = socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
-_READ_FLAGS: Final = socket.MSG_PEEK | socket.MSG_DONTWAIT | socket.MSG_WAITALL
-_WRITE_FLAGS: Final = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
+_READ_FLAGS: Final = int(socket.MSG_PEEK | socket.MSG_DONTWAIT | socket.MSG_WAITALL)
+_WRITE_FLAGS: Final = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
 
 
 class Descriptor:

@@ -216,9 +216,18 @@ class Endpoint:
                 self._last_due_s,
                 network.next_number(),
                 partial(peer.arrive, kind, data),
-                self.fail,
+                partial(self._give_up, kind),
             )
         )
+
+    def _give_up(self, kind: str, error: int) -> None:
+        """A message could not arrive for so long that nobody tries any more."""
+        if kind == "syn-ack" and self.listening is not None and self.peer is not None:
+            self.is_reset = True
+            self.listening.abandon()
+            self.peer.fail(error)
+        else:
+            self.fail(error)
 
     def send_fin(self) -> None:
         """End this direction of the stream."""

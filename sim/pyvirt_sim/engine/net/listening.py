@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING
+
+from pyvirt_sim.engine.net.plan import CONNECT_TIMEOUT_S
 
 if TYPE_CHECKING:
     from pyvirt_sim.engine.net.endpoint import Endpoint
@@ -16,7 +20,8 @@ class Listening:
     """The queue in front of ``accept``.
 
     As in Linux it holds one connection more than the backlog. Who finds it full is not refused:
-    its request waits (a real one is sent again after a second) until ``accept`` makes room.
+    its request waits (a real one is sent again and again) until ``accept`` makes room, or TCP's
+    time for connecting is over.
     """
 
     def __init__(self, owner: OpenSocket, backlog: int) -> None:
@@ -36,12 +41,20 @@ class Listening:
         end.listening = self
         if self._shaking_hands + len(self._ready) > self.backlog:
             self._waiting.append(end)
+            network = self.owner.host.network
+            network.call_at(network.now_s + CONNECT_TIMEOUT_S, partial(self._give_up, end))
         else:
             self._answer(end)
 
     def _answer(self, end: Endpoint) -> None:
         self._shaking_hands += 1
         end.send("syn-ack")
+
+    def _give_up(self, end: Endpoint) -> None:
+        if end in self._waiting and end.peer is not None:
+            self._waiting.remove(end)
+            end.is_reset = True
+            end.peer.fail(errno.ETIMEDOUT)
 
     def complete(self, end: Endpoint) -> None:
         """The other end knows that it is connected: ``end`` can be accepted."""
