@@ -8,6 +8,7 @@ Layers, lowest first:
     record                   what a run leaves behind
     incarnation, net         machines and the network under Trio's sockets
     footprint                what each step touched, for searches that leave out equivalent runs
+    waits, livelock          what a program did that cannot or will not end
     runner, fence            Trio's Runner without the operating system
     execution                one run while it runs
     choosers                 who decides

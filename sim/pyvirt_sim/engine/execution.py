@@ -29,7 +29,6 @@ from trio._core._entry_queue import EntryQueue
 from pyvirt_sim.engine import footprint, ordering
 from pyvirt_sim.engine.abandon import abandon
 from pyvirt_sim.engine.errors import (
-    BlockedTask,
     ChooserError,
     DeadlockError,
     EngineError,
@@ -38,6 +37,7 @@ from pyvirt_sim.engine.errors import (
 )
 from pyvirt_sim.engine.fence import Fence
 from pyvirt_sim.engine.incarnation import is_dead_here
+from pyvirt_sim.engine.livelock import spin_of
 from pyvirt_sim.engine.loop import Task, run_loop
 from pyvirt_sim.engine.net.network import Network
 from pyvirt_sim.engine.net.seam import NetworkSeam
@@ -54,7 +54,8 @@ from pyvirt_sim.engine.runner import (
     SimulatedClock,
 )
 from pyvirt_sim.engine.tape import Draw
-from pyvirt_sim.engine.where import task_location, task_waits_for
+from pyvirt_sim.engine.waits import blocked_tasks
+from pyvirt_sim.engine.where import task_location
 
 __all__ = ["Execution", "current_execution"]
 
@@ -279,7 +280,7 @@ class Execution:
         heapq.heappush(self.alarms, (step, len(self.alarms), action))
         self.step_limit = min(self.step_limit, step)
 
-    def over_limit(self, task: Task) -> None:
+    def over_limit(self) -> None:
         """Do what is due at this step; end a program that has used up its steps."""
         if self.alarms:
             while self.alarms and self.alarms[0][0] < len(self.order):
@@ -290,11 +291,21 @@ class Execution:
         if self.abort is not None:
             raise _AbandonedError
         self.record.aborted_at = len(self.order) - 1
-        self.give_up(StepLimitError(self.start.max_steps, self.record.path(task._counter)))
+        living = {one._counter: one for one in self.living_tasks()}
+        spin = spin_of(
+            self.order,
+            self.record.jumps,
+            self.record.path,
+            lambda number: task_location(living[number]) if number in living else "",
+        )
+        self.give_up(StepLimitError(self.start.max_steps, spin))
 
     def _deadlock(self) -> None:
         if self.abort is None:
-            self.give_up(DeadlockError(self._blocked_tasks(), self.clock.now_s))
+            blocked = blocked_tasks(
+                self.living_tasks(), lambda task: self.record.path(task._counter)
+            )
+            self.give_up(DeadlockError(blocked, self.clock.now_s))
         elif not self._lift_shields():
             raise _AbandonedError
 
@@ -306,12 +317,6 @@ class Execution:
             if task is not self.runner.init_task and task.name != ENTRY_TASK
         ]
         return sorted(tasks, key=lambda task: task._counter)
-
-    def _blocked_tasks(self) -> list[BlockedTask]:
-        return [
-            BlockedTask(self.record.path(task._counter), task_location(task), task_waits_for(task))
-            for task in self.living_tasks()
-        ]
 
     def _lift_shields(self, within: trio.CancelScope | None = None) -> bool:
         """Lift the shields of all tasks, or those inside one scope; tell whether there were any."""

@@ -62,7 +62,7 @@ def run_loop(execution: Execution, program: Callable[..., Any], args: tuple[Any,
             continue
         order.append(task._counter)
         if len(order) > execution.step_limit:
-            execution.over_limit(task)
+            execution.over_limit()
 
         if runner.instruments:
             runner.tell_turn(task)

@@ -15,7 +15,7 @@ from pyvirt_sim.pytest_support.fixtures import (
     refuse_clocks,
 )
 from pyvirt_sim.pytest_support.options import search_of, tape_of
-from pyvirt_sim.pytest_support.report import write_report
+from pyvirt_sim.pytest_support.report import check_report_option, write_report
 from pyvirt_sim.pytest_support.running import SimulatedCall
 
 __all__ = ["SimulatedTests"]
@@ -47,6 +47,7 @@ class SimulatedTests:
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
         self.tape = tape_of(config)
+        check_report_option(config)
         self.item: pytest.Item | None = None
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -132,7 +133,8 @@ class SimulatedTests:
         simulated = item.stash.get(_CALL, None)
         if call.when == "call" and simulated is not None:
             report.user_properties.append(("pyvirt_sim_schedules", simulated.schedules))
-            if report.failed and simulated.explanation:
-                report.sections.append(("the schedule that fails", simulated.explanation))
-                write_report(self.config, item.nodeid, simulated.explanation)
+            if report.failed and simulated.text:
+                report.sections.append(("the schedule that fails", simulated.text))
+                page = None if simulated.explanation is None else simulated.page
+                write_report(self.config, item.nodeid, simulated.text, page)
         return report

@@ -13,7 +13,7 @@ import attrs
 import pytest
 
 from pyvirt_sim.engine import ReplayDivergedError, Run, Tape
-from pyvirt_sim.engine.explain import explain, explanation_as_text
+from pyvirt_sim.engine.explain import Explanation, explain, explanation_as_text
 from pyvirt_sim.engine.search import Search
 from pyvirt_sim.pytest_support.fixtures import Placeholder, run_within
 
@@ -37,7 +37,9 @@ class SimulatedCall:
         placeholders: the asynchronous fixtures it has, asked for or not.
         search: how to look for a failing schedule.
         tape: what to replay instead of searching, if anything.
-        explanation: what was said of its failure; empty while there is none.
+        text: what is told of its failure; empty while there is none.
+        explanation: what is known of its failure.
+        schedules: how many schedules ran.
     """
 
     item: pytest.Function
@@ -45,7 +47,8 @@ class SimulatedCall:
     placeholders: Sequence[Placeholder]
     search: Search
     tape: Tape | None
-    explanation: str = ""
+    text: str = ""
+    explanation: Explanation | None = None
     schedules: int = 0
 
     def as_function(self) -> Callable[..., None]:
@@ -97,7 +100,7 @@ class SimulatedCall:
         result = self.search.run(program, is_failure=is_failure)
         self.schedules += result.schedules
         if result.failure is not None:
-            self.explanation = (
+            self.text = (
                 f"Failed in schedule {result.schedules}, decided by {result.found_by}; shrunk from "
                 f"{result.deviations_before} to {result.failure.tape.deviations} decisions out of "
                 f"turn in {result.shrink_runs} runs.\n"
@@ -105,13 +108,23 @@ class SimulatedCall:
         return result.failure
 
     def _explain(self, program: Callable[[], Any], failure: Run) -> None:
-        explanation = explain(program, failure, max_steps=self.search.max_steps)
-        command = f"{self.replay_command} --pyvirt-sim-tape {failure.tape.to_text()}"
-        self.explanation += explanation_as_text(explanation, command)
+        self.explanation = explain(program, failure, max_steps=self.search.max_steps)
+        self.text += explanation_as_text(self.explanation, self.replay_command)
+
+    def page(self) -> str:
+        """Return the explanation as an HTML page."""
+        from pyvirt_sim.report import explanation_as_html
+
+        assert self.explanation is not None, "only a failure has a page"
+        return explanation_as_html(self.explanation, self.item.nodeid, self.replay_command)
 
     @property
     def replay_command(self) -> str:
-        """How to run this one test from the folder where pytest was started."""
+        """How to replay the failure from the folder where pytest was started."""
+        assert self.explanation is not None, "only a failure is replayed"
+        return f"{self._command()} --pyvirt-sim-tape {self.explanation.run.tape.to_text()}"
+
+    def _command(self) -> str:
         path, colons, rest = self.item.nodeid.partition("::")
         config = self.item.config
         try:

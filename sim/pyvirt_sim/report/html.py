@@ -5,7 +5,9 @@ from __future__ import annotations
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from pyvirt_sim.explore.finding import Finding, Row
+from pyvirt_sim.engine.explain import Explanation, Row
+from pyvirt_sim.engine.explain.text import pair
+from pyvirt_sim.explore.finding import Finding
 
 if TYPE_CHECKING:
     import jinja2
@@ -17,6 +19,8 @@ HEAD_PX = 84
 TEXT_PX = 405
 """Room for an action of `LONGEST` characters; the whole of it shows when pointed at."""
 LONGEST = 55
+MAX_ROWS = 2000
+"""Lines of one diagram: what leads to a failure is near its end, and a page must stay a page."""
 
 
 def finding_as_html(finding: Finding) -> str:
@@ -25,12 +29,46 @@ def finding_as_html(finding: Finding) -> str:
     Raises:
         ModuleNotFoundError: jinja2 is not installed; the extra ``sim`` has it.
     """
-    failing = _diagram(finding.rows)
-    quiet = _diagram(finding.quiet_rows)
-    return _template().render(
-        finding=finding,
+    return _page(
+        title=finding.subject.name,
+        summary=finding.subject.title,
+        explanation=finding.explanation,
+        rows=finding.rows,
         promise=finding.promise,
-        runs=[("The failing schedule", failing), ("A schedule that passes", quiet)],
+        replay_command=finding.replay_command,
+    )
+
+
+def explanation_as_html(explanation: Explanation, title: str, replay_command: str) -> str:
+    """The explanation of a failure of any program, as such a page.
+
+    Args:
+        explanation: What to show.
+        title: What failed.
+        replay_command: What to paste into a shell to see it again.
+
+    Raises:
+        ModuleNotFoundError: jinja2 is not installed; the extra ``sim`` has it.
+    """
+    return _page(
+        title=title,
+        summary="A failing schedule, found by search and shrunk.",
+        explanation=explanation,
+        rows=explanation.rows,
+        promise=None,
+        replay_command=replay_command,
+    )
+
+
+def _page(*, explanation: Explanation, rows: tuple[Row, ...], **words: object) -> str:
+    return _template().render(
+        explanation=explanation,
+        pair="\n".join(pair(explanation)),
+        runs=[
+            ("The failing schedule", _diagram(rows[-MAX_ROWS:])),
+            ("A schedule that passes", _diagram(explanation.quiet_rows[-MAX_ROWS:])),
+        ],
+        **words,
     )
 
 

@@ -272,6 +272,17 @@ def test_workers_of_xdist_tell_the_same_story(run):
     assert replay_line(alone) == replay_line(spread)
 
 
+def test_reports_are_written_where_the_command_line_says(run, pytester):
+    run(RACE, "--pyvirt-sim-report", "out/all.txt")
+    assert "THE ORDER THAT DECIDES" in (pytester.path / "out" / "all.txt").read_text()
+    run(None, "--pyvirt-sim-report", "out/pages")
+    pages = sorted(path.name for path in (pytester.path / "out" / "pages").iterdir())
+    assert pages == ["test_it.py-test_race.html", "test_it.py-test_race.txt"]
+    page = (pytester.path / "out" / "pages" / pages[0]).read_text()
+    assert "THE ORDER THAT DECIDES" in page
+    assert "--pyvirt-sim-tape tape1," in page
+
+
 def test_a_test_that_is_not_deterministic_is_told_so(run):
     source = """
 import pytest, trio

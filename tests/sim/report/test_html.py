@@ -41,7 +41,7 @@ def test_every_line_of_the_schedule_is_a_point_with_its_whole_text(page: str) ->
     assert finding is not None
     tree: Any = lxml.html.document_fromstring(page)
     titles = [element.text_content() for element in tree.xpath("//svg//g/title")]
-    rows = [*finding.rows, *finding.quiet_rows]
+    rows = [*finding.rows, *finding.explanation.quiet_rows]
     assert len(titles) == len(rows)
     for row, title in zip(rows, titles, strict=True):
         assert f"{row.actor}: {row.action}" in title

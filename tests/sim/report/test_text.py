@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from pyvirt_sim.engine.explain.rows import task_name
 from pyvirt_sim.explore import hunt_subject
-from pyvirt_sim.explore.finding import Finding, task_name
+from pyvirt_sim.explore.finding import Finding
 from pyvirt_sim.report import finding_as_text
 from tests.sim.report import toy
 

@@ -1,10 +1,16 @@
 """Failures that explain themselves, for any Trio program.
 
-text         the one screen
+subject      the program, and how to run it once more
+rows         a run as lines to read
+conflict     the two steps whose order decides, and the nearest passing run
+explanation  `explain`: all of it together
+text         one screen
 """
 
-from pyvirt_sim.engine.deviation import Deviation as Deviation
-from pyvirt_sim.engine.deviation import Witness as Witness
+from pyvirt_sim.engine.explain.conflict import Conflict as Conflict
+from pyvirt_sim.engine.explain.conflict import Neighbour as Neighbour
+from pyvirt_sim.engine.explain.explanation import BATCH_SCHEDULES as BATCH_SCHEDULES
 from pyvirt_sim.engine.explain.explanation import Explanation as Explanation
 from pyvirt_sim.engine.explain.explanation import explain as explain
+from pyvirt_sim.engine.explain.rows import Row as Row
 from pyvirt_sim.engine.explain.text import explanation_as_text as explanation_as_text

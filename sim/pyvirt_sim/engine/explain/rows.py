@@ -1,0 +1,146 @@
+"""A run as lines to read: what was noted in it, and the decisions out of turn."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import attrs
+
+from pyvirt_sim.engine.deviation import Deviation
+from pyvirt_sim.engine.point import TIMER
+from pyvirt_sim.engine.record import Note, Run, Step
+from pyvirt_sim.engine.tape import SCHEDULE
+
+__all__ = ["Row", "rows_of", "short_names", "task_name"]
+
+
+@attrs.frozen
+class Row:
+    """One line of a schedule.
+
+    Args:
+        step: Number of the task step in the run.
+        time_s: Virtual time, seconds.
+        actor: Who.
+        action: Does what.
+        is_decision: The scheduler took another task than in the canonical schedule.
+        is_different: The quiet run has no such line at this place.
+    """
+
+    step: int
+    time_s: float
+    actor: str
+    action: str
+    is_decision: bool
+    is_different: bool
+
+
+Line = tuple[str, str]
+
+INIT_TASK: Final = "<init>"
+
+MAX_COMPARED: Final = 3000
+"""Lines that are compared with another run; finding the differences takes their square in time."""
+
+
+def rows_of(
+    run: Run, other: Run | None = None, deviations: Sequence[Deviation] = ()
+) -> tuple[Row, ...]:
+    """What happened in a run, by step: notes, or steps if nothing was noted, and decisions.
+
+    What the program does while the engine winds it down is left out.
+
+    Args:
+        run: The run, made with ``detail``.
+        other: A run to compare with; lines that it lacks are marked.
+        deviations: The decisions out of turn.
+    """
+    short = short_names(run)
+    end = run.record.aborted_at
+    decided = {deviation.step for deviation in deviations if deviation.stream == SCHEDULE}
+    if run.notes or (other is not None and other.notes):
+        mine = [(note.step, note.time_s, _noted(note)) for note in run.notes]
+        usual = [] if other is None else [_noted(note) for note in other.notes]
+    else:
+        mine = [
+            (step.index + 1, step.time_s, _stepped(step, short))
+            for step in run.trace
+            if step.index not in decided and step.path != INIT_TASK
+        ]
+        usual = [] if other is None else [_stepped(step, short) for step in other.trace]
+    if end is not None:
+        mine = [line for line in mine if line[0] <= end]
+    lines = [line for _, _, line in mine]
+    different = frozenset[int]() if other is None else _not_in(lines, usual)
+    rows = [
+        Row(step, time_s, *line, False, index in different)
+        for index, (step, time_s, line) in enumerate(mine)
+    ]
+    rows.extend(_decision(run, one, short) for one in deviations)
+    return tuple(sorted(rows, key=lambda row: (row.step, not row.is_decision)))
+
+
+def _noted(note: Note) -> Line:
+    details = " ".join(f"{key}={value}" for key, value in note.data.items())
+    return note.actor, f"{note.action} {details}".rstrip()
+
+
+def _stepped(step: Step, short: Callable[[str], str]) -> Line:
+    if step.path == TIMER:
+        return TIMER, step.cause
+    why = f", {step.cause}" if step.cause not in ("", "checkpoint") else ""
+    return short(step.path), f"goes on at {step.location.partition(' in ')[0]}{why}"
+
+
+def _decision(run: Run, deviation: Deviation, short: Callable[[str], str]) -> Row:
+    """The step that a decision let run; notes made in it carry the number after it."""
+    taken = run.trace[min(deviation.step, len(run.trace) - 1)]
+    if deviation.stream != SCHEDULE:
+        action = f"{deviation.label} = {deviation.chosen} instead of {deviation.expected}"
+        return Row(taken.index + 1, taken.time_s, deviation.stream, action, True, True)
+    where = f", at {taken.location.partition(' in ')[0]}" if taken.location else ""
+    action = f"runs before {short(deviation.expected)!r}{where}"
+    return Row(taken.index + 1, taken.time_s, short(taken.path), action, True, True)
+
+
+def short_names(run: Run) -> Callable[[str], str]:
+    """Return what to call a task: its own name, with its number where several are called so."""
+    record = run.record
+    counts = Counter(task_name(record.path(number)) for number in range(len(record.task_names)))
+
+    def short(path: str) -> str:
+        name = task_name(path)
+        if counts[name] <= 1:
+            return name
+        return f"{name}[{path.rpartition('[')[2]}" if path.endswith("]") else path
+
+    return short
+
+
+def task_name(path: str) -> str:
+    """A task's own name, from its path: ``remove hostdev0``.
+
+    Names may contain slashes; a slash that parts two tasks stands after ``[number]``, except
+    below the program's main task, whose name is bare.
+    """
+    if path.endswith("]"):
+        path = path.rpartition("[")[0]
+        last = path.rpartition("]/")[2]
+        return last if "]/" in path else last.partition("/")[2] or last
+    return path
+
+
+def _not_in(mine: Sequence[Line], usual: Sequence[Line]) -> frozenset[int]:
+    """Which of ``mine`` are not, in this order, among ``usual``."""
+    if len(mine) + len(usual) > MAX_COMPARED:
+        return frozenset()
+    matcher = difflib.SequenceMatcher(None, mine, usual, autojunk=False)
+    matched = {
+        index
+        for block in matcher.get_matching_blocks()
+        for index in range(block.a, block.a + block.size)
+    }
+    return frozenset(range(len(mine))) - matched
