@@ -1,4 +1,4 @@
-"""The code that a reader copies first works: tutorials and the README are executed, in order."""
+"""The code that a reader copies works: such pages and the README are executed, in order."""
 
 from __future__ import annotations
 
@@ -10,7 +10,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = [*sorted((ROOT / "docs" / "tutorial").glob("*.md")), ROOT / "README.md"]
+DOCS = ROOT / "docs"
+PAGES = [
+    *sorted((DOCS / "tutorial").glob("*.md")),
+    DOCS / "reference" / "engine-network.md",
+    ROOT / "README.md",
+]
 _BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
