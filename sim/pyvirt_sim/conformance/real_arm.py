@@ -156,15 +156,15 @@ def play_real(program: Program, model: Transcript) -> Transcript:
         start_qemu(lambda monitor: shape.argv(monitor, root), root, log) as qemu,
     ):
         qemu.negotiate()
-        result = _play(qemu, program, model)
+        result = _play(qemu, program, model, root)
         for messages in (*result.heard, result.after):
             messages[:] = [normalised(message, root) for message in messages]
         return result
 
 
-def _play(qemu: RealQemu, program: Program, model: Transcript) -> Transcript:
+def _play(qemu: RealQemu, program: Program, model: Transcript, root: str) -> Transcript:
     result = Transcript()
-    encoder = Encoder()
+    encoder = Encoder(root)
     for step, expected in zip(program.steps, model.heard, strict=True):
         _do(qemu, step, encoder)
         qemu.wait(_at_least(len(expected)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -53,7 +54,34 @@ def _ports(count: int) -> list[str]:
     return argv
 
 
+def _device(**members: object) -> list[str]:
+    return ["-device", json.dumps(members)]
+
+
+# What devices can be given: an entropy source, memory, disks, character devices.
+_BACKENDS = (
+    "-object", '{"qom-type":"rng-builtin","id":"rng0"}',
+    "-object", '{"qom-type":"memory-backend-ram","id":"ram0","size":1048576}',
+    "-blockdev", '{"driver":"null-co","node-name":"disk0"}',
+    "-blockdev", '{"driver":"null-co","node-name":"disk1"}',
+    "-blockdev", '{"driver":"null-co","node-name":"disk2","read-only":true}',
+    "-chardev", "null,id=chr0", "-chardev", "null,id=chr1",
+)  # fmt: skip
+_CONTROLLERS = (
+    *_device(driver="virtio-scsi-pci", id="scsi0", bus="pcie.0", addr="0x8"),
+    *_device(driver="qemu-xhci", id="usb", bus="pcie.0", addr="0x9"),
+    *_device(driver="virtio-serial-pci", id="vser", bus="pcie.0", addr="0xa"),
+)
+_PC_DEVICES = (
+    *_device(driver="pci-bridge", id="bridge", bus="pci.0", chassis_nr=3, addr="0x8"),
+    *_device(driver="piix3-usb-uhci", id="usb", bus="pci.0", addr="0x9"),
+    *_device(driver="virtio-scsi-pci", id="scsi0", bus="pci.0", addr="0xa"),
+    *_device(driver="virtio-serial-pci", id="vser", bus="pci.0", addr="0xb"),
+)
+
 SHAPES: Final[Mapping[str, Shape]] = {
     "q35": Shape(devices=tuple(_ports(4)), weight=6),
+    "q35-buses": Shape(devices=(*_BACKENDS, *_ports(4), *_CONTROLLERS), weight=6),
+    "pc": Shape(machine="pc", devices=(*_BACKENDS, *_PC_DEVICES), weight=3),
     "q35-no-shutdown": Shape(devices=("-no-shutdown", *_ports(1)), weight=2),
 }

@@ -76,7 +76,7 @@ class _Arm:
             self.result.exit_status = await process.wait()
 
     async def _play(self, host: SimHost, socket: str) -> None:
-        encoder = Encoder()
+        encoder = Encoder(ROOT)
         client = await _Client.connect(host, socket)
         await client.negotiate()
         client.take()
@@ -144,6 +144,9 @@ class _Client:
                 self._is_closed = not data
                 *lines, self._rest = (self._rest + data).split(b"\r\n")
                 self._heard += [normalised(json.loads(line), ROOT) for line in lines]
+        if self._is_closed:
+            # A QEMU that met the end of the model closes it too: let that be heard of first.
+            await trio.sleep(0.001)
 
     def take(self) -> list[Message]:
         taken, self._heard = self._heard, []

@@ -21,8 +21,13 @@ MASKED: Final = frozenset({"thread-id", "seconds", "microseconds", "offset", "pi
 
 @attrs.define
 class Encoder:
-    """Numbers the commands of a program as they are sent."""
+    """Numbers the commands of a program as they are sent.
 
+    Args:
+        root: The run's folder, which arguments call ``$ROOT``.
+    """
+
+    root: str
     _next: int = 1
 
     def data(self, step: Step) -> bytes:
@@ -45,7 +50,7 @@ class Encoder:
         if command.arguments:
             message["arguments"] = dict(command.arguments)
         self._next += 1
-        return json.dumps(message).encode() + b"\n"
+        return json.dumps(message).replace("$ROOT", self.root).encode() + b"\n"
 
 
 def command_id(number: int) -> str:
@@ -75,9 +80,7 @@ def normalised(message: Message, root: str) -> Message:
 
 def _masked(members: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        key: f"<{type(value).__name__}>"
-        if key in MASKED and isinstance(value, int | float)
-        else value
+        key: type(value)() if key in MASKED and isinstance(value, int | float) else value
         for key, value in members.items()
     }
 

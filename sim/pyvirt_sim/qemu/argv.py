@@ -27,8 +27,14 @@ _HARMLESS: Final[Mapping[str, frozenset[str] | None]] = {
     "-overcommit": None,
 }
 _JSON_OPTIONS: Final = ("-object", "-blockdev", "-netdev", "-device")
-_MACHINE_TYPES: Final = frozenset({"q35", "pc-q35-7.2"})
+_BOARDS: Final[Mapping[str, str]] = {
+    "q35": "q35",
+    "pc-q35-7.2": "q35",
+    "pc": "pc",
+    "pc-i440fx-7.2": "pc",
+}
 _MACHINE_KEYS: Final = frozenset({"type", "accel", "usb", "dump-guest-core", "vmport", "graphics"})
+_SUFFIXES: Final = "kmgt"
 _CPU_MODELS: Final = frozenset({"max", "host", "qemu64", "qemu32", "kvm64", "base"})
 
 
@@ -59,6 +65,9 @@ class Config:
     uuid: str = "00000000-0000-0000-0000-000000000000"
     starts_paused: bool = False
     keeps_after_shutdown: bool = False
+    board: str = "q35"
+    accelerator: str = "tcg"
+    memory_bytes: int = 128 << 20
     kernel: str | None = None
     initrd: str | None = None
     append: str | None = None
@@ -152,13 +161,15 @@ def _set_uuid(config: Config, value: str) -> None:
     config.uuid = value.lower()
 
 
-def _set_machine(_config: Config, value: str) -> None:
+def _set_machine(config: Config, value: str) -> None:
     keys = _keys(value, "type")
-    if keys.get("type") not in _MACHINE_TYPES:
+    if keys.get("type") not in _BOARDS:
         raise ModelGapError(f"machine type {keys.get('type')} is not modelled")
     unknown = sorted(set(keys) - _MACHINE_KEYS)
     if unknown or keys.get("accel", "tcg") not in {"tcg", "kvm"}:
         raise ModelGapError(f"-machine {value} is not modelled")
+    config.board = _BOARDS[keys["type"]]
+    config.accelerator = keys.get("accel", config.accelerator)
 
 
 def _set_cpu(_config: Config, value: str) -> None:
@@ -166,10 +177,15 @@ def _set_cpu(_config: Config, value: str) -> None:
         raise ModelGapError(f"CPU model {value} is not modelled")
 
 
-def _set_memory(_config: Config, value: str) -> None:
+def _set_memory(config: Config, value: str) -> None:
     size = _keys(value, "size").get("size", "")
-    if not size.rstrip("kKmMgG").isdigit():
+    digits = size.rstrip("kKmMgG")
+    if not digits.isdigit() or len(size) > len(digits) + 1:
         raise StartupError(f"-m {value}: Parameter 'size' expects a non-negative number below 2^64")
+    # Without a unit these are MiB, and QEMU rounds up to 8 KiB.
+    unit = size[len(digits) :].lower() or "m"
+    asked = int(digits) * 1024 ** (_SUFFIXES.index(unit) + 1)
+    config.memory_bytes = -(-asked // 8192) * 8192
 
 
 def _set_smp(_config: Config, value: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from pyvirt_sim.gaps import ModelGapError
-from pyvirt_sim.qemu import device_commands, monitor_commands, run_commands, schema
+from pyvirt_sim.qemu import device_commands, monitor_commands, run_commands, schema, static_queries
 from pyvirt_sim.qemu.command import Arguments, Handler
 from pyvirt_sim.qemu.errors import QmpError
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pyvirt_sim.qemu.process import QemuProcess
 
 COMMANDS: Final[dict[str, Handler]] = {
+    **static_queries.COMMANDS,
     **monitor_commands.COMMANDS,
     **run_commands.COMMANDS,
     **device_commands.COMMANDS,

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pyvirt_sim.gaps import ModelGapError
+from pyvirt_sim.qemu import block
 from pyvirt_sim.qemu.command import Arguments, Handler
-from pyvirt_sim.qemu.errors import device_not_found
+from pyvirt_sim.qemu.errors import QmpError, device_not_found
 
 if TYPE_CHECKING:
     from pyvirt_sim.qemu.process import QemuProcess
+    from pyvirt_sim.qemu.tree import DeviceTree
 
 _PERIPHERAL: Final = "/machine/peripheral"
+
+
+def _tree(qemu: QemuProcess) -> DeviceTree:
+    return qemu.machine.tree
 
 
 def _qom_list(qemu: QemuProcess, arguments: Arguments) -> object:
@@ -25,14 +31,75 @@ def _qom_list(qemu: QemuProcess, arguments: Arguments) -> object:
     raise ModelGapError(f"qom-list of {path} is not modelled")
 
 
+def _query_named_block_nodes(qemu: QemuProcess, arguments: Arguments) -> object:
+    if arguments.get("flat"):
+        raise ModelGapError("query-named-block-nodes with flat is not modelled")
+    return [block.describe(node) for node in _tree(qemu).blocks.all()]
+
+
+def _chardev_change(qemu: QemuProcess, arguments: Arguments) -> object:
+    if _tree(qemu).chardevs.has(arguments["id"]):
+        raise ModelGapError("chardev-change is not modelled")
+    raise QmpError(f"Chardev '{arguments['id']}' does not exist")
+
+
+def _query_balloon(qemu: QemuProcess, _arguments: Arguments) -> object:
+    if _tree(qemu).balloon is None:
+        raise QmpError("No balloon device has been activated", "DeviceNotActive")
+    return {"actual": _tree(qemu).memory_bytes}
+
+
+def _balloon(qemu: QemuProcess, arguments: Arguments) -> object:
+    tree = _tree(qemu)
+    if tree.balloon is None:
+        raise QmpError("No balloon device has been activated", "DeviceNotActive")
+    if arguments["value"] <= 0:
+        raise QmpError("Parameter 'target' expects a size")
+    return None
+
+
+def _query_yank(qemu: QemuProcess, _arguments: Arguments) -> object:
+    monitors = qemu.config.monitor_chardevs
+    others = [name for name in _tree(qemu).chardevs.sockets() if name not in monitors]
+    return [{"type": "chardev", "id": name} for name in (*reversed(monitors), *others)]
+
+
+def _query_memory_size(qemu: QemuProcess, _arguments: Arguments) -> Mapping[str, Any]:
+    return {"base-memory": _tree(qemu).memory_bytes, "plugged-memory": 0}
+
+
 COMMANDS: Final[Mapping[str, Handler]] = {
     "qom-list": _qom_list,
-    "device_add": lambda qemu, a: qemu.machine.tree.device_add(a),
-    "device_del": lambda qemu, a: qemu.machine.tree.device_del(a["id"]),
-    "object-add": lambda qemu, a: qemu.machine.tree.backends.object_add(a),
-    "object-del": lambda qemu, a: qemu.machine.tree.backends.object_del(a["id"]),
-    "netdev_add": lambda qemu, a: qemu.machine.tree.backends.netdev_add(a),
-    "netdev_del": lambda qemu, a: qemu.machine.tree.backends.netdev_del(a["id"]),
-    "blockdev-add": lambda qemu, a: qemu.machine.tree.backends.blockdev_add(a),
-    "blockdev-del": lambda qemu, a: qemu.machine.tree.backends.blockdev_del(a["node-name"]),
+    "device_add": lambda qemu, a: _tree(qemu).device_add(a),
+    "device_del": lambda qemu, a: _tree(qemu).device_del(a["id"]),
+    "object-add": lambda qemu, a: _tree(qemu).objects.add(a),
+    "object-del": lambda qemu, a: _tree(qemu).objects.delete(a["id"]),
+    "query-memdev": lambda qemu, _: _tree(qemu).objects.memory(),
+    "query-iothreads": lambda qemu, _: _tree(qemu).objects.threads(),
+    "netdev_add": lambda qemu, a: _tree(qemu).netdevs.add(a),
+    "netdev_del": lambda qemu, a: _tree(qemu).netdevs.delete(a["id"]),
+    "set_link": lambda qemu, a: _tree(qemu).netdevs.set_link(a["name"]),
+    "query-rx-filter": lambda qemu, a: _tree(qemu).netdevs.rx_filters(a.get("name")),
+    "announce-self": lambda _qemu, _: None,
+    "chardev-add": lambda qemu, a: _tree(qemu).chardevs.add(a),
+    "chardev-remove": lambda qemu, a: _tree(qemu).chardevs.remove(a["id"]),
+    "chardev-change": _chardev_change,
+    "chardev-send-break": lambda qemu, a: _tree(qemu).chardevs.send_break(a["id"]),
+    "query-chardev": lambda qemu, _: _tree(qemu).chardevs.listing(),
+    "ringbuf-write": lambda qemu, a: _tree(qemu).chardevs.ring_write(a),
+    "ringbuf-read": lambda qemu, a: _tree(qemu).chardevs.ring_read(a),
+    "query-yank": _query_yank,
+    "blockdev-add": lambda qemu, a: _tree(qemu).blocks.add(a),
+    "blockdev-del": lambda qemu, a: _tree(qemu).blocks.delete(a["node-name"]),
+    "block-set-write-threshold": lambda qemu, a: _tree(qemu).blocks.set_write_threshold(a),
+    "query-named-block-nodes": _query_named_block_nodes,
+    "query-block": lambda qemu, _: _tree(qemu).drives.listing(),
+    "blockdev-open-tray": lambda qemu, a: _tree(qemu).drives.open_tray(a),
+    "blockdev-close-tray": lambda qemu, a: _tree(qemu).drives.close_tray(a),
+    "blockdev-insert-medium": lambda qemu, a: _tree(qemu).drives.insert_medium(a),
+    "blockdev-remove-medium": lambda qemu, a: _tree(qemu).drives.remove_medium(a),
+    "eject": lambda qemu, a: _tree(qemu).drives.eject(a),
+    "query-balloon": _query_balloon,
+    "balloon": _balloon,
+    "query-memory-size-summary": _query_memory_size,
 }

@@ -1,144 +1,94 @@
-"""The device types that are modelled, and the devices and buses made of them."""
+"""A device of the guest, and what QEMU knows of its type."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
 from pyvirt_sim.gaps import ModelGapError
-from pyvirt_sim.qemu import recorded
+from pyvirt_sim.qemu import recorded_devices as recorded
+from pyvirt_sim.qemu.buses import Bus
 from pyvirt_sim.qemu.errors import QmpError
-from pyvirt_sim.qemu.text import is_mac, parse_slot_function
+from pyvirt_sim.qemu.recorded_devices import Row
 from pyvirt_sim.qemu.world import VfioHandle
 
+if TYPE_CHECKING:
+    from pyvirt_sim.qemu.objects import QomObject
 
-@attrs.frozen(kw_only=True)
-class DeviceType:
-    """A QEMU device model, as far as a monitor can tell it from others.
-
-    Args:
-        name: QEMU's name, the ``driver`` of ``device_add``.
-        bus: The kind of bus it sits on, ``PCI`` or ``ISA``.
-        child: Name of the inner device that is announced before it when it goes.
-        child_type: Type of that inner device, named in errors about properties passed on to it.
-        provides_bus: Whether it carries a bus for one more device.
-        passed_on: Properties that belong to the inner device.
-        modelled: Properties that may be set here.
-    """
-
-    name: str
-    bus: str = "PCI"
-    child: str | None = None
-    child_type: str | None = None
-    provides_bus: bool = False
-    passed_on: frozenset[str] = frozenset()
-    modelled: frozenset[str]
-
-    def owner_of(self, prop: str) -> str:
-        """The type that QEMU names in an error about this property."""
-        return self.child_type if self.child_type and prop in self.passed_on else self.name
-
-
-# Properties of every PCI device that change nothing a monitor can see, besides the address.
-_PCI: Final = frozenset({"addr", "multifunction", "bootindex", "romfile", "rombar", "acpi-index"})
-_VIRTIO: Final = _PCI | {
-    "disable-legacy",
-    "disable-modern",
-    "vectors",
-    "iommu_platform",
-    "ats",
-    "packed",
-    "page-per-vq",
+# Names by which people call types since before there was a rule.
+_ALIASES: Final[Mapping[str, str]] = {
+    "AC97": "ac97",
+    "e1000-82540em": "e1000",
+    "ahci": "ich9-ahci",
+    "lsi": "lsi53c895a",
+    **{
+        f"virtio-{name}": f"virtio-{name}-pci"
+        for name in (
+            [
+                "9p",
+                "balloon",
+                "blk",
+                "gpu",
+                "input-host",
+                "iommu",
+                "keyboard",
+                "mouse",
+                "net",
+                "rng",
+                "scsi",
+                "serial",
+                "tablet",
+            ]
+        )
+    },
 }
-
-DEVICE_TYPES: Final[Mapping[str, DeviceType]] = {
-    kind.name: kind
-    for kind in (
-        DeviceType(
-            name="pcie-root-port",
-            provides_bus=True,
-            modelled=_PCI | {"port", "chassis", "slot", "io-reserve", "mem-reserve"},
-        ),
-        DeviceType(
-            name="isa-serial",
-            bus="ISA",
-            child_type="serial",
-            passed_on=frozenset({"chardev"}),
-            modelled=frozenset({"chardev", "index", "iobase", "irq"}),
-        ),
-        DeviceType(
-            name="virtio-rng-pci",
-            child="virtio-backend",
-            modelled=_VIRTIO | {"rng", "max-bytes", "period"},
-        ),
-        DeviceType(
-            name="virtio-net-pci",
-            child="virtio-backend",
-            child_type="virtio-net-device",
-            passed_on=frozenset({"netdev", "mac"}),
-            modelled=_VIRTIO | {"netdev", "mac", "mq", "host_mtu"},
-        ),
-        DeviceType(
-            name="virtio-blk-pci",
-            child="virtio-backend",
-            child_type="virtio-blk-device",
-            passed_on=frozenset({"drive"}),
-            modelled=_VIRTIO
-            | {"drive", "serial", "write-cache", "werror", "rerror", "num-queues", "discard"},
-        ),
-        DeviceType(name="vfio-pci", modelled=_PCI | {"host"}),
-    )
-}
-
-
-@attrs.define(eq=False)
-class Bus:
-    """A bus of the guest. Occupied slots are keyed by slot and function."""
-
-    name: str
-    kind: str
-    hotpluggable: bool
-    devices: dict[tuple[int, int], Device] = attrs.field(factory=dict[tuple[int, int], "Device"])
-    # Chips of the board that occupy an address and cannot be named: address -> type.
-    built_in: Mapping[tuple[int, int], str] = attrs.field(factory=dict[tuple[int, int], str])
-
-    def occupant(self, address: tuple[int, int]) -> str | None:
-        """QEMU's description of what sits at an address, ``None`` when it is free."""
-        if address in self.built_in:
-            return f"{self.built_in[address]},id=(null)"
-        device = self.devices.get(address)
-        return None if device is None else f"{device.kind.name},id={device.id or '(null)'}"
+# The inner objects that a property may really belong to.
+_INNER: Final = ("/virtio-backend", "/serial", "/xhci-core")
 
 
 @attrs.define(eq=False, kw_only=True)
 class Device:
-    """One device of the machine, from `device_add` until the guest or a reset has let it go.
+    """One device of the machine, from its creation until nothing refers to it any more.
 
     Args:
-        kind: Its type.
+        number: Which device of the machine it is, in order of creation.
+        driver: Its type.
         id: Its name, ``None`` when it was given none.
         path: Where it hangs in QEMU's object tree.
-        bus: The bus it sits on.
-        address: Slot and function there.
-        links: Backends it uses: property -> id.
-        is_multifunction: Whether more functions may share its slot.
-        own_bus: The bus it carries.
+        bus: The bus it sits on, ``None`` for memory modules and processors.
+        values: The properties it was given, and those it was given by being plugged in.
+        buses: The buses it carries, the latest first.
+        address: Its place on the bus; for PCI slot and function.
+        links: Back ends it uses: property -> name.
+        objects: Objects it uses: property -> object.
+        is_hotplugged: Whether the machine existed before it.
+        on_unrealize: What is undone as soon as it is taken out.
+        on_finalize: What is given back when the last reference has gone.
+        is_leaked: Whether a reference to it is never dropped, so that its end is never announced.
         vfio: The open host device behind it.
         unplug_requested_ms: The virtual clock at the last unplug request, ``None`` without one.
         answering: Whether the guest is at work on that request.
         in_tree: False once it has left the machine, though it may not be finalized yet.
     """
 
-    kind: DeviceType
+    number: int
+    driver: str
     id: str | None
     path: str
-    bus: Bus
-    address: tuple[int, int]
-    links: Mapping[str, str]
-    is_multifunction: bool = False
-    own_bus: Bus | None = None
+    bus: Bus | None
+    values: dict[str, Any] = attrs.field(factory=dict[str, Any])
+    buses: list[Bus] = attrs.field(factory=list[Bus])
+    address: tuple[int, ...] = ()
+    links: dict[str, str] = attrs.field(factory=dict[str, str])
+    objects: dict[str, QomObject] = attrs.field(factory=dict[str, "QomObject"])
+    is_hotplugged: bool = False
+    on_unrealize: list[Callable[[], None]] = attrs.field(factory=list[Callable[[], None]])
+    on_finalize: list[Callable[[], None]] = attrs.field(factory=list[Callable[[], None]])
+    is_realized: bool = False
+    is_leaked: bool = False
     vfio: VfioHandle | None = None
     unplug_requested_ms: int | None = None
     answering: bool = False
@@ -149,101 +99,91 @@ class Device:
         """What people call it."""
         return self.id or self.path
 
+    @property
+    def described(self) -> str:
+        """How QEMU names the occupant of a PCI address."""
+        return f"{self.driver},id={self.id or '(null)'}"
 
-def device_type(name: str) -> DeviceType:
-    """The modelled device type of that name.
+    def value(self, name: str) -> Any:
+        """A property: as it was given, else as a real QEMU has it when nothing is given."""
+        if name in self.values:
+            return self.values[name]
+        model = recorded.MODELS[self.driver]
+        if name in model.get("given", ()):
+            # The recorded device was given one.
+            return model["properties"].get(name, {}).get("default-value")
+        row = properties_of(self.driver).get(name)
+        return row[2] if row is not None and len(row) > 2 else None
 
-    Raises:
-        QmpError: QEMU has no such device.
-        ModelGapError: QEMU has it, we do not.
-    """
-    kind = DEVICE_TYPES.get(name)
-    if kind is None:
-        if name in recorded.DEVICE_TYPES:
-            raise ModelGapError(f"device type {name} is not modelled")
-        raise QmpError(f"'{name}' is not a valid device model name")
-    return kind
-
-
-def check_properties(kind: DeviceType, properties: Mapping[str, Any]) -> None:
-    """Check that each property exists, is modelled and has a value of its type.
-
-    Raises:
-        QmpError: As QEMU refuses it.
-        ModelGapError: The property exists and its effect is not modelled.
-    """
-    known = recorded.DEVICE_PROPERTIES[kind.name]
-    for name, value in properties.items():
-        if name not in known and name != "bootindex":
-            raise QmpError(f"Property '{kind.name}.{name}' not found")
-        if name not in kind.modelled:
-            raise ModelGapError(f"property {kind.name}.{name} is not modelled")
-        if not _is_acceptable(name, value):
-            raise QmpError(f"Property '{kind.owner_of(name)}.{name}' doesn't take value '{value}'")
-
-
-def _is_acceptable(name: str, value: object) -> bool:
-    if name == "addr":
-        return parse_slot_function(value) is not None
-    if name == "mac":
-        return is_mac(value)
-    return True
-
-
-def free_slot(bus: Bus, device: str) -> tuple[int, int]:
-    """The address QEMU picks when none is given: the first slot whose function 0 is free."""
-    for slot in range(32):
-        if bus.occupant((slot, 0)) is None:
-            return slot, 0
-    raise QmpError(f"PCI: no slot/function available for {device}, all in use or reserved")
-
-
-def check_address(
-    bus: Bus, kind: DeviceType, address: tuple[int, int], properties: Mapping[str, Any], hot: bool
-) -> None:
-    """Check that a PCI device can be put at ``address``, in the order in which QEMU checks.
-
-    Raises:
-        QmpError: The address is taken, or its function 0 forbids it.
-    """
-    slot, function = address
-    occupant = bus.occupant(address)
-    if occupant is not None:
-        raise QmpError(
-            f"PCI: slot {slot} function {function} not available for {kind.name}, "
-            f"in use by {occupant}"
-        )
-    # Behind a root port only function 0 of slot 0 tells the guest that somebody is there.
-    first = bus.devices.get((0, 0) if bus.name != "pcie.0" else (slot, 0))
-    if hot and first is not None:
-        raise QmpError(
-            f"PCI: slot {slot} function 0 already occupied by {first.kind.name}, "
-            f"new func {kind.name} cannot be exposed to guest."
-        )
-    _check_multifunction(bus, address, properties)
-
-
-def _check_multifunction(bus: Bus, address: tuple[int, int], properties: Mapping[str, Any]) -> None:
-    slot, function = address
-    if properties.get("multifunction") in {True, "on"}:
-        return
-    first = bus.devices.get((slot, 0))
-    if function and first is not None and not first.is_multifunction:
-        raise QmpError(
-            f"PCI: single function device can't be populated in function {slot:x}.{function:x}"
-        )
-    if not function:
-        for other in range(1, 8):
-            if bus.occupant((slot, other)) is not None:
-                raise QmpError(
-                    f"PCI: {slot:x}.0 indicates single function, "
-                    f"but {slot:x}.{other:x} is already populated."
-                )
+    def add_bus(self, bus: Bus) -> Bus:
+        """Carry one more bus."""
+        self.buses.insert(0, bus)
+        return bus
 
 
 def walk(bus: Bus) -> Iterator[Device]:
     """The devices on a bus and behind it, parents first."""
-    for device in bus.devices.values():
+    for device in bus.children:
         yield device
-        if device.own_bus is not None:
-            yield from walk(device.own_bus)
+        for child in device.buses:
+            yield from walk(child)
+
+
+def resolve_type(name: str, *, is_built: bool) -> str:
+    """The device type a user means.
+
+    Args:
+        name: A type or an alias.
+        is_built: Whether the machine exists already, so that it must be hotpluggable.
+
+    Raises:
+        QmpError: QEMU has no such device type, or not for users.
+    """
+    driver = name if name in recorded.TYPES else _ALIASES.get(name, name)
+    if driver not in recorded.TYPES or not recorded.is_a(driver, "device"):
+        if driver != name:
+            raise QmpError(f"'{name}' (alias '{driver}') is not a valid device model name")
+        raise QmpError(f"'{name}' is not a valid device model name")
+    refusal = recorded.REFUSALS.get(driver)
+    if refusal is not None and (is_built or refusal != _NOT_NOW):
+        raise QmpError(refusal)
+    return driver
+
+
+_NOT_NOW: Final = "Parameter 'driver' expects a pluggable device type"
+
+
+def check_modelled(driver: str) -> None:
+    """Refuse a device type whose behaviour is not modelled.
+
+    Raises:
+        ModelGapError: QEMU has it, we do not.
+    """
+    if driver not in recorded.MODELS:
+        raise ModelGapError(f"device type {driver} is not modelled")
+
+
+@cache
+def properties_of(driver: str) -> Mapping[str, Row]:
+    """The properties of a plugged device of a modelled type, by name."""
+    model = recorded.MODELS[driver]
+    if "tree" in model:
+        return {row[0]: row for row in recorded.rows(model["tree"], "") or ()}
+    everywhere: list[Row] = [["type", "string", driver], ["parent_bus", "link<bus>", ""]]
+    everywhere += [[name, "bool", True] for name in ("realized", "hotplugged", "hotpluggable")]
+    listed = [
+        [name, item["type"], item.get("default-value")]
+        for name, item in model["properties"].items()
+    ]
+    return {row[0]: row for row in (*everywhere, *listed)}
+
+
+@cache
+def owner_of(driver: str, name: str) -> str:
+    """The type that QEMU names in errors about a property: an inner object's, where it has it."""
+    tree: Mapping[str, list[int]] = recorded.MODELS[driver].get("tree", {})
+    for path in _INNER:
+        rows = recorded.rows(tree, path)
+        if rows is not None and any(row[0] == name for row in rows):
+            return str(rows[0][2])
+    return driver

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import attrs
 import trio
 
+from pyvirt_sim.qemu.boards import BOARDS
 from pyvirt_sim.qemu.devices import Device
 from pyvirt_sim.qemu.errors import QmpError
 from pyvirt_sim.qemu.tree import DeviceTree
@@ -44,6 +45,8 @@ class Machine:
         world: The host.
         emit: Sends one event.
         spawn: Starts a background task in the process.
+        board: Its type, a key of `pyvirt_sim.qemu.boards.BOARDS`.
+        memory_bytes: How much memory it is born with.
     """
 
     name: str
@@ -51,6 +54,8 @@ class Machine:
     world: World
     emit: Callable[[str, Mapping[str, Any] | None], None]
     spawn: Callable[..., object]
+    board: str = "q35"
+    memory_bytes: int = 128 << 20
     peer: Peer | None = None
     state: RunState = RunState.PRELAUNCH
     tree: DeviceTree = attrs.field(init=False)
@@ -67,6 +72,8 @@ class Machine:
             spawn=self.spawn,
             virtual_clock_ms=self.virtual_clock_ms,
             ask_guest=self._ask_guest,
+            board=BOARDS[self.board],
+            memory_bytes=self.memory_bytes,
         )
 
     def _ask_guest(self, device: Device) -> None:

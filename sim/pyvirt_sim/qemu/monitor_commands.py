@@ -29,15 +29,10 @@ def _query_name(qemu: QemuProcess, _arguments: Arguments) -> object:
     return {"name": qemu.config.name} if qemu.config.name else {}
 
 
-def _query_yank(qemu: QemuProcess, _arguments: Arguments) -> object:
-    return [{"type": "chardev", "id": name} for name in reversed(qemu.config.monitor_chardevs)]
-
-
 COMMANDS: Final[Mapping[str, Handler]] = {
     "qmp_capabilities": _negotiated,
     "query-version": lambda _qemu, _arguments: recorded.VERSION,
     "query-commands": _query_commands,
     "query-name": _query_name,
     "query-uuid": lambda qemu, _arguments: {"UUID": qemu.config.uuid},
-    "query-yank": _query_yank,
 }

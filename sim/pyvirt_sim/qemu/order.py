@@ -7,7 +7,7 @@ in every run, and can be computed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 _MASK: Final = 0xFFFFFFFF
@@ -40,6 +40,9 @@ class GlibTable:
         self._places: list[str | None] = [None] * (1 << self._shift)
         self._live = 0
         self._used = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.keys())
 
     def keys(self) -> list[str]:
         """The keys, in the order in which GLib walks them."""

@@ -10,6 +10,7 @@ import trio
 
 from pyvirt_sim.engine import note
 from pyvirt_sim.gaps import ModelGapError
+from pyvirt_sim.qemu import chardevs
 from pyvirt_sim.qemu.argv import Chardev, Config, JsonOption, parse_argv
 from pyvirt_sim.qemu.errors import QmpError, StartupError
 from pyvirt_sim.qemu.events import Events
@@ -119,19 +120,28 @@ class QemuProcess:
         for wanted in config.monitor_chardevs:
             if wanted not in config.chardevs:
                 raise StartupError(f'-mon chardev={wanted}: chardev "{wanted}" not found')
-        self.machine = Machine(config.name, self._pid, self.world, self.events.emit, self._spawn)
-        backends = self.machine.tree.backends
-        backends.chardevs = {name: item.backend for name, item in config.chardevs.items()}
-        self._create(config.of("-object"), backends.object_add)
-        self._create(config.of("-blockdev"), backends.blockdev_add)
-        self._create(config.of("-netdev"), backends.netdev_add)
+        self.machine = Machine(
+            config.name,
+            self._pid,
+            self.world,
+            self.events.emit,
+            self._spawn,
+            config.board,
+            config.memory_bytes,
+        )
+        tree = self.machine.tree
+        for item in config.chardevs.values():
+            tree.chardevs.put(self._chardev(item))
+        self._create(config.of("-object"), tree.objects.add)
+        self._create(config.of("-blockdev"), tree.blocks.add)
+        self._create(config.of("-netdev"), tree.netdevs.add)
         for kind, path in (("kernel", config.kernel), ("initrd", config.initrd)):
             if path is not None and not self.world.file_exists(path):
                 raise StartupError(_cannot_read(kind, path))
         self._create(config.of("-device"), self.machine.tree.device_add)
         self.guest = self._make_guest()
         self.machine.peer = self.guest
-        self.machine.tree.is_built = True
+        self.machine.tree.finish_building()
 
     def _create(
         self, options: Sequence[JsonOption], add: Callable[[Mapping[str, Any]], None]
@@ -142,6 +152,13 @@ class QemuProcess:
             except QmpError as error:
                 text = f"{option.option} {option.text}: {error.description}"
                 raise StartupError(text) from error
+
+    def _chardev(self, item: Chardev) -> chardevs.Chardev:
+        is_monitor = item.id in self.config.monitor_chardevs
+        name = f"unix:{item.path},server=on" if item.backend == "socket" else item.backend
+        return chardevs.Chardev(
+            item.id, item.backend, name, is_open=is_monitor, is_taken=is_monitor
+        )
 
     def _make_guest(self) -> Guest:
         has_system = self.machine.tree.has_boot_source(self.config.kernel)

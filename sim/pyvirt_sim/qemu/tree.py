@@ -1,43 +1,43 @@
-"""The devices inside QEMU: buses, what is plugged into them, and what happens at an unplug.
+"""The devices inside QEMU: what is plugged in, and what happens at an unplug.
 
-Unplugging follows QEMU 7.2 on q35, where hotplug goes through ACPI:
+Unplugging follows QEMU 7.2:
 
-1. `request_unplug` marks the device and tells the guest. A second request is an error only while
-   the virtual clock has never run: QEMU lets requests that a booting guest has lost be repeated.
-2. When the guest lets go (`eject`), or at a reset, the device leaves the object tree, its id, its
-   slot and its back ends. Nothing has been announced yet.
-3. After a grace period (RCU) it is finalized: a host device is closed first, then DEVICE_DELETED
-   goes out, for the inner device by path only, then for the device itself. That order is QEMU's
-   since 2.11 and is what lets a manager re-attach a host device on the event.
+1. A bus that QEMU serves itself (USB, SCSI, virtio-serial) lets its devices go at once. Where ACPI
+   serves it, `request_unplug` marks the device and tells the guest. A second request is an error
+   only while the virtual clock has never run: QEMU lets requests that a booting guest has lost be
+   repeated.
+2. When the guest lets go (`eject`), or at a reset, the device leaves the object tree with all that
+   hangs on it: first everything is switched off from the leaves on, then taken out. Ids and
+   addresses are free again. Nothing has been announced yet.
+3. After a grace period (RCU) it is finalized: what it held is given back, then DEVICE_DELETED goes
+   out, children before parents, the inner device of a virtio device by path only. That order is
+   what lets a manager re-attach a host device on the event. A `device_add` that fails waits for
+   that grace period before it answers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import attrs
 
 from pyvirt_sim.engine import note
 from pyvirt_sim.gaps import ModelGapError
-from pyvirt_sim.qemu.backends import LINKS, Backends
-from pyvirt_sim.qemu.devices import (
-    Bus,
-    Device,
-    DeviceType,
-    check_address,
-    check_properties,
-    device_type,
-    free_slot,
-    walk,
-)
+from pyvirt_sim.qemu import boards, models, options, pci, scsi
+from pyvirt_sim.qemu import recorded_devices as recorded
+from pyvirt_sim.qemu.block import Blocks
+from pyvirt_sim.qemu.boards import Board
+from pyvirt_sim.qemu.buses import Bus, Hotplug, find_by_path, find_by_type
+from pyvirt_sim.qemu.chardevs import Chardevs
+from pyvirt_sim.qemu.devices import Device, check_modelled, resolve_type, walk
+from pyvirt_sim.qemu.drives import Drives
 from pyvirt_sim.qemu.errors import QmpError, bad_identifier, device_not_found, missing
-from pyvirt_sim.qemu.text import is_identifier, parse_slot_function
-from pyvirt_sim.qemu.vfio import open_host_device
+from pyvirt_sim.qemu.netdevs import Netdevs
+from pyvirt_sim.qemu.objects import Objects
+from pyvirt_sim.qemu.order import GlibTable
+from pyvirt_sim.qemu.text import is_identifier
 from pyvirt_sim.qemu.world import World
-
-# What the q35 board itself puts on pcie.0 and calls by no id.
-_Q35_CHIPS = {(0, 0): "mch", (31, 0): "ICH9-LPC", (31, 2): "ich9-ahci", (31, 3): "ICH9 SMB"}
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -52,6 +52,8 @@ class DeviceTree:
         spawn: Starts a background task in the process.
         virtual_clock_ms: How long the processors have run.
         ask_guest: Asks the operating system inside for a device.
+        board: What it is built on.
+        memory_bytes: How much memory it is born with.
     """
 
     name: str
@@ -61,21 +63,69 @@ class DeviceTree:
     spawn: Callable[..., object]
     virtual_clock_ms: Callable[[], int]
     ask_guest: Callable[[Device], None]
+    board: Board = boards.BOARDS["q35"]
+    memory_bytes: int = 128 << 20
     is_built: bool = False
-    backends: Backends = attrs.field(init=False)
+    objects: Objects = attrs.field(init=False)
+    netdevs: Netdevs = attrs.field(init=False)
+    chardevs: Chardevs = attrs.field(init=False)
+    blocks: Blocks = attrs.field(init=False)
+    drives: Drives = attrs.field(init=False)
+    # By id, and by path for those without one.
     devices: dict[str, Device] = attrs.field(factory=dict[str, Device])
-    # Let go by the guest, not finalized yet; in order.
+    # The names below /machine/peripheral, in the order in which QEMU walks them.
+    peripheral: GlibTable = attrs.field(factory=GlibTable)
+    # Out of the tree, not finalized yet; in order.
     dying: list[Device] = attrs.field(factory=list[Device])
-    _anonymous: int = 0
+    balloon: Device | None = None
+    system_bus: Bus = attrs.field(init=False)
     root: Bus = attrs.field(init=False)
-    _isa: Bus = attrs.field(init=False)
+    _count: int = 0
+    _bus_numbers: dict[str, int] = attrs.field(factory=dict[str, int])
 
     def __attrs_post_init__(self) -> None:
-        self.backends = Backends(self.world.file_exists)
-        self.root = Bus("pcie.0", "PCI", hotpluggable=False, built_in=_Q35_CHIPS)
-        self._isa = Bus("isa.0", "ISA", hotpluggable=False)
+        self.objects = Objects(self.world)
+        self.objects.add_ram(self.memory_bytes)
+        self.netdevs = Netdevs()
+        self.chardevs = Chardevs(self.world)
+        self.blocks = Blocks(self.world)
+        self.drives = Drives(self.blocks, self.emit, self.find)
+        self.system_bus, self.root = boards.build(self, self.board)
 
-    # -- plugging -----------------------------------------------------------------------------
+    def finish_building(self) -> None:
+        """The command line has been carried out: from now on devices come and go."""
+        pci.number_ejections(self.root)
+        self.is_built = True
+
+    def all(self) -> Iterator[Device]:
+        """Every device that hangs on a bus, parents first."""
+        return walk(self.system_bus)
+
+    # -- making -------------------------------------------------------------------------------
+
+    def create(self, driver: str, name: str | None, path: str, bus: Bus | None) -> Device:
+        """A device that is on no bus and does nothing yet."""
+        self._count += 1
+        return Device(
+            number=self._count,
+            driver=driver,
+            id=name,
+            path=path,
+            bus=bus,
+            is_hotplugged=self.is_built,
+        )
+
+    def child_bus_name(self, device: Device, kind: str) -> str:
+        """The name QEMU gives to a bus that was given none."""
+        if device.id:
+            return f"{device.id}.{sum(bus.kind != 'virtio-pci-bus' for bus in device.buses)}"
+        return self.automatic_bus_name(kind)
+
+    def automatic_bus_name(self, kind: str) -> str:
+        """The next name of a bus on a device without an id."""
+        number = self._bus_numbers.get(kind, 0)
+        self._bus_numbers[kind] = number + 1
+        return f"{kind.lower()}.{number}"
 
     def device_add(self, arguments: Mapping[str, Any]) -> None:
         """QMP ``device_add``, and ``-device`` while the machine is being built.
@@ -83,109 +133,129 @@ class DeviceTree:
         Raises:
             QmpError: As QEMU refuses it, in QEMU's order of checks.
         """
-        properties = dict(arguments)
-        name = properties.pop("id", None)
-        if name is not None and not is_identifier(name):
+        name: Any = arguments.get("id")
+        if not isinstance(name, str):
+            name = None
+        elif not is_identifier(name):
             raise bad_identifier()
-        driver = properties.pop("driver", None)
-        if driver is None:
+        given = options.as_options({key: value for key, value in arguments.items() if key != "id"})
+        try:
+            self._add(name, given)
+        except QmpError:
+            self.flush()
+            raise
+
+    def _add(self, name: str | None, given: dict[str, str]) -> None:
+        if "driver" not in given:
             raise missing("driver")
-        kind = device_type(str(driver))
-        bus = self._bus_for(kind, properties.pop("bus", None))
+        driver = resolve_type(given.pop("driver"), is_built=self.is_built)
+        bus = self._bus_for(driver, given.pop("bus", None))
+        if self.is_built and bus is not None and bus.hotplug is Hotplug.NONE:
+            raise QmpError(f"Bus '{bus.name}' does not support hotplugging")
+        check_modelled(driver)
+        if bus is None:
+            raise ModelGapError(f"device type {driver} is not modelled")
         if name is not None and name in self.devices:
             raise QmpError(f"Duplicate device ID '{name}'")
-        check_properties(kind, properties)
-        links = self._links(kind, properties)
-        address = self._address(kind, bus, properties)
-        self._plug(kind, name, bus, address, links, properties)
-
-    def _bus_for(self, kind: DeviceType, name: object) -> Bus:
-        buses = {bus.name: bus for bus in (self.root, self._isa)}
-        buses |= {d.id: d.own_bus for d in self.devices.values() if d.id and d.own_bus}
-        if name is None:
-            bus = self.root if kind.bus == "PCI" else self._isa
-        elif name in buses:
-            bus = buses[str(name)]
-        else:
-            raise QmpError(f"Bus '{name}' not found")
-        if bus.kind != kind.bus:
-            raise QmpError(f"Device '{kind.name}' can't go on {_bus_type(bus)} bus")
-        if self.is_built and not bus.hotpluggable:
-            raise QmpError(f"Bus '{bus.name}' does not support hotplugging")
-        if self.is_built and kind.provides_bus:
-            raise ModelGapError("hotplug of a bridge is not modelled")
-        return bus
-
-    def _links(self, kind: DeviceType, properties: Mapping[str, Any]) -> dict[str, str]:
-        links = {prop: str(properties[prop]) for prop in LINKS if prop in properties}
-        for prop, target in links.items():
-            self.backends.check_link(prop, target, kind.owner_of(prop))
-        return links
-
-    def _address(
-        self, kind: DeviceType, bus: Bus, properties: Mapping[str, Any]
-    ) -> tuple[int, int]:
-        if bus.kind == "ISA":
-            return len(bus.devices), 0
-        address = parse_slot_function(properties["addr"]) if "addr" in properties else None
-        if address is None:
-            return free_slot(bus, kind.name)
-        check_address(bus, kind, address, properties, hot=self.is_built)
-        return address
-
-    def _plug(
-        self,
-        kind: DeviceType,
-        name: str | None,
-        bus: Bus,
-        address: tuple[int, int],
-        links: dict[str, str],
-        properties: Mapping[str, Any],
-    ) -> None:
-        if kind.name == "virtio-blk-pci" and "drive" not in links:
-            raise QmpError("drive property not set")
-        if kind.name == "isa-serial" and "chardev" not in links:
-            raise QmpError("Can't create serial device, empty char device")
-        device = Device(
-            kind=kind,
-            id=name,
-            path=f"/machine/peripheral/{name}" if name else self._anonymous_path(),
-            bus=bus,
-            address=address,
-            links=links,
-            is_multifunction=properties.get("multifunction") in {True, "on"},
-        )
-        if kind.name == "vfio-pci":
-            device.vfio = open_host_device(
-                self.world, properties, self.pid, lambda: self._host_wants(device)
-            )
-        if kind.provides_bus:
-            device.own_bus = Bus(name or f"pci.{len(self.devices)}", "PCI", hotpluggable=True)
-        bus.devices[address] = device
-        self.devices[name or device.path] = device
-        self.backends.use(links, device.path)
+        path = f"/machine/peripheral/{name}" if name else self._free_path("peripheral-anon", 0)
+        device = self.create(driver, name, path, bus)
+        self.devices[name or path] = device
+        if name:
+            self.peripheral.add(name)
+        self._bring_up(device, bus, given)
         if self.is_built:
             note(f"qemu/{self.name}", "device added", device=device.name)
 
-    def _anonymous_path(self) -> str:
-        self._anonymous += 1
-        return f"/machine/peripheral-anon/device[{self._anonymous - 1}]"
+    def plug_unnamed(self, driver: str, bus: Bus) -> None:
+        """Plug in a device that QEMU itself finds it needs."""
+        path = self._free_path("unattached", boards.first_free_index(self.board.name))
+        device = self.create(driver, None, path, bus)
+        self.devices[path] = device
+        self._bring_up(device, bus, {})
+
+    def _free_path(self, container: str, first: int) -> str:
+        number = first
+        while f"/machine/{container}/device[{number}]" in self.devices:
+            number += 1
+        return f"/machine/{container}/device[{number}]"
+
+    def _bring_up(self, device: Device, bus: Bus, given: Mapping[str, str]) -> None:
+        try:
+            options.apply(self, device, given)
+            bus.add(device)
+            self._realize(device)
+        except BaseException:
+            self._give_up(device)
+            raise
+
+    def _realize(self, device: Device) -> None:
+        is_pci = pci.is_pci(device.driver)
+        if is_pci:
+            pci.prepare(self, device)
+            pci.place(device)
+        elif isinstance(device.bus, scsi.ScsiBus):
+            scsi.place(device)
+        models.realize(self, device)
+        if is_pci:
+            options.check_late(self, device)
+            pci.plugged(device)
+        device.is_realized = True
+
+    def _give_up(self, device: Device) -> None:
+        """Take back a device that could not be realized."""
+        self._unrealize(device)
+        self._take_out(device)
+
+    def _bus_for(self, driver: str, path: str | None) -> Bus | None:
+        kind = recorded.BUSES.get(driver)
+        if path is not None:
+            bus = find_by_path(self.system_bus, path)
+            if kind is None or not recorded.is_a(bus.kind, kind):
+                raise QmpError(f"Device '{driver}' can't go on {bus.kind} bus")
+            return bus
+        if kind is None:
+            return None
+        found = find_by_type(self.system_bus, kind)
+        if found is None or found.is_full:
+            raise QmpError(f"No '{kind}' bus found for device '{driver}'")
+        return found
 
     # -- unplugging ---------------------------------------------------------------------------
 
     def device_del(self, name: str) -> None:
-        """QMP ``device_del``: ask for a device by id or path; it goes later, or never."""
+        """QMP ``device_del``: ask for a device by id or path; it goes now, later, or never."""
         device = self._find(name)
         if self._is_pending(device):
             raise QmpError(f"Device {name} is already in the process of unplug")
-        if not device.bus.hotpluggable:
-            raise QmpError(f"Bus '{device.bus.name}' does not support hotplugging")
-        self.request_unplug(device)
+        bus = device.bus
+        if bus is None or bus.hotplug is Hotplug.NONE:
+            raise QmpError(f"Bus '{bus.name if bus else ''}' does not support hotplugging")
+        if device.driver in recorded.REFUSALS:
+            raise QmpError(f"Device '{device.driver}' does not support hotplugging")
+        if bus.hotplug is Hotplug.ACPI:
+            self.request_unplug(device)
+            return
+        if bus.hotplug is not Hotplug.AT_ONCE and self.virtual_clock_ms():
+            raise ModelGapError("unplugging behind a hotplugged bridge is modelled only under -S")
+        for one in [device] if bus.hotplug is Hotplug.AT_ONCE else pci.slot_mates(device):
+            self.unparent(one)
+
+    def find(self, name: str) -> Device | None:
+        """The device of that id, or at that path, relative to ``/machine/peripheral`` or not."""
+        path = _peripheral_path(name)
+        for device in self.all():
+            if path == device.path:
+                return device
+        return None
 
     def _find(self, name: str) -> Device:
-        for device in self.devices.values():
-            if name == device.id or (name.startswith("/") and name == device.path):
-                return device
+        device = self.find(name)
+        if device is not None:
+            return device
+        path = _peripheral_path(name)
+        buses = {bus.path for device in self.all() for bus in device.buses}
+        if path in buses or path == "/machine/peripheral":
+            raise QmpError(f"{name} is not a hotpluggable device")
         raise device_not_found(name)
 
     def _is_pending(self, device: Device) -> bool:
@@ -198,7 +268,7 @@ class DeviceTree:
         note(f"qemu/{self.name}", "unplug requested", device=device.name)
         self.ask_guest(device)
 
-    def _host_wants(self, device: Device) -> None:
+    def host_wants(self, device: Device) -> None:
         """The host's driver core waits for a device of ours: QEMU asks the guest for it."""
         if device.in_tree:
             note(f"qemu/{self.name}", "host requests its device back", device=device.name)
@@ -211,15 +281,51 @@ class DeviceTree:
         self.emit("DEVICE_UNPLUG_GUEST_ERROR", data)
 
     def eject(self, device: Device) -> None:
-        """The guest, or a reset, has let the device go: it leaves the tree, finalized later."""
+        """The guest, or a reset, has let a slot go: all its functions leave, finalized later."""
+        if not device.in_tree:
+            return
+        for one in pci.slot_mates(device):
+            if pci.may_be_ejected(one):
+                self.unparent(one)
+
+    def reset(self) -> None:
+        """The board is reset: every pending unplug is carried out, bus by bus, slot by slot."""
+        pending = [one for one in self.all() if one.unplug_requested_ms is not None]
+        pending = [one for one in pending if one.bus and one.bus.ejection_order is not None]
+        for device in sorted(pending, key=_ejection_key):
+            self.eject(device)
+
+    def unparent(self, device: Device) -> None:
+        """Take a device and all that hangs on it out of the machine."""
+        if not device.in_tree:
+            return
+        note(f"qemu/{self.name}", "device ejected", device=device.name)
+        self._unrealize(device)
+        self._take_out(device)
+
+    def _unrealize(self, device: Device) -> None:
+        for bus in device.buses:
+            for child in list(bus.children):
+                self._unrealize(child)
+        while device.on_unrealize:
+            device.on_unrealize.pop()()
+
+    def _take_out(self, device: Device) -> None:
+        for bus in list(device.buses):
+            for child in list(bus.children):
+                self._take_out(child)
         if not device.in_tree:
             return
         device.in_tree = False
         device.unplug_requested_ms = None
-        del self.devices[device.id or device.path]
-        del device.bus.devices[device.address]
-        self.backends.release(device.path)
-        note(f"qemu/{self.name}", "device ejected", device=device.name)
+        if self.devices.get(device.id or device.path) is device:
+            del self.devices[device.id or device.path]
+            if device.id:
+                self.peripheral.remove(device.id)
+        if device.bus is not None and device in device.bus.children:
+            device.bus.remove(device)
+        if device.is_leaked and device.is_realized:
+            return
         self.dying.append(device)
         if len(self.dying) == 1:
             self.spawn(self._finalize_all, name=f"qemu/{self.name}/rcu")
@@ -227,22 +333,20 @@ class DeviceTree:
     async def _finalize_all(self) -> None:
         while self.dying:
             await self.world.pause("rcu")
-            device = self.dying[0]
-            if device.vfio is not None:
-                device.vfio.close()
-            if device.kind.child is not None:
-                self.emit("DEVICE_DELETED", {"path": f"{device.path}/{device.kind.child}"})
+            if self.dying:
+                self._finalize(self.dying.pop(0))
+
+    def flush(self) -> None:
+        """Finalize now whatever is out of the tree."""
+        while self.dying:
+            self._finalize(self.dying.pop(0))
+
+    def _finalize(self, device: Device) -> None:
+        while device.on_finalize:
+            device.on_finalize.pop()()
+        if device.is_realized:
             data = {"path": device.path} | ({"device": device.id} if device.id else {})
             self.emit("DEVICE_DELETED", data)
-            self.dying.pop(0)
-
-    def reset(self) -> None:
-        """The board is reset: every pending unplug is carried out."""
-        # QEMU numbers hotpluggable buses from the last created to the first, and ejects in order.
-        for port in reversed(list(self.root.devices.values())):
-            for device in list(port.own_bus.devices.values()) if port.own_bus else ():
-                if device.unplug_requested_ms is not None:
-                    self.eject(device)
 
     # -- queries and the end ------------------------------------------------------------------
 
@@ -253,19 +357,23 @@ class DeviceTree:
                 device.vfio.close()
 
     def peripherals(self) -> list[dict[str, str]]:
-        """QMP ``qom-list`` of ``/machine/peripheral``; QEMU's order is that of a hash table."""
+        """QMP ``qom-list`` of ``/machine/peripheral``."""
         children = [
-            {"name": device.id, "type": f"child<{device.kind.name}>"}
-            for device in self.devices.values()
-            if device.id
+            {"name": name, "type": f"child<{self.devices[name].driver}>"}
+            for name in reversed(self.peripheral.keys())
         ]
         return [{"name": "type", "type": "string"}, *children]
 
     def has_boot_source(self, kernel: str | None) -> bool:
         """Whether the firmware finds an operating system: a kernel, or a disk taken to hold one."""
-        disks = (d for d in walk(self.root) if d.kind.name == "virtio-blk-pci")
+        disks = (one for one in self.devices.values() if one.driver == "virtio-blk-pci")
         return kernel is not None or next(disks, None) is not None
 
 
-def _bus_type(bus: Bus) -> str:
-    return "ISA" if bus.kind == "ISA" else "PCIE"
+def _ejection_key(device: Device) -> tuple[int, int]:
+    order = device.bus.ejection_order if device.bus is not None else None
+    return (order or 0, int(device.address[0]))
+
+
+def _peripheral_path(name: str) -> str:
+    return name if name.startswith("/") else f"/machine/peripheral/{name}".rstrip("/")

@@ -5,10 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from pyvirt_sim.conformance.families import monitor, queries, run_state
+from pyvirt_sim.conformance.families import (
+    blocks,
+    chardevs,
+    monitor,
+    netdevs,
+    objects,
+    plugging,
+    queries,
+    run_state,
+)
 from pyvirt_sim.conformance.families.family import Family as Family
 from pyvirt_sim.conformance.families.family import Scene as Scene
 
 FAMILIES: Final[Mapping[str, Family]] = {
-    family.name: family for family in (monitor.FAMILY, queries.FAMILY, run_state.FAMILY)
+    family.name: family
+    for family in (
+        monitor.FAMILY,
+        queries.FAMILY,
+        run_state.FAMILY,
+        objects.FAMILY,
+        netdevs.FAMILY,
+        chardevs.FAMILY,
+        blocks.FAMILY,
+        plugging.FAMILY,
+    )
 }

@@ -1,0 +1,271 @@
+"""Block nodes: what images are made of, who owns them, and who may write to them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+import attrs
+
+from pyvirt_sim.gaps import ModelGapError
+from pyvirt_sim.qemu.errors import QmpError
+from pyvirt_sim.qemu.world import World
+
+_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
+_MAX_NAME: Final = 31
+_NULL_BYTES: Final = 1 << 30
+_SECTOR: Final = 512
+_HARMLESS: Final = frozenset(
+    {"driver", "node-name", "read-only", "discard", "cache", "detect-zeroes"}
+)
+_OPTIONS: Final[Mapping[str, frozenset[str]]] = {
+    "null-co": frozenset({"size", "latency-ns", "read-zeroes"}),
+    "null-aio": frozenset({"size", "latency-ns", "read-zeroes"}),
+    "file": frozenset({"filename", "aio", "locking"}),
+    "raw": frozenset({"file", "offset", "size"}),
+    "qcow2": frozenset({"file", "backing", "lazy-refcounts"}),
+}
+
+
+@attrs.define(eq=False)
+class User:
+    """A device that has a node: its name, whether it writes, whether it lets others write."""
+
+    name: str
+    writes: bool
+    shares_writing: bool
+
+
+@attrs.define(eq=False)
+class Node:
+    """A node of the block graph.
+
+    Args:
+        name: Its node name.
+        driver: Its driver.
+        options: What it was made with.
+        child: The node it reads from.
+        parents: How many nodes read from it.
+        is_owned: Whether the user made it, rather than another node.
+        users: The devices that have it.
+        medium_of: The drives it lies in.
+        write_threshold: Set by a monitor.
+    """
+
+    name: str
+    driver: str
+    options: Mapping[str, Any]
+    child: Node | None = None
+    parents: int = 0
+    is_owned: bool = True
+    users: list[User] = attrs.field(factory=list[User])
+    write_threshold: int = 0
+
+    @property
+    def is_read_only(self) -> bool:
+        """Whether nobody can write to it."""
+        return bool(self.options.get("read-only", False))
+
+    @property
+    def size(self) -> int:
+        """The bytes a guest sees."""
+        if self.driver.startswith("null"):
+            return int(self.options.get("size", _NULL_BYTES))
+        if self.driver == "raw" and self.child is not None:
+            offset = int(self.options.get("offset", 0))
+            return int(self.options.get("size", self.child.size - offset))
+        raise ModelGapError(f"the size of {self.driver} node {self.name} is not modelled")
+
+
+class Blocks:
+    """The block nodes of one machine.
+
+    Args:
+        world: The host.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._nodes: dict[str, Node] = {}
+
+    def add(self, arguments: Mapping[str, Any]) -> None:
+        """QMP ``blockdev-add``; the contents of images are not looked at.
+
+        Raises:
+            QmpError: The name is wrong or taken, or the node cannot be opened.
+        """
+        if "node-name" not in arguments:
+            raise QmpError("'node-name' must be specified for the root node")
+        self._open(arguments, is_owned=True)
+
+    def _open(self, arguments: Mapping[str, Any], *, is_owned: bool) -> Node:
+        driver, name = str(arguments["driver"]), str(arguments.get("node-name", ""))
+        extra = arguments.keys() - _HARMLESS - _OPTIONS.get(driver, frozenset())
+        if driver not in _OPTIONS or extra or arguments.get("backing") is not None:
+            raise ModelGapError(f"block driver {driver} with {sorted(extra)} is not modelled")
+        if not name and not is_owned:
+            raise ModelGapError("block nodes without a name are not modelled")
+        child: Node | None = None
+        inner = arguments.get("file")
+        # QEMU opens the child before it gives the node its name.
+        if isinstance(inner, str):
+            child = self._find_child(inner)
+        elif isinstance(inner, dict):
+            child = self._open(inner, is_owned=False)
+        try:
+            self._check_name(name)
+            if driver == "file":
+                self._check_file(str(arguments["filename"]))
+            node = Node(name, driver, dict(arguments), child, is_owned=is_owned)
+            if child is not None:
+                _check_format(node, child)
+        except QmpError:
+            if child is not None and not child.is_owned:
+                del self._nodes[child.name]
+            raise
+        if child is not None:
+            child.parents += 1
+        self._nodes[name] = node
+        return node
+
+    def _find_child(self, name: str) -> Node:
+        child = self._nodes.get(name)
+        if child is None:
+            raise QmpError(f"Cannot find device='{name}' nor node-name='{name}'")
+        if any(user.writes or not user.shares_writing for user in child.users):
+            raise ModelGapError(f"node {name} is used by a device and by a node")
+        return child
+
+    def _check_name(self, name: str) -> None:
+        if _NAME.fullmatch(name) is None:
+            raise QmpError(f"Invalid node-name: '{name}'")
+        if name in self._nodes:
+            raise QmpError(f"Duplicate nodes with node-name='{name}'")
+        if len(name) > _MAX_NAME:
+            raise QmpError("Node name too long")
+
+    def _check_file(self, path: str) -> None:
+        if not self._world.file_exists(path):
+            raise QmpError(f"Could not open '{path}': No such file or directory")
+
+    def delete(self, name: str) -> None:
+        """QMP ``blockdev-del``.
+
+        Raises:
+            QmpError: There is none, somebody uses it, or a node made it.
+        """
+        node = self._nodes.get(name)
+        if node is None:
+            raise QmpError(f"Failed to find node with node-name='{name}'")
+        if node.users:
+            raise QmpError(f"Node {name} is in use")
+        if not node.is_owned:
+            raise QmpError(f"Node {name} is not owned by the monitor")
+        if node.parents:
+            raise QmpError(f"Block device {name} is in use")
+        self._drop(node)
+
+    def _drop(self, node: Node) -> None:
+        del self._nodes[node.name]
+        if node.child is not None:
+            node.child.parents -= 1
+            if not node.child.is_owned and not node.child.parents:
+                self._drop(node.child)
+
+    def get(self, name: str) -> Node | None:
+        """The node of that name."""
+        return self._nodes.get(name)
+
+    def all(self) -> list[Node]:
+        """All nodes, the latest first, as QEMU lists them."""
+        return list(self._nodes.values())[::-1]
+
+    def check(self, name: str, prop: str, owner: str) -> None:
+        """Check that a device may name a node.
+
+        Raises:
+            QmpError: There is none.
+        """
+        if name not in self._nodes:
+            raise QmpError(f"Property '{owner}.{prop}' can't find value '{name}'")
+
+    def take(self, node: Node, user: User) -> None:
+        """A device takes a node: it writes to it, and lets others write or not.
+
+        Raises:
+            QmpError: Another user of the node and this one exclude each other.
+        """
+        if node.parents:
+            raise ModelGapError(f"node {node.name} is used by a device and by a node")
+        if user.writes and node.is_read_only:
+            raise QmpError("Block node is read-only")
+        newest_first = node.users[::-1]
+        pairs = [(other, user) for other in newest_first] + [(user, one) for one in newest_first]
+        for needer, keeper in pairs:
+            if needer.writes and not keeper.shares_writing:
+                raise _conflict(node, needer, keeper)
+        node.users.append(user)
+
+    def set_write_threshold(self, arguments: Mapping[str, Any]) -> None:
+        """QMP ``block-set-write-threshold``."""
+        name = str(arguments["node-name"])
+        if name not in self._nodes:
+            raise QmpError(f"Device '{name}' not found")
+        self._nodes[name].write_threshold = int(arguments["write-threshold"])
+
+
+def _conflict(node: Node, needer: User, keeper: User) -> QmpError:
+    return QmpError(
+        f"Permission conflict on node '{node.name}': permissions 'write' are both required by "
+        f"block device '{needer.name}' (uses node '{node.name}' as 'root' child) and unshared by "
+        f"block device '{keeper.name}' (uses node '{node.name}' as 'root' child)."
+    )
+
+
+def _check_format(node: Node, child: Node) -> None:
+    if node.driver != "qcow2":
+        return
+    if child.is_read_only and not node.is_read_only:
+        raise QmpError("Block node is read-only")
+    if child.driver != "file":
+        raise QmpError("Image is not in qcow2 format")
+
+
+def describe(node: Node) -> dict[str, Any]:
+    """What QEMU says about a node nobody has read from or written to."""
+    cache: Mapping[str, Any] = node.options.get("cache", {})
+    return {
+        "node-name": node.name,
+        "drv": node.driver,
+        "ro": node.is_read_only,
+        "file": _filename(node),
+        "encrypted": False,
+        "backing_file_depth": 0,
+        "detect_zeroes": node.options.get("detect-zeroes", "off"),
+        "write_threshold": node.write_threshold,
+        **dict.fromkeys(("bps", "bps_rd", "bps_wr", "iops", "iops_rd", "iops_wr"), 0),
+        "cache": {
+            "writeback": True,
+            "direct": bool(cache.get("direct", False)),
+            "no-flush": bool(cache.get("no-flush", False)),
+        },
+        "image": {
+            "filename": _filename(node),
+            "format": node.driver,
+            "virtual-size": node.size,
+            "actual-size": 0,
+        },
+    }
+
+
+def _filename(node: Node) -> str:
+    if node.driver.startswith("null"):
+        if node.options.keys() & {"size", "latency-ns", "read-zeroes"}:
+            raise ModelGapError("the file name of a null node with options is not modelled")
+        return f"{node.driver}://"
+    if node.driver == "raw" and node.child is not None:
+        if node.options.keys() & {"offset", "size"}:
+            raise ModelGapError("the file name of a part of a node is not modelled")
+        return _filename(node.child)
+    raise ModelGapError(f"the file name of a {node.driver} node is not modelled")

@@ -1,0 +1,95 @@
+"""What each modelled device type does when it is realized."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final
+
+from pyvirt_sim.gaps import ModelGapError
+from pyvirt_sim.qemu import pci, scsi, usb, virtio, virtio_serial
+from pyvirt_sim.qemu.devices import Device
+from pyvirt_sim.qemu.errors import QmpError
+from pyvirt_sim.qemu.vfio import open_host_device
+
+if TYPE_CHECKING:
+    from pyvirt_sim.qemu.tree import DeviceTree
+
+Realize = Callable[["DeviceTree", Device], None]
+
+
+def _nothing(_tree: DeviceTree, _device: Device) -> None:
+    """It asks for nothing and brings nothing."""
+
+
+def _bridge(tree: DeviceTree, device: Device) -> None:
+    if device.driver == "pci-bridge" and not device.value("chassis_nr"):
+        raise QmpError(
+            "Bridge chassis not specified. Each bridge is required to be assigned "
+            "a unique chassis id > 0."
+        )
+    pci.add_bridge_bus(tree, device)
+
+
+def _card(tree: DeviceTree, device: Device) -> None:
+    tree.netdevs.add_card(device)
+
+
+def _isa_serial(_tree: DeviceTree, device: Device) -> None:
+    if "chardev" not in device.links:
+        raise QmpError("Can't create serial device, empty char device")
+
+
+def _ivshmem(tree: DeviceTree, device: Device) -> None:
+    memory = device.objects.get("memdev")
+    if memory is None:
+        raise QmpError("You must specify a 'memdev'")
+    tree.objects.map(memory, device)
+
+
+def _vfio(tree: DeviceTree, device: Device) -> None:
+    def wanted() -> None:
+        tree.host_wants(device)
+
+    device.vfio = open_host_device(tree.world, device.values, tree.pid, wanted)
+    device.on_finalize.append(device.vfio.close)
+
+
+def _vsock(_tree: DeviceTree, device: Device) -> None:
+    if device.value("guest-cid") <= 2:
+        raise QmpError("guest-cid property must be greater than 2")
+    raise ModelGapError("vhost-vsock-pci with a working vhost device is not modelled")
+
+
+_VIRTIO: Final = ["blk", "net", "rng", "scsi", "serial", "balloon", "keyboard", "mouse", "tablet"]
+
+MODELS: Final[Mapping[str, Realize]] = {
+    **{f"virtio-{name}-pci": virtio.realize for name in _VIRTIO},
+    **dict.fromkeys(("pcie-root-port", "pcie-pci-bridge", "pci-bridge"), _bridge),
+    **dict.fromkeys(("e1000", "e1000e", "rtl8139"), _card),
+    **dict.fromkeys(("i6300esb", "ib700"), _nothing),
+    **dict.fromkeys(("qemu-xhci", "piix3-usb-uhci", "usb-ehci"), usb.realize_controller),
+    **dict.fromkeys(
+        ("usb-tablet", "usb-kbd", "usb-mouse", "usb-hub", "usb-storage", "usb-redir", "usb-serial"),
+        usb.realize,
+    ),
+    **dict.fromkeys(("scsi-hd", "scsi-cd"), scsi.realize),
+    **dict.fromkeys(("virtserialport", "virtconsole"), virtio_serial.realize),
+    "lsi53c895a": scsi.realize_lsi,
+    "isa-serial": _isa_serial,
+    "ivshmem-plain": _ivshmem,
+    "vfio-pci": _vfio,
+    "vhost-vsock-pci": _vsock,
+}
+
+
+def realize(tree: DeviceTree, device: Device) -> None:
+    """Bring a device to life.
+
+    Raises:
+        QmpError: It cannot be.
+        ModelGapError: What it does is not modelled.
+    """
+    model = MODELS.get(device.driver)
+    if model is None:
+        raise ModelGapError(f"device type {device.driver} is not modelled")
+    model(tree, device)

@@ -1,0 +1,214 @@
+"""Network back ends, the cards that use them, and the addresses of those cards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import attrs
+
+from pyvirt_sim.gaps import ModelGapError
+from pyvirt_sim.qemu.devices import Device
+from pyvirt_sim.qemu.errors import QmpError, bad_identifier, device_not_found
+from pyvirt_sim.qemu.text import is_identifier
+
+# Drivers of network cards.
+CARDS: Final = frozenset({"virtio-net-pci", "e1000", "e1000e", "rtl8139"})
+# Back ends that Debian's QEMU was built without.
+_MISSING: Final = frozenset({"nic", "netmap"})
+_HARMLESS: Final[Mapping[str, frozenset[str]]] = {
+    "user": frozenset({"restrict", "hostname", "ipv4", "ipv6"}),
+    "hubport": frozenset({"hubid", "netdev"}),
+    "socket": frozenset({"listen", "connect", "mcast", "udp", "fd", "localaddr"}),
+    "dgram": frozenset({"local", "remote"}),
+}
+# Cards without an address get these, the first that is free.
+_MAC_PREFIX: Final = "52:54:00:12:34:"
+_FIRST_MAC: Final = 0x56
+_LAST_MAC: Final = 0xFE
+
+
+@attrs.define(eq=False)
+class Netdev:
+    """A network back end; ``is_taken`` once a card or a hub uses it."""
+
+    id: str
+    kind: str
+    peer: str | None = None
+    is_taken: bool = False
+
+
+class Netdevs:
+    """The network of one machine."""
+
+    def __init__(self) -> None:
+        self._items: dict[str, Netdev] = {}
+        self._cards: dict[str, Device] = {}
+        # How many cards use each of the addresses that QEMU gives out itself.
+        self._macs: dict[int, int] = {}
+
+    def add(self, arguments: Mapping[str, Any]) -> None:
+        """QMP ``netdev_add``.
+
+        Raises:
+            QmpError: The name is wrong or taken, or the back end cannot be had.
+        """
+        name, kind = str(arguments["id"]), str(arguments["type"])
+        if not is_identifier(name):
+            raise bad_identifier()
+        if kind in _MISSING:
+            raise QmpError(f"network backend '{kind}' is not compiled into this binary")
+        if name in self._items:
+            raise QmpError(f"Duplicate ID '{name}'")
+        given = arguments.keys() - {"id", "type"}
+        if kind not in _HARMLESS or given - _HARMLESS[kind]:
+            raise ModelGapError(f"netdev of type {kind} with {sorted(given)} is not modelled")
+        self._check(kind, arguments)
+        item = Netdev(name, kind)
+        if kind == "hubport":
+            self._join_hub(item, arguments)
+        self._items[name] = item
+
+    def _check(self, kind: str, arguments: Mapping[str, Any]) -> None:
+        if kind == "user":
+            if not arguments.get("ipv4", True) and not arguments.get("ipv6", True):
+                raise QmpError("IPv4 and IPv6 disabled")
+        elif kind == "socket":
+            _check_socket(arguments)
+        elif kind == "dgram":
+            _check_dgram(arguments)
+
+    def _join_hub(self, item: Netdev, arguments: Mapping[str, Any]) -> None:
+        peer = arguments.get("netdev")
+        if peer is None:
+            return
+        other = self._items.get(str(peer))
+        if other is None:
+            raise QmpError(f"netdev '{peer}' not found")
+        if other.is_taken:
+            raise ModelGapError(f"netdev {peer} is given to a second peer")
+        other.is_taken = item.is_taken = True
+        other.peer, item.peer = item.id, other.id
+
+    def delete(self, name: str) -> None:
+        """QMP ``netdev_del``. The card that used it stays, without a peer."""
+        item = self._items.pop(name, None)
+        if item is None:
+            raise device_not_found(name)
+        other = self._items.get(item.peer or "")
+        if other is not None:
+            other.is_taken, other.peer = False, None
+
+    def claim(self, name: str, prop: str, owner: str, device: Device) -> None:
+        """A card takes a back end for itself, until it is unrealized.
+
+        Args:
+            name: The back end.
+            prop: The property that names it.
+            owner: Device type that QEMU names in its errors.
+            device: The card.
+
+        Raises:
+            QmpError: There is none, or another has it.
+        """
+        item = self._items.get(name)
+        if item is None:
+            raise QmpError(f"Property '{owner}.{prop}' can't find value '{name}'")
+        if item.is_taken:
+            raise QmpError(f"Property '{owner}.{prop}' can't take value '{name}', it's in use")
+        item.is_taken = True
+        device.on_unrealize.append(lambda: setattr(item, "is_taken", False))
+
+    def add_card(self, device: Device) -> None:
+        """A card is realized: it has an address from now on, and may be named."""
+        given = device.values.get("mac")
+        number = _own_mac(given) if isinstance(given, str) else self._first_free_mac()
+        if given is None:
+            device.values["mac"] = f"{_MAC_PREFIX}{number:02x}"
+        if number is not None:
+            self._macs[number] = self._macs.get(number, 0) + 1
+        name = device.id or device.path
+        self._cards[name] = device
+
+        def remove() -> None:
+            del self._cards[name]
+            if number is not None:
+                self._macs[number] -= 1
+
+        device.on_unrealize.append(remove)
+
+    def _first_free_mac(self) -> int:
+        for number in range(_FIRST_MAC, _LAST_MAC + 1):
+            if not self._macs.get(number):
+                return number
+        raise ModelGapError("more cards than QEMU has addresses for are not modelled")
+
+    def set_link(self, name: str) -> None:
+        """QMP ``set_link``: nothing a monitor can see.
+
+        Raises:
+            QmpError: There is neither back end nor card of that name.
+        """
+        if name not in self._items and name not in self._cards:
+            raise device_not_found(name)
+
+    def rx_filters(self, name: str | None) -> list[dict[str, Any]]:
+        """QMP ``query-rx-filter`` of cards whose guest has not touched them.
+
+        Raises:
+            QmpError: The name is no card that can tell.
+        """
+        if name is None:
+            cards = [card for card in self._cards.values() if card.driver == "virtio-net-pci"]
+            return [_rx_filter(card) for card in cards]
+        if name in self._cards:
+            card = self._cards[name]
+            if card.driver != "virtio-net-pci":
+                raise QmpError(f"net client({name}) doesn't support rx-filter querying")
+            return [_rx_filter(card)]
+        if name in self._items:
+            raise QmpError(f"net client({name}) isn't a NIC")
+        raise QmpError(f"invalid net client name: {name}")
+
+
+def _own_mac(text: str) -> int | None:
+    """The number of an address of QEMU's own range."""
+    text = text.lower().replace("-", ":")
+    number = int(text[-2:], 16) if text.startswith(_MAC_PREFIX) else -1
+    return number if number >= _FIRST_MAC else None
+
+
+def _check_socket(arguments: Mapping[str, Any]) -> None:
+    ways = [way for way in ("fd", "listen", "connect", "mcast", "udp") if way in arguments]
+    if len(ways) != 1:
+        raise QmpError("exactly one of listen=, connect=, mcast= or udp= is required")
+    if ways == ["udp"] and "localaddr" not in arguments:
+        raise QmpError("localaddr= is mandatory with udp=")
+    if ways != ["listen"] or arguments["listen"] != "127.0.0.1:0":
+        raise ModelGapError("a socket back end is modelled only as listen=127.0.0.1:0")
+
+
+def _check_dgram(arguments: Mapping[str, Any]) -> None:
+    if "remote" not in arguments:
+        if "local" not in arguments:
+            raise QmpError("dgram requires local= or remote= parameter")
+        if arguments["local"]["type"] in {"inet", "unix"}:
+            raise QmpError("type=inet or type=unix requires remote parameter")
+    raise ModelGapError("datagram back ends are not modelled")
+
+
+def _rx_filter(card: Device) -> dict[str, Any]:
+    return {
+        "name": card.id or card.path,
+        "promiscuous": True,
+        "multicast": "normal",
+        "unicast": "normal",
+        "vlan": "all",
+        "broadcast-allowed": False,
+        "multicast-overflow": False,
+        "unicast-overflow": False,
+        "main-mac": card.value("mac"),
+        "vlan-table": list(range(4095, -1, -1)),
+        "unicast-table": [],
+        "multicast-table": [],
+    }

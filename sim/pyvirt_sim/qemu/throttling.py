@@ -1,0 +1,52 @@
+"""Limits on input and output: which combinations QEMU takes (``util/throttle.c``)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from pyvirt_sim.qemu.errors import QmpError
+
+# The highest average or burst rate.
+_MAX_RATE: Final = 1_000_000_000_000_000
+_KINDS: Final = ("bps", "iops")
+_WAYS: Final = ("total", "read", "write")
+
+
+def check(limits: Mapping[str, int]) -> None:
+    """Check limits as a throttle group takes them: ``bps-total``, ``iops-read-max`` and so on.
+
+    Raises:
+        QmpError: They contradict each other.
+    """
+    for kind in _KINDS:
+        for suffix in ("", "-max"):
+            total, read, write = (limits.get(f"{kind}-{way}{suffix}", 0) for way in _WAYS)
+            if total and (read or write):
+                raise QmpError(
+                    "bps/iops/max total values and read/write values cannot be used "
+                    "at the same time"
+                )
+    if limits.get("iops-size") and not any(limits.get(f"iops-{way}") for way in _WAYS):
+        raise QmpError("iops size requires an iops value to be set")
+    for kind in _KINDS:
+        for way in _WAYS:
+            name = f"{kind}-{way}"
+            _check_bucket(
+                limits.get(name, 0),
+                limits.get(f"{name}-max", 0),
+                limits.get(f"{name}-max-length", 1),
+            )
+
+
+def _check_bucket(average: int, burst: int, length: int) -> None:
+    if not (0 <= average <= _MAX_RATE and 0 <= burst <= _MAX_RATE):
+        raise QmpError(f"bps/iops/max values must be within [0, {_MAX_RATE}]")
+    if not length:
+        raise QmpError("the burst length cannot be 0")
+    if length > 1 and not burst:
+        raise QmpError("burst length set without burst rate")
+    if burst and not average:
+        raise QmpError("bps_max/iops_max require corresponding bps/iops values")
+    if burst and burst < average:
+        raise QmpError("bps_max/iops_max cannot be lower than bps/iops")
