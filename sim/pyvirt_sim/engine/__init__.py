@@ -47,6 +47,7 @@ from pyvirt_sim.engine.errors import StepLimitError as StepLimitError
 from pyvirt_sim.engine.errors import TapeFormatError as TapeFormatError
 from pyvirt_sim.engine.errors import TimeBoxExpired as TimeBoxExpired
 from pyvirt_sim.engine.errors import UnsupportedTrioError as UnsupportedTrioError
+from pyvirt_sim.engine.fence import allow_escape as allow_escape
 from pyvirt_sim.engine.footprint import Footprint as Footprint
 from pyvirt_sim.engine.footprint import Shared as Shared
 from pyvirt_sim.engine.footprint import labelled_only as labelled_only

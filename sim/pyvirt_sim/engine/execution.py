@@ -36,6 +36,8 @@ from pyvirt_sim.engine.errors import (
     StepLimitError,
 )
 from pyvirt_sim.engine.fence import Fence
+from pyvirt_sim.engine.fence.gate import gate
+from pyvirt_sim.engine.fence.threads import Worker
 from pyvirt_sim.engine.incarnation import is_dead_here
 from pyvirt_sim.engine.livelock import spin_of
 from pyvirt_sim.engine.loop import Task, run_loop
@@ -69,8 +71,8 @@ class _AbandonedError(BaseException):
 
 
 def current_execution() -> Execution | None:
-    """Return the run that is active in this process, if any."""
-    return _current[-1] if _current else None
+    """Return the run that the calling thread is part of, if any."""
+    return gate.current
 
 
 class Execution:
@@ -110,6 +112,7 @@ class Execution:
         self.cause: dict[int, str] = {}
         self.wants_footprints = footprints
         self.footprints: footprint.Collector | None = None
+        self.idle_workers: list[Worker] = []  # threads of this run that wait for work
 
     # -- choices ------------------------------------------------------------------------------
 
@@ -434,6 +437,7 @@ class Execution:
         was_collecting = gc.isenabled()
         gc.disable()
         _current.append(self)
+        gate.current = self
         internal: BaseException | None = None
         try:
             self.chooser.start(self.start)
@@ -444,6 +448,7 @@ class Execution:
         finally:
             _current.pop()
             footprint.end()
+            gate.current = None
             if was_collecting:
                 gc.enable()
             sniffio_library.name = previous_library

@@ -14,6 +14,7 @@ from trio._core import _run
 from trio._core._instrumentation import Instruments
 
 from pyvirt_sim.engine.errors import EscapeError
+from pyvirt_sim.engine.fence.gate import gate
 from pyvirt_sim.engine.where import call_site
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ class NoInstruments(dict[str, Any]):
 
 
 class InlineWakeup:
-    """Stands in for the socket pair that wakes the loop from threads; there are no threads."""
+    """Stands in for the socket pair that wakes the loop from threads."""
 
     def __init__(self, execution: Execution) -> None:
         self.execution = execution
@@ -141,12 +142,24 @@ class InlineWakeup:
         """Nothing to close."""
 
     def wakeup_thread_and_signal_safe(self) -> None:
-        """Wake the task that serves ``run_sync_soon``, starting it on first use."""
+        """Wake the task that serves ``run_sync_soon``, starting it on first use.
+
+        Threads outside the run may not: they would do so at any time.
+        """
+        if gate.execution is not self.execution:
+            raise self.execution.escape(
+                EscapeError(
+                    "TrioToken.run_sync_soon() from a thread outside the run",
+                    call_site(),
+                    "use trio.to_thread.run_sync to run code in a thread",
+                )
+            )
         self.is_set = True
         self.execution.runner.start_entry_task()
         if self.sleeper is not None:
             sleeper, self.sleeper = self.sleeper, None
-            trio.lowlevel.reschedule(sleeper)
+            # Not trio.lowlevel.reschedule: a worker thread calls this too.
+            self.execution.runner.reschedule(sleeper)
 
     async def wait_woken(self) -> None:
         """Wait until somebody calls ``run_sync_soon``."""

@@ -11,7 +11,7 @@ from types import FrameType
 
 import trio
 
-__all__ = ["call_site", "task_location", "task_waits_for"]
+__all__ = ["call_site", "is_user_file", "location_of", "task_location", "task_waits_for"]
 
 _HERE = str(Path(__file__).resolve().parent)
 _TRIO = str(Path(trio.__file__).resolve().parent)
@@ -65,6 +65,11 @@ def task_waits_for(task: trio.lowlevel.Task) -> str:
     return {"NurseryManager.__aexit__": "the end of a nursery"}.get(name, name)
 
 
+def location_of(frame: FrameType) -> str:
+    """Return the line that a running frame is at."""
+    return _text(frame, frame.f_lineno)
+
+
 def _callers() -> Iterator[FrameType]:
     frame: FrameType | None = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
     while frame is not None:
@@ -76,5 +81,5 @@ def call_site() -> str:
     """Return the innermost line of user code on the current call stack."""
     for frame in _callers():
         if is_user_file(frame.f_code.co_filename):
-            return _text(frame, frame.f_lineno)
+            return location_of(frame)
     return "an unknown place"
