@@ -13,7 +13,14 @@ from typing import Any
 import pytest
 import trio
 
-from pyvirt_trio import CommandFailedError, Domain, Impact, open_hypervisor
+from pyvirt_trio import (
+    CommandFailedError,
+    DefinitionError,
+    DeviceAdded,
+    Domain,
+    Impact,
+    open_hypervisor,
+)
 
 pytestmark = pytest.mark.real_qemu
 
@@ -128,3 +135,23 @@ async def test_what_qemu_refuses_leaves_the_persistent_definition(tmp_path: Path
         with pytest.raises(CommandFailedError, match="No such file"):
             await domain.attach_device(missing, BOTH)
         assert domain.view == before
+
+
+async def test_a_scsi_disk_brings_its_controller_which_stays_busy_until_it_leaves(
+    tmp_path: Path,
+) -> None:
+    image = tmp_path / "image"
+    image.write_bytes(bytes(4096))
+    disk = f"<disk><source file='{image}'/><target dev='sdp' bus='scsi'/></disk>"
+    async with paused_domain(tmp_path) as domain:
+        _, events = domain._hypervisor.subscribe()
+        assert (await domain.attach_device(disk)).alias == "scsi1-0-0-0"
+        added = [(await events.receive()).event for _ in range(2)]
+        assert [event.alias for event in added if isinstance(event, DeviceAdded)] == [
+            "scsi1",
+            "scsi1-0-0-0",
+        ]
+        with pytest.raises(DefinitionError, match="device is busy"):
+            await domain.detach_device("scsi1")
+        await domain.detach_device("scsi1-0-0-0")
+        assert "scsi1-0-0-0" not in domain.xml()
