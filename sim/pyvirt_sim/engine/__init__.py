@@ -21,15 +21,19 @@ Layers, lowest first:
 """
 
 from pyvirt_sim.engine.choosers import Canonical as Canonical
+from pyvirt_sim.engine.choosers import DeterminismCheck as DeterminismCheck
 from pyvirt_sim.engine.choosers import Dpor as Dpor
 from pyvirt_sim.engine.choosers import Drawn as Drawn
 from pyvirt_sim.engine.choosers import Exhaustive as Exhaustive
 from pyvirt_sim.engine.choosers import Member as Member
+from pyvirt_sim.engine.choosers import Metrics as Metrics
+from pyvirt_sim.engine.choosers import PartialOrderSampling as PartialOrderSampling
 from pyvirt_sim.engine.choosers import Pct as Pct
 from pyvirt_sim.engine.choosers import Portfolio as Portfolio
 from pyvirt_sim.engine.choosers import PreemptionBound as PreemptionBound
 from pyvirt_sim.engine.choosers import RandomWalk as RandomWalk
 from pyvirt_sim.engine.choosers import Replay as Replay
+from pyvirt_sim.engine.choosers import TimeBox as TimeBox
 from pyvirt_sim.engine.choosers import UniformWalk as UniformWalk
 from pyvirt_sim.engine.crashes import CrashAt as CrashAt
 from pyvirt_sim.engine.crashes import crash_at_every_step as crash_at_every_step

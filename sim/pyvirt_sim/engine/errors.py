@@ -240,7 +240,15 @@ class SearchEnded(EngineError):
 
 
 class SearchExhausted(SearchEnded):
-    """A systematic chooser has run everything within its bound; the text says within which."""
+    """A systematic chooser has run everything within its bound; the text says within which.
+
+    Attributes:
+        is_complete: there was no bound: all that the program can do has been seen.
+    """
+
+    def __init__(self, text: str, *, is_complete: bool = True) -> None:
+        self.is_complete = is_complete
+        super().__init__(text)
 
 
 class TimeBoxExpired(SearchEnded):

@@ -113,7 +113,8 @@ class PreemptionBound:
             if self.bound == self.max_bound:
                 raise SearchExhausted(
                     f"every schedule with up to {self.bound} preemptions has run: "
-                    f"{sum(self.schedules)} in all"
+                    f"{sum(self.schedules)} in all",
+                    is_complete=False,
                 )
             self.bound += 1
             finished, self._finished = self._finished, []

@@ -105,7 +105,8 @@ class Dpor:
         if self._has_begun and not self._backtrack():
             cut = ", none longer than max_steps allows" if self.is_cut else ""
             raise SearchExhausted(
-                f"every class of equivalent schedules has run{cut}: {self.runs} runs"
+                f"every class of equivalent schedules has run{cut}: {self.runs} runs",
+                is_complete=not self.is_cut,
             )
         self._has_begun = True
         self._first_new = self._choices[-1].step if self._choices else 0

@@ -20,8 +20,9 @@ __all__ = ["Pct"]
 class Pct:
     """Priorities with ``depth - 1`` change points; best for bugs where one task must starve.
 
-    The horizon (how many choices a run has, the k above) is measured: it grows to the longest run
-    seen, and counts only points where there is a choice.
+    The horizon (how many choices a run has, the k above) is measured, and counts only points where
+    there is a choice. It grows to a longer run at once, and shrinks slowly: one run that went
+    astray would otherwise leave all later ones without change points.
     """
 
     def __init__(self, seed: int, depth: int = 3, horizon: int = 32) -> None:
@@ -68,8 +69,8 @@ class Pct:
         return numbers.index(best)
 
     def finish(self, _result: Run | None, /) -> None:
-        """Grow the horizon to the longest run seen."""
-        self.horizon = max(self.horizon, self._choices)
+        """Follow the length of the runs."""
+        self.horizon = max(self._choices, (7 * self.horizon + self._choices) // 8, 1)
 
     def __repr__(self) -> str:
         seed = self.streams.seed + max(self.streams.execution, 0)
