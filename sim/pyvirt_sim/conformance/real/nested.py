@@ -51,7 +51,7 @@ for module in $(cat /modules/order); do insmod /modules/$module; done
 mkdir /host
 plan9="trans=virtio,version=9p2000.L,msize=262144"
 mount -t 9p -o $plan9,ro,cache=loose host /host || poweroff -f
-for folder in tmp run root; do mount -t tmpfs tmpfs /host/$folder; done
+mount -t tmpfs tmpfs /host/run
 for folder in proc sys dev; do mount -o bind /$folder /host/$folder; done
 mkdir /host/run/result
 mount -t 9p -o $plan9 result /host/run/result || poweroff -f
@@ -61,7 +61,16 @@ poweroff -f
 
 
 class NestedRunError(Exception):
-    """The program inside did not end as it should; the text holds what it and the kernel said."""
+    """The program inside did not end as it should; the text holds what it and the kernel said.
+
+    Args:
+        message: The text.
+        files: What it has left in ``/run/result`` until then.
+    """
+
+    def __init__(self, message: str, files: Mapping[str, str]) -> None:
+        super().__init__(message)
+        self.files = files
 
 
 @attrs.frozen
@@ -76,15 +85,17 @@ class NestedMachine:
         argv: Sequence[str],
         *,
         devices: Sequence[str] = (),
+        files: Mapping[str, str] | None = None,
         environment: Mapping[str, str] | None = None,
         patience_s: float = PATIENCE_S,
     ) -> dict[str, str]:
         """Boot, run a program inside, and power off.
 
         Args:
-            argv: The program and its arguments, with paths of this machine, where they are below
-                neither /tmp, /run nor /root.
+            argv: The program and its arguments, with paths of this machine, none below /run. Its
+                working directory is ``/run/result``; nothing else is writable but /run.
             devices: QEMU options that put devices into the machine.
+            files: Texts that are in ``/run/result`` when it starts.
             environment: Variables of the program.
             patience_s: Real seconds after which it is killed.
 
@@ -98,6 +109,8 @@ class NestedMachine:
         with tempfile.TemporaryDirectory(prefix="pyvirt-nested-") as work:
             result = Path(work) / "result"
             result.mkdir()
+            for name, text in (files or {}).items():
+                (result / name).write_text(text)
             initrd = Path(work) / "initrd"
             # The kernel unpacks archives that follow each other, one over the other.
             initrd.write_bytes(self.initrd.read_bytes() + _job(argv, environment or {}))
@@ -110,11 +123,11 @@ class NestedMachine:
                 *_share("result", str(result)),
                 *devices,
             ]
-            _run(command, console, patience_s)
+            trouble = _run(command, patience_s)
             found = {path.name: path.read_text() for path in sorted(result.iterdir())}
-            if found.pop("status", "") != "0\n":
-                said = "\n".join(found.pop(name, "") for name in ("stdout", "stderr"))
-                raise NestedRunError(f"{shlex.join(argv)}: {said}{_tail(console)}")
+            if trouble or found.get("status") != "0\n":
+                said = "\n".join(found.get(name, "") for name in ("stdout", "stderr"))
+                raise NestedRunError(f"{shlex.join(argv)}: {trouble}{said}{_tail(console)}", found)
             return found
 
 
@@ -141,8 +154,8 @@ def _job(argv: Sequence[str], environment: Mapping[str, str]) -> bytes:
     """An archive that holds the shell script which runs the program."""
     exports = "".join(f"export {key}={shlex.quote(text)}\n" for key, text in environment.items())
     script = (
-        f"export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp\n{exports}cd /run/result\n"
-        f"{shlex.join(argv)} > stdout 2> stderr\necho $? > status\n"
+        f"export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/run TMPDIR=/run\n{exports}"
+        f"cd /run/result\n{shlex.join(argv)} > stdout 2> stderr\necho $? > status\n"
     )
     archive = initramfs.newc_archive([initramfs.executable("job", script.encode())])
     return gzip.compress(archive, mtime=0)
@@ -154,16 +167,15 @@ def _share(tag: str, path: str, more: str = "") -> tuple[str, str]:
     return ("-virtfs", f"local,path={path},{options}")
 
 
-def _run(command: Sequence[str], console: Path, patience_s: float) -> None:
+def _run(command: Sequence[str], patience_s: float) -> str:
+    """Run QEMU to its end and return what is wrong with it, or nothing."""
     try:
         done = subprocess.run(
             command, check=False, capture_output=True, text=True, timeout=patience_s
         )
-    except subprocess.TimeoutExpired as error:
-        text = f"no end after {patience_s:g} s{_tail(console)}"
-        raise NestedRunError(text) from error
-    if done.returncode != 0:
-        raise NestedRunError(f"QEMU: {done.stderr.strip()}{_tail(console)}")
+    except subprocess.TimeoutExpired:
+        return f"no end after {patience_s:g} s\n"
+    return f"QEMU: {done.stderr.strip()}\n" if done.returncode else ""
 
 
 def _tail(console: Path) -> str:
