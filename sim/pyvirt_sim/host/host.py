@@ -7,34 +7,40 @@ import posixpath
 import uuid
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 import attrs
 import trio
 
-from pyvirt_sim.engine import draw
-from pyvirt_sim.host.pci import OpenDevice, PciModel, SimPciDevice
-from pyvirt_sim.host.plan import (
-    FAULT_ONE_IN,
-    LATENCY_STEPS_S,
-    SITES,
-    HostPlan,
-)
-from pyvirt_sim.host.process import MANAGER_PID, SimProcess
+from pyvirt_sim.engine import note
+from pyvirt_sim.engine.disk import Disk, FileSystem, OpenFile
+from pyvirt_sim.gaps import ModelGapError
+from pyvirt_sim.host.pci import PciModel, SimPciDevice, UeventSocket
+from pyvirt_sim.host.plan import HostPlan
+from pyvirt_sim.host.process import ProcessTable, SimProcess
 from pyvirt_sim.host.streams import PIPE_BYTES, ClientEnd, ServerEnd, open_connection
-from pyvirt_sim.host.sysfs import mount_kernel_files
-from pyvirt_sim.host.tree import Attribute, File, Folder, Link, Special, Tree, failure
+from pyvirt_sim.host.sysfs import LATE, mount_kernel_files
+from pyvirt_sim.host.tree import Attribute, Folder, Link, Tree, failure
 from pyvirt_sim.qemu.world import GuestTimes
 from pyvirt_trio.abc import Host
 
+if TYPE_CHECKING:
+    from pyvirt_sim.host.pci.vfio import OpenVfioDevice
+
 SHORT_READ_BYTES = 7
 """What a read gives where the fault ``split-reads`` strikes: less than any message."""
+
+KERNEL_FOLDERS = ("sys", "proc", "dev")
+"""Made by the kernel at every look."""
+MEMORY_FOLDERS = ("run", "tmp")
+"""In memory, empty after a reboot."""
 
 
 @attrs.define(eq=False)
 class _Listener:
     """A listening socket; implements `Listener`."""
 
-    tree: Tree
+    files: FileSystem
     path: str
     accept: Callable[[ServerEnd], bool]
     is_open: bool = True
@@ -42,122 +48,214 @@ class _Listener:
     def close(self, *, unlink: bool) -> None:
         """Stop listening; ``unlink`` also removes the socket from the file system."""
         self.is_open = False
-        if unlink and self.tree.exists(self.path):
-            self.tree.remove(self.path)
+        if unlink and not self.files.is_dead and self.files.exists(self.path):
+            self.files.unlink(self.path)
 
 
 class SimHost(Host):
-    """A Linux machine in memory. Made by `open_sim_host`.
+    """A Linux machine between boot and crash. Made by `open_sim_host` and `SimMachine.boot`.
 
     Attributes:
         plan: What may be slow or go wrong.
         pci: Its PCI devices.
+        disk: What survives a crash. /run and /tmp are not on it.
         default_route: Name of the network interface that the machine's own traffic uses.
+        is_dead: Whether it has crashed. Every call then raises ``OSError`` (``ESHUTDOWN``).
     """
 
-    def __init__(self, plan: HostPlan, nursery: trio.Nursery) -> None:
+    def __init__(
+        self, plan: HostPlan, nursery: trio.Nursery, disk: Disk, devices: Sequence[SimPciDevice]
+    ) -> None:
         self.plan = plan
-        self.pci = PciModel()
+        self.disk = disk
+        self.pci = PciModel(self.happens, self._appears)
+        for device in devices:
+            device.power_on()
+            self.pci.add(device)
         self.default_route: str | None = None
+        self.is_dead = False
         self._nursery = nursery
-        self._tree = Tree()
-        self._locks: dict[str, None] = {}
-        self._processes: list[SimProcess] = []
+        self._files = disk.mount()
+        self._memory = Disk("memory").mount()
+        self._kernel = Tree()
+        self._locks: dict[OpenFile, None] = {}
+        self._clients: dict[ClientEnd, None] = {}
+        self._listeners: dict[tuple[FileSystem, int], _Listener] = {}
+        self._table = ProcessTable(self.happens)
         self._uuids = 0
-        for path in ("/tmp", "/var/lib", "/var/log", "/run"):
-            self._tree.make_directory(path)
-        mount_kernel_files(self._tree, self.pci, lambda: self.default_route)
+        for path in ("/var/lib", "/var/log", "/run", "/tmp"):
+            self._system(path).make_directory(path, parents=True)
+        self._files.sync_all()
+        mount_kernel_files(self._kernel, self.pci, lambda: self.default_route)
+        processes = self._kernel.folder("/proc")
+        fixed = dict(processes.entries())
+        proc = Folder(lambda: {**fixed, **self._table.folders()})
+        self._kernel.root.entries()["proc"] = proc
 
     # -- for whoever sets the scene ---------------------------------------------------------------
 
     def add_pci_device(self, device: SimPciDevice) -> None:
-        """Put a device into the machine, bound to its own driver."""
+        """Put a device into the machine, bound to its own driver, before anybody looks."""
         self.pci.add(device)
 
+    async def plug_pci_device(self, device: SimPciDevice) -> None:
+        """Plug a device in while the machine runs: event ``add``, then its driver may take it."""
+        self.pci.appear(device)
+        if self.pci.probes_new_devices:
+            await self.pci.attach(device)
+
+    async def unplug_pci_device(self, device: SimPciDevice) -> None:
+        """Take a device away: its driver gives it up, however long that takes, then it is gone."""
+        await self.pci.disappear(device)
+
     def add_file(self, path: str, text: str = "") -> None:
-        """Put a file there, with the directories above it."""
-        self._tree.make_directory(posixpath.dirname(path))
-        self._tree.put(path, File(text))
+        """Put a file there, durably, with the directories above it."""
+        system = self._system(path)
+        system.make_directory(posixpath.dirname(path), parents=True)
+        system.write(path, text.encode())
+        system.sync_all()
 
     def processes(self) -> tuple[SimProcess, ...]:
         """All processes that were started, in order; those that have ended too."""
-        return tuple(self._processes)
+        return tuple(self._table.all)
+
+    def open_uevents(self) -> UeventSocket:
+        """Listen to the kernel's events; close the socket, or keep it as long as the machine."""
+        is_delayed = "uevent" in self.plan.live
+        socket = UeventSocket(self.pause, self.happens, is_delayed=is_delayed)
+        self.pci.uevents.add(socket)
+        if is_delayed:
+            self._nursery.start_soon(socket.deliver, name="uevents")
+        return socket
+
+    def end_manager(self) -> None:
+        """The program under test has ended, however: its locks and connections end with it.
+
+        Its children run on. Whoever calls this has cancelled the program's tasks.
+        """
+        for lock in list(self._locks):
+            lock.close()
+        self._locks.clear()
+        for client in list(self._clients):
+            client.break_off()
+        self._table.adopt()
+
+    def crash(self) -> None:
+        """Lose power: everything that runs here ends, the disk keeps what it must."""
+        if self.is_dead:
+            return
+        note("host", "crashes")
+        self.is_dead = True
+        self.pci.die()
+        self.disk.crash()
+        for process in self._table.all:
+            process.kill()
+        self.end_manager()
 
     # -- the seam of the library: pyvirt_trio.abc.Host --------------------------------------------
 
     async def read_text(self, path: str) -> str:
         """As the seam says."""
-        await self.pause(_site(path))
-        return self._tree.read(path)
+        await self._enter(path)
+        if not _is_kernel(path):
+            if self._listener(path) is not None:
+                raise failure(errno.ENXIO, path)
+            return _decoded(self._system(path).read(path), path)
+        node = self._kernel.look_up(path)
+        if not isinstance(node, Attribute) or node.read is None:
+            raise failure(errno.EISDIR if isinstance(node, Folder) else errno.EACCES, path)
+        if node.ready is not None:
+            with trio.CancelScope(shield=True):  # a read that waits in the kernel cannot be undone
+                await node.ready()
+        return node.read()
 
     async def write_attribute(self, path: str, text: str) -> None:
         """As the seam says."""
-        await self.pause(_site(path))
-        node = self._tree.look_up(path)
-        if isinstance(node, File):
-            node.text = text
-        elif isinstance(node, Attribute) and node.write is not None:
-            with trio.CancelScope(shield=True):  # a write that waits in the kernel cannot be undone
-                await node.write(text)
-        else:
+        await self._enter(path)
+        if not _is_kernel(path):
+            with self._system(path).open(path, truncate=True) as file:
+                file.append(text.encode())
+            return
+        node = self._kernel.look_up(path)
+        if not isinstance(node, Attribute) or node.write is None:
             raise failure(errno.EISDIR if isinstance(node, Folder) else errno.EACCES, path)
+        if text:  # the kernel does not hear of a write of nothing
+            with trio.CancelScope(shield=True):  # nor can a write that waits there be undone
+                await node.write(text)
 
     async def replace_file(self, path: str, text: str) -> None:
         """As the seam says."""
-        await self.pause("file")
-        self._tree.put(path, File(text))
+        await self._enter(path)
+        system = self._system(path)
+        new = f"{posixpath.dirname(path)}/.{posixpath.basename(path)}.new"
+        if system.is_directory(path):
+            raise failure(errno.EISDIR, path)
+        with system.open(new, create=True, truncate=True) as file:
+            file.append(text.encode())
+            file.sync()
+        system.rename(new, path)
+        system.sync(posixpath.dirname(path))
 
     async def remove_file(self, path: str) -> None:
         """As the seam says."""
-        await self.pause("file")
-        self._tree.remove(path)
+        await self._enter(path)
+        system = self._system(path)
+        system.unlink(path)
+        system.sync(posixpath.dirname(path))
 
     async def make_directory(self, path: str) -> None:
         """As the seam says."""
-        await self.pause("file")
-        self._tree.make_directory(path)
+        await self._enter(path)
+        self._system(path).make_directory(path, parents=True)
 
     async def list_directory(self, path: str) -> list[str]:
         """As the seam says."""
-        await self.pause(_site(path))
-        return sorted(self._tree.folder(path).entries())
+        await self._enter(path)
+        if not _is_kernel(path):
+            return self._system(path).list_directory(path)
+        folder = self._kernel.folder(path)
+        if folder.require_known is not None:
+            raise ModelGapError(f"a list of {path}")
+        return sorted(folder.entries())
 
     async def read_link(self, path: str) -> str:
         """As the seam says."""
-        await self.pause(_site(path))
-        node = self._tree.look_up(path, follow=False)
+        await self._enter(path)
+        if not _is_kernel(path):
+            self._system(path).file_number(path)
+            raise failure(errno.EINVAL, path)
+        node = self._kernel.look_up(path, follow=False)
         if not isinstance(node, Link):
             raise failure(errno.EINVAL, path)
         return node.target
 
     async def exists(self, path: str) -> bool:
         """As the seam says."""
-        await self.pause(_site(path))
-        return self._tree.exists(path)
+        await self._enter(path)
+        return self._kernel.exists(path) if _is_kernel(path) else self._system(path).exists(path)
 
     @asynccontextmanager
     async def lock(self, path: str) -> AsyncGenerator[None]:
         """As the seam says."""
-        await self.pause("file")
-        if path in self._locks:
-            raise failure(errno.EAGAIN, path)
-        if not self._tree.exists(path):
-            self._tree.put(path, File())
-        self._locks[path] = None
+        await self._enter(path)
+        file = self._system(path).open(path, create=True)
+        file.lock()
+        self._locks[file] = None
         try:
             yield
         finally:
-            del self._locks[path]
+            file.close()
+            self._locks.pop(file, None)
 
     async def start_process(self, argv: Sequence[str], *, log_file: str) -> SimProcess:
         """As the seam says; ``qemu-system-x86_64`` is on the path, nothing else is."""
-        await self.pause("file")
+        await self._enter(log_file)
         if argv[0] not in ("qemu-system-x86_64", "/usr/bin/qemu-system-x86_64"):
             raise failure(errno.ENOENT, argv[0])
         self.append_text(log_file, "")
-        pid = MANAGER_PID + 1 + len(self._processes)
+        pid = self._table.next_pid()
         process = SimProcess(argv, self, pid, lambda text: self.append_text(log_file, text))
-        self._processes.append(process)
+        self._table.all.append(process)
         self._nursery.start_soon(process.run, name=f"qemu[{pid}]")
         return process
 
@@ -166,15 +264,17 @@ class SimHost(Host):
         kind, _, path = address.partition(":")
         if kind not in ("unix", "tcp"):
             raise ValueError(f"{address!r} is neither unix:PATH nor tcp:HOST:PORT")
-        await self.pause("connect")
+        await self._enter(path, "connect")
         if kind == "tcp":
             raise failure(errno.ECONNREFUSED, address)
-        node = self._tree.look_up(path)
-        listener = node.what if isinstance(node, Special) else None
-        if not isinstance(listener, _Listener) or not listener.is_open:
+        self._system(path).file_number(path)
+        listener = self._listener(path)
+        if listener is None or not listener.is_open:
             raise failure(errno.ECONNREFUSED, path)
-        client, server = open_connection(self._read_limit)
+        client, server = open_connection(self._read_limit, lambda end: self._clients.pop(end, None))
+        self._clients[client] = None
         if not listener.accept(server):
+            client.break_off()
             raise failure(errno.EAGAIN, path)
         return client
 
@@ -196,9 +296,7 @@ class SimHost(Host):
 
     async def pause(self, site: str) -> None:
         """Let the latency of this site pass; a checkpoint in any case."""
-        assert SITES[site] == "latency", f"{site} is no latency site"
-        choice = draw("latency", site, len(LATENCY_STEPS_S)) if site in self.plan.live else 0
-        delay_s = LATENCY_STEPS_S[choice]
+        delay_s = self.plan.delay_s(site)
         if delay_s:
             await trio.sleep(delay_s)
         else:
@@ -206,67 +304,77 @@ class SimHost(Host):
 
     def happens(self, site: str) -> bool:
         """Whether the fault of this site strikes now."""
-        assert SITES[site] == "fault", f"{site} is no fault site"
-        return site in self.plan.live and draw("faults", site, FAULT_ONE_IN) == FAULT_ONE_IN - 1
+        return self.plan.happens(site)
 
     def file_exists(self, path: str) -> bool:
         """Whether a regular file can be opened there."""
-        try:
-            return isinstance(self._tree.look_up(path), File)
-        except OSError:
-            return False
+        return not self.is_dead and not _is_kernel(path) and self._system(path).is_file(path)
 
     def append_text(self, path: str, text: str) -> None:
-        """Append to a file, creating it."""
-        if not self._tree.exists(path):
-            self._tree.put(path, File())
-        node = self._tree.look_up(path)
-        if not isinstance(node, File):
-            raise failure(errno.EISDIR, path)
-        node.text += text
+        """Append to a file, creating it; nothing when the machine has crashed."""
+        if not self.is_dead:
+            self._system(path).append(path, text.encode())
 
     def listen(self, path: str, accept: Callable[[ServerEnd], bool]) -> _Listener:
         """Create a listening socket."""
-        if self._tree.exists(path):
+        system = self._system(path)
+        if system.exists(path):
             raise failure(errno.EADDRINUSE, path)
-        listener = _Listener(self._tree, path, accept)
-        self._tree.put(path, Special(listener))
+        system.open(path, create=True).close()
+        listener = _Listener(system, path, accept)
+        self._listeners[system, system.file_number(path)] = listener
         return listener
 
-    def open_vfio(self, address: str, owner: int, request: Callable[[], None]) -> OpenDevice:
+    def open_vfio(self, address: str, owner: int, request: Callable[[], None]) -> OpenVfioDevice:
         """Open a host device for the process ``owner``."""
-        return self.pci.open_vfio(address, owner, request)
+        return self.pci.vfio.open_for_qemu(address, owner, request)
+
+    # -- inside -----------------------------------------------------------------------------------
+
+    async def _enter(self, path: str, site: str | None = None) -> None:
+        """What every call of the seam begins with: its latency, on a machine that runs."""
+        self._require_alive(path)
+        await self.pause(site or ("sysfs" if path.startswith("/sys/") else "file"))
+        self._require_alive(path)
+
+    def _require_alive(self, path: str) -> None:
+        if self.is_dead:
+            raise failure(errno.ESHUTDOWN, path)
+
+    def _system(self, path: str) -> FileSystem:
+        return self._memory if _top(path) in MEMORY_FOLDERS else self._files
+
+    def _listener(self, path: str) -> _Listener | None:
+        system = self._system(path)
+        if not self._listeners or not system.is_file(path):
+            return None
+        return self._listeners.get((system, system.file_number(path)))
 
     def _read_limit(self) -> int:
         return SHORT_READ_BYTES if self.happens("split-reads") else PIPE_BYTES
 
+    def _appears(self, device: SimPciDevice) -> None:
+        """A new device: most of what sysfs shows of it may come later."""
+        if "attributes-appear" in self.plan.live:
+            device.hidden = LATE
+            name = f"attributes of {device.address}"
+            self._nursery.start_soon(self._show_attributes, device, name=name)
 
-def _site(path: str) -> str:
-    return "sysfs" if path.startswith("/sys/") else "file"
+    async def _show_attributes(self, device: SimPciDevice) -> None:
+        await self.pause("attributes-appear")
+        device.hidden = frozenset()
 
 
-@asynccontextmanager
-async def open_sim_host(plan: HostPlan | None = None) -> AsyncGenerator[SimHost]:
-    """A simulated machine, switched on for the length of a block.
+def _decoded(data: bytes, path: str) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise failure(errno.EILSEQ, path) from error
 
-    Runs under the engine, where every delay and fault is chosen and recorded, and under a plain
-    ``trio.run``, where nothing is slow and nothing goes wrong.
 
-    Args:
-        plan: What may be slow or go wrong; nothing when ``None``.
+def _top(path: str) -> str:
+    return path.split("/", 2)[1] if path.startswith("/") else ""
 
-    Raises:
-        ModelGapError: (while the block runs) Something was asked that is not modelled.
 
-    Cancellation:
-        All processes end as if the power had failed.
-    """
-    failed: Exception | None = None
-    async with trio.open_nursery() as nursery:
-        try:
-            yield SimHost(HostPlan.quiet() if plan is None else plan, nursery)
-        except Exception as error:  # noqa: BLE001 - raised again, outside the nursery
-            failed = error
-        nursery.cancel_scope.cancel()
-    if failed is not None:
-        raise failed
+def _is_kernel(path: str) -> bool:
+    return _top(path) in KERNEL_FOLDERS

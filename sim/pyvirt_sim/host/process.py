@@ -1,4 +1,4 @@
-"""A process of the simulated host: every one of them is a QEMU."""
+"""Processes of the simulated host: every one of them is a QEMU, or the program under test."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import trio
 
 from pyvirt_sim.engine import note
+from pyvirt_sim.host.tree import Attribute, Folder, Node
 from pyvirt_sim.qemu.process import QemuProcess
 from pyvirt_sim.qemu.world import World
 from pyvirt_trio.abc import Process
@@ -14,6 +15,9 @@ from pyvirt_trio.abc import Process
 _SIGKILL = 9
 MANAGER_PID = 1000
 """The process id of the program under test, as QEMU's log names it when it is terminated."""
+_TICKS_PER_S = 100
+"""Of the times in /proc/PID/stat (``USER_HZ``)."""
+_STAT_FIELDS = 52
 
 
 class SimProcess(Process):
@@ -21,12 +25,17 @@ class SimProcess(Process):
 
     Attributes:
         qemu: The model, which a test may look into and steer.
+        started_s: Virtual time of its start.
+        is_reaped: Whether somebody has waited for it; its number is free from then on.
     """
 
     def __init__(
         self, argv: Sequence[str], world: World, pid: int, log: Callable[[str], None]
     ) -> None:
         self.qemu = QemuProcess(argv, world, pid, log)
+        self.argv = tuple(argv)
+        self.started_s = trio.current_time()
+        self.is_reaped = False
         self._pid = pid
         self._scope = trio.CancelScope()
         self._ended = trio.Event()
@@ -50,8 +59,9 @@ class SimProcess(Process):
         self._ended.set()
 
     async def wait(self) -> int:
-        """Block until it has ended."""
+        """Block until it has ended, and reap it."""
         await self._ended.wait()
+        self.is_reaped = True
         return self._exit_status
 
     def terminate(self) -> None:
@@ -63,3 +73,67 @@ class SimProcess(Process):
         """Send SIGKILL."""
         if not self.has_ended:
             self._scope.cancel()
+
+    def folder(self) -> Folder:
+        """Its folder in /proc."""
+        files: dict[str, Node] = {
+            "cmdline": Attribute(read=self._cmdline),
+            "comm": Attribute(read=lambda: f"{self._name}\n"),
+            "stat": Attribute(read=self._stat),
+        }
+        return Folder(lambda: files)
+
+    @property
+    def _name(self) -> str:
+        return self.argv[0].rpartition("/")[2][:15]  # TASK_COMM_LEN, without its zero byte
+
+    def _cmdline(self) -> str:
+        # A zombie has no memory to read it from.
+        return "" if self.has_ended else "".join(f"{word}\0" for word in self.argv)
+
+    def _stat(self) -> str:
+        fields = ["0"] * _STAT_FIELDS
+        # The first ones: number, name, state, parent, group, session. 22: ticks since boot.
+        state = "Z" if self.has_ended else "S"
+        fields[:6] = [
+            str(self.pid),
+            f"({self._name})",
+            state,
+            str(MANAGER_PID),
+            *[str(self.pid)] * 2,
+        ]
+        fields[21] = str(int(self.started_s * _TICKS_PER_S))
+        return " ".join(fields) + "\n"
+
+
+class ProcessTable:
+    """The processes of one boot, and their numbers.
+
+    Args:
+        happens: Whether the fault of a named site strikes now.
+    """
+
+    def __init__(self, happens: Callable[[str], bool]) -> None:
+        self._happens = happens
+        self._last_pid = MANAGER_PID
+        self.all: list[SimProcess] = []
+
+    def next_pid(self) -> int:
+        """A number for a new process: the next one, or one that has just become free."""
+        used = {process.pid for process in self.all if not process.is_reaped}
+        free = [p.pid for p in self.all if p.is_reaped and p.pid not in used]
+        if free and self._happens("pid-reused"):
+            note("host", f"number {free[-1]} is used again")
+            return free[-1]
+        self._last_pid += 1
+        return self._last_pid
+
+    def adopt(self) -> None:
+        """Let init reap what the program under test would have reaped: it has ended."""
+        for process in self.all:
+            if process.has_ended:
+                process.is_reaped = True
+
+    def folders(self) -> dict[str, Node]:
+        """What /proc has of them."""
+        return {str(p.pid): p.folder() for p in self.all if not p.is_reaped}

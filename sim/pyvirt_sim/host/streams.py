@@ -48,12 +48,20 @@ class ClientEnd(trio.abc.Stream):
         incoming: What QEMU sends.
         outgoing: What QEMU receives.
         read_limit: How many bytes the next read may give; a short read is a fault site.
+        forget: Called once, when it is closed.
     """
 
-    def __init__(self, incoming: Pipe, outgoing: Pipe, read_limit: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        incoming: Pipe,
+        outgoing: Pipe,
+        read_limit: Callable[[], int],
+        forget: Callable[[ClientEnd], None],
+    ) -> None:
         self._incoming = incoming
         self._outgoing = outgoing
         self._read_limit = read_limit
+        self._forget = forget
         self._is_closed = False
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
@@ -80,10 +88,16 @@ class ClientEnd(trio.abc.Stream):
 
     async def aclose(self) -> None:
         """Close both directions; a task that reads here is told."""
-        self._is_closed = True
-        self._incoming.end()
-        self._outgoing.end()
+        self.break_off()
         await trio.lowlevel.checkpoint()
+
+    def break_off(self) -> None:
+        """Close both directions, as the kernel does for a process that has ended."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._incoming.end()
+            self._outgoing.end()
+            self._forget(self)
 
     def _require_open(self) -> None:
         if self._is_closed:
@@ -112,7 +126,10 @@ class ServerEnd:
         self._outgoing.end()
 
 
-def open_connection(read_limit: Callable[[], int]) -> tuple[ClientEnd, ServerEnd]:
-    """A new connection and its two ends."""
+def open_connection(
+    read_limit: Callable[[], int], forget: Callable[[ClientEnd], None]
+) -> tuple[ClientEnd, ServerEnd]:
+    """A new connection and its two ends; see `ClientEnd` for the arguments."""
     to_client, to_server = Pipe(), Pipe()
-    return ClientEnd(to_client, to_server, read_limit), ServerEnd(to_server, to_client)
+    client = ClientEnd(to_client, to_server, read_limit, forget)
+    return client, ServerEnd(to_server, to_client)

@@ -1,4 +1,4 @@
-"""A file system in memory, with the errors of a Linux one.
+"""The kernel's own files in memory: sysfs, procfs and /dev, with the errors of Linux.
 
 A `Folder` is either a plain dictionary of nodes or computed when it is looked into, as sysfs is. A
 path is resolved name by name, links are followed, and what goes wrong on the way raises the
@@ -19,13 +19,6 @@ MAX_LINKS = 40
 """Links followed in one look-up before ``ELOOP``, as in Linux (``MAXSYMLINKS``)."""
 
 
-@attrs.define(eq=False)
-class File:
-    """A regular file."""
-
-    text: str = ""
-
-
 @attrs.frozen(eq=False)
 class Attribute:
     """A file whose contents are made when it is read, as in sysfs.
@@ -33,10 +26,12 @@ class Attribute:
     Args:
         read: Gives the text; ``None`` when it cannot be read.
         write: Does what writing does; ``None`` when it cannot be written.
+        ready: Waits until it can be read; ``None`` when it always can.
     """
 
     read: Callable[[], str] | None = None
     write: Callable[[str], Awaitable[None]] | None = None
+    ready: Callable[[], Awaitable[None]] | None = None
 
 
 @attrs.frozen(eq=False)
@@ -48,19 +43,23 @@ class Link:
 
 @attrs.frozen(eq=False)
 class Special:
-    """Something that is there and is neither read nor written here: a socket, a device node."""
-
-    what: object = None
+    """Something that is there and is neither read nor written here: a device node."""
 
 
-Node: TypeAlias = "File | Attribute | Link | Special | Folder"
+Node: TypeAlias = "Attribute | Link | Special | Folder"
 
 
 @attrs.frozen(eq=False)
 class Folder:
-    """A directory; ``entries`` is asked anew at every look."""
+    """A directory; ``entries`` is asked anew at every look.
+
+    Args:
+        entries: What is in it.
+        require_known: Called with a name that is not in it, before that is called an error.
+    """
 
     entries: Callable[[], MutableMapping[str, Node]]
+    require_known: Callable[[str], None] | None = None
 
     @classmethod
     def plain(cls) -> Folder:
@@ -100,6 +99,8 @@ class Tree:
             name = pending.pop()
             found = node.entries().get(name)
             if found is None:
+                if node.require_known is not None:
+                    node.require_known(name)
                 raise failure(errno.ENOENT, path)
             if isinstance(found, Link) and (pending or follow):
                 links += 1
@@ -131,42 +132,6 @@ class Tree:
         except OSError:
             return False
         return True
-
-    def read(self, path: str) -> str:
-        """The text of a file or attribute.
-
-        Raises:
-            OSError: It is a directory, cannot be read, or is not there.
-        """
-        node = self.look_up(path)
-        if isinstance(node, File):
-            return node.text
-        if isinstance(node, Attribute) and node.read is not None:
-            return node.read()
-        raise failure(errno.EISDIR if isinstance(node, Folder) else errno.EACCES, path)
-
-    def put(self, path: str, node: Node) -> None:
-        """Put ``node`` in the place of ``path``, replacing a file.
-
-        Raises:
-            OSError: The directory is not there, or ``path`` is a directory.
-        """
-        parent, name = posixpath.split(path)
-        entries = self.folder(parent).entries()
-        if isinstance(entries.get(name), Folder):
-            raise failure(errno.EISDIR, path)
-        entries[name] = node
-
-    def remove(self, path: str) -> None:
-        """Take a file, link or socket away.
-
-        Raises:
-            OSError: It is not there, or is a directory.
-        """
-        if isinstance(self.look_up(path, follow=False), Folder):
-            raise failure(errno.EISDIR, path)
-        parent, name = posixpath.split(path)
-        del self.folder(parent).entries()[name]
 
     def make_directory(self, path: str) -> Folder:
         """The directory at ``path``, made together with its parents where it is missing.

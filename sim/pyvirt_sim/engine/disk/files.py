@@ -35,6 +35,7 @@ class FileSystem:
         self._root = root
         self._block_bytes = block_bytes
         self._changes = 0
+        self._numbers: dict[Inode, int] = {}
         self._locks: dict[File, dict[OpenFile, bool]] = {}
         self.is_dead = False
         # In the order they were first changed; the medium asks for them at a crash.
@@ -190,6 +191,10 @@ class FileSystem:
     def is_file(self, path: str) -> bool:
         """Whether ``path`` names a file."""
         return self.exists(path) and isinstance(self._find(path), File)
+
+    def file_number(self, path: str) -> int:
+        """Return what tells a file from every other, as ``st_ino`` does, whatever its name."""
+        return self._numbers.setdefault(self._find(path), len(self._numbers) + 1)
 
     # -- durability -------------------------------------------------------------------------------
 
