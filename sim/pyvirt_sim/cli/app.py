@@ -11,6 +11,7 @@ import cyclopts
 
 from pyvirt_sim.cli.conformance import conformance
 from pyvirt_sim.cli.progress import Progress
+from pyvirt_sim.cli.sites import sites
 from pyvirt_sim.engine import ReplayDivergedError, Tape, TapeFormatError, replay
 from pyvirt_sim.explore import (
     Finding,
@@ -33,6 +34,7 @@ FOUNDING_BUG = "hostdev-removed-before-active-cleared"
 DEMO_SCHEDULES = 2000
 
 app.command(conformance)
+app.command(sites)
 
 Json = Annotated[bool, cyclopts.Parameter("--json", negative="")]
 
