@@ -100,7 +100,13 @@ class Node:
 
     @contextmanager
     def here(self) -> Generator[None]:
-        """Let the code of a ``with`` block, and tasks it spawns, belong to this node."""
+        """Let the code of a ``with`` block, and tasks it spawns, belong to this node.
+
+        Raises:
+            RuntimeError: it is down.
+        """
+        if self.host.is_down:
+            raise RuntimeError(f"{self.name} is down")
         token = INCARNATION.set(self.host.incarnation)
         try:
             yield

@@ -9,6 +9,7 @@ Layers, lowest first:
     ports, files                who is bound where
     host                        a machine's network stack
     network                     all machines and links of a run
+    paths                       socket files under the functions of ``os``
     descriptor, names           a non-blocking socket and a resolver, as Python sees them
     seam                        put underneath Trio's socket code while a run is active
 """

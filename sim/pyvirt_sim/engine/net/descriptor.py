@@ -18,6 +18,7 @@ from pyvirt_sim.engine.net.endpoint import Endpoint, os_error
 from pyvirt_sim.engine.net.listening import Listening
 from pyvirt_sim.engine.net.network import Network, current_network
 from pyvirt_sim.engine.net.opensocket import OpenSocket
+from pyvirt_sim.engine.net.paths import SERVED_PATHS
 from pyvirt_sim.engine.net.ports import seen_as
 from pyvirt_sim.engine.where import call_site
 
@@ -150,6 +151,9 @@ class Descriptor:
     def bind(self, address: Address) -> None:
         opened = self.opened
         opened.host.bind(opened, address)
+        if opened.family == socket.AF_UNIX and not self.network.has_files:
+            self.network.has_files = True
+            SERVED_PATHS.enter()
 
     def listen(self, backlog: int = 128) -> None:
         opened = self.opened

@@ -15,6 +15,8 @@ __all__ = ["SocketFiles"]
 
 # The size of sun_path in struct sockaddr_un.
 PATH_LIMIT: Final = 108
+# What bind() gives a file under the usual umask.
+MODE: Final = 0o755
 
 
 class SocketFiles:
@@ -26,13 +28,19 @@ class SocketFiles:
 
     def __init__(self) -> None:
         self._bound: dict[str, OpenSocket] = {}
+        self._modes: dict[str, int] = {}
 
     def bind(self, opened: OpenSocket, path: Any) -> None:
         """Give ``opened`` this name."""
+        if not path:
+            raise os_error(errno.EINVAL)
+        if len(os.fsencode(path)) >= PATH_LIMIT:
+            raise OSError("AF_UNIX path too long")
         key = _key(path)
         if key in self._bound:
             raise os_error(errno.EADDRINUSE)
         self._bound[key] = opened
+        self._modes[key] = MODE
         opened.local = path
 
     def listener(self, path: Any) -> OpenSocket:
@@ -50,12 +58,20 @@ class SocketFiles:
             raise os_error(errno.ECONNREFUSED)
         return found
 
-    def unlink(self, path: Any) -> bool:
-        """Remove a file; tell whether there was one."""
-        return self._bound.pop(_key(os.fspath(path)), None) is not None
+    def mode(self, path: Any) -> int:
+        """Return who may connect, as a file's permissions. Nobody is kept from it."""
+        return self._modes[_key(path)]
+
+    def chmod(self, path: Any, mode: int) -> None:
+        """Set who may connect."""
+        self._modes[_key(path)] = mode
+
+    def unlink(self, path: Any) -> None:
+        """Remove a file; its socket does not notice."""
+        del self._bound[_key(path)]
 
     def __contains__(self, path: Any) -> bool:
-        return _key(os.fspath(path)) in self._bound
+        return _key(path) in self._bound
 
     def closed(self, opened: OpenSocket) -> None:
         """``opened`` is closed."""
@@ -70,10 +86,4 @@ class SocketFiles:
 def _key(path: Any) -> str:
     """Return what tells socket files apart, however their path is written."""
     text = os.fsdecode(path)
-    if text.startswith("\0"):
-        return text
-    if not text:
-        raise os_error(errno.EINVAL)
-    if len(os.fsencode(text)) >= PATH_LIMIT:
-        raise OSError("AF_UNIX path too long")
-    return os.path.abspath(text)  # noqa: PTH100 - Path.absolute() keeps the dots
+    return text if text.startswith("\0") else os.path.abspath(text)  # noqa: PTH100 - Path keeps dots

@@ -57,12 +57,14 @@ class Network:
     Attributes:
         plan: what may happen by itself on every link that has no plan of its own.
         hosts: the machines, by name.
+        has_files: whether a Unix socket was bound to a path.
     """
 
     def __init__(self, execution: Execution) -> None:
         self.execution = execution
         self.plan = LinkPlan()
         self.hosts: dict[str, Host] = {}
+        self.has_files = False
         self._addresses: dict[str, Host] = {}
         self._links: dict[tuple[str, str], Link] = {}
         self._descriptors: dict[int, OpenSocket] = {}
@@ -152,19 +154,6 @@ class Network:
         for link in list(self._links.values()):
             if link.target is host:
                 link.pump()
-
-    # -- socket files --------------------------------------------------------------------------
-
-    def unlink(self, path: str | bytes) -> None:
-        """Remove the socket file ``path`` of the machine that the running code belongs to.
-
-        Simulated socket files are not on the real disk, where ``os.unlink`` would look for them.
-
-        Raises:
-            FileNotFoundError: there is none.
-        """
-        if not self.here().files.unlink(path):
-            raise FileNotFoundError(path)
 
     # -- for the sockets -----------------------------------------------------------------------
 

@@ -1,8 +1,9 @@
 """Where the simulated network meets Trio: underneath Trio's own socket code.
 
-While a run is active two names inside ``trio._socket`` point here: the standard library's socket
-module, and the class that wraps its sockets. Trio's functions run as they are, checkpoints and
-errors included; what they find underneath is a `Descriptor` instead of a kernel's.
+While a run is active three names inside ``trio._socket`` point here: the standard library's socket
+module, the class that wraps its sockets, and the default resolver. Trio's functions run as they
+are, checkpoints and errors included; what they find underneath is a `Descriptor` instead of a
+kernel's.
 """
 
 # pyright: reportPrivateUsage=false
@@ -19,9 +20,11 @@ import trio._socket
 from trio._socket import _SocketType
 
 from pyvirt_sim.engine.errors import EscapeError
+from pyvirt_sim.engine.fence.swap import Swap
 from pyvirt_sim.engine.net.descriptor import Descriptor
 from pyvirt_sim.engine.net.names import getaddrinfo, getnameinfo
 from pyvirt_sim.engine.net.network import current_network, running
+from pyvirt_sim.engine.net.paths import SERVED_PATHS
 from pyvirt_sim.engine.where import call_site
 
 if TYPE_CHECKING:
@@ -123,20 +126,54 @@ def _stand_in() -> ModuleType:
     return module
 
 
+class _Resolver(trio.abc.HostnameResolver):
+    """Answers at once, where Trio would ask in a thread."""
+
+    async def getaddrinfo(self, *args: Any, **options: Any) -> Any:
+        """Look up a name."""
+        await trio.lowlevel.checkpoint()
+        return getaddrinfo(*args, **options)
+
+    async def getnameinfo(self, *args: Any, **options: Any) -> Any:
+        """Look up an address."""
+        await trio.lowlevel.checkpoint()
+        return getnameinfo(*args, **options)
+
+
+class _ResolverSlot:
+    """Stands in for Trio's run variable: ours is the resolver of who sets none."""
+
+    def __init__(self, variable: trio.lowlevel.RunVar[Any]) -> None:
+        self._variable = variable
+        self._ours = _Resolver()
+        self.set = variable.set
+
+    def get(self, default: Any) -> Any:
+        """Return the resolver of this run."""
+        return self._variable.get(default) or self._ours
+
+
 class NetworkSeam:
     """While entered, Trio's sockets are simulated, in the network of ``execution``."""
 
-    _stand_in: Final = _stand_in()
+    _names: Final = Swap(
+        _trio_socket.__dict__,
+        {
+            "_stdlib_socket": _stand_in(),
+            "_SocketType": SimulatedSocket,
+            "_resolver": _ResolverSlot(_trio_socket._resolver),
+        },
+    )
 
     def __init__(self, execution: Execution) -> None:
         self._execution = execution
 
     def __enter__(self) -> None:
         running.append(self._execution)
-        self._saved = _trio_socket._stdlib_socket, _trio_socket._SocketType
-        _trio_socket._stdlib_socket = self._stand_in
-        _trio_socket._SocketType = SimulatedSocket
+        self._names.enter()
 
     def __exit__(self, *exc_info: object) -> None:
-        _trio_socket._stdlib_socket, _trio_socket._SocketType = self._saved
-        running.pop()
+        self._names.leave()
+        network = running.pop().network
+        if network is not None and network.has_files:
+            SERVED_PATHS.leave()

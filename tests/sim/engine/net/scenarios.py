@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import stat
 import struct
 import tempfile
 from collections.abc import Awaitable, Callable
@@ -392,6 +393,25 @@ async def unix_names():
                 await seen(trio.open_unix_socket, path),
                 await seen(client.send, b"x"),
             ]
+
+
+@expect([False, True, (True, 0o600), "ENOENT", None, "EADDRINUSE", None])
+async def socket_files():
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "s"
+        before = path.exists()
+        with unix() as sock, unix() as again:
+            await sock.bind(str(path))
+            after = path.exists()
+            path.chmod(0o600)
+            status = path.stat()
+            kind = stat.S_ISSOCK(status.st_mode), stat.S_IMODE(status.st_mode)
+            sock.close()
+            taken = await seen(again.bind, str(path))
+            path.unlink()
+            gone = await seen(path.stat)
+            bound = await seen(again.bind, str(path))
+            return [before, after, kind, gone, bound, taken, await seen(path.unlink)]
 
 
 def unix() -> trio.socket.SocketType:
