@@ -66,6 +66,7 @@ OTHER: dict[str, dict[str, Any]] = {
     "nvdimm": {"memdev": "ram"},
     "isa-serial": {"cold": True, "chardev": "chr"},
     "ib700": {"cold": True},
+    "pvpanic": {"cold": True},
     "ide-hd": {"cold": True, "bus": "ide.0", "drive": "disk"},
     "ide-cd": {"cold": True, "bus": "ide.0"},
     "qemu64-x86_64-cpu": {"socket-id": 0, "core-id": 1, "thread-id": 0},

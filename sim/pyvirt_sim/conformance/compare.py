@@ -128,25 +128,28 @@ def check_schema(program: Program, transcript: Transcript, *, is_real: bool) -> 
     return None
 
 
-def shrink(program: Program, play: Play | None = play_real) -> Difference:
+def shrink(program: Program, play: Play | None = play_real, *, attempts: int = 60) -> Difference:
     """Make a program whose arms differ as short as leaving out steps can make it.
 
     Args:
         program: Its arms differ.
         play: The other arm.
+        attempts: How many shorter programs are tried at most; a differing one costs the patience
+            of the real arm.
     """
     best = run_program(program, play).difference
     assert best is not None, "the arms agree when they are asked again"
     size = max(len(best.program.steps) // 2, 1)
     while True:
         start = 0
-        while start < len(best.program.steps):
+        while start < len(best.program.steps) and attempts > 0:
+            attempts -= 1
             dropped = range(start, min(start + size, len(best.program.steps)))
             found = run_program(best.program.without(*dropped), play).difference
             if found is None:
                 start += size
             else:
                 best = found
-        if size == 1:
+        if size == 1 or attempts <= 0:
             return best
         size //= 2

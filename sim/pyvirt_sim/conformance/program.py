@@ -61,12 +61,21 @@ class Reconnect:
 
 @attrs.frozen
 class InGuest:
-    """Somebody does something in the guest: a key of `GUEST_ACTIONS`."""
+    """Somebody does something in the guest, unless its processors stand still.
+
+    Args:
+        action: The value of a `pyvirt_sim.qemu.guest_actions.GuestAction`.
+    """
 
     action: str
 
 
-Step = Execute | Burst | Raw | Pause | Reconnect | InGuest
+@attrs.frozen
+class Terminate:
+    """Send SIGTERM to the process."""
+
+
+Step = Execute | Burst | Raw | Pause | Reconnect | InGuest | Terminate
 
 
 @attrs.frozen
@@ -107,6 +116,8 @@ def describe(step: Step) -> str:
             return f"reconnect after {first!r}, enabling {list(enable)}"
         case InGuest(action):
             return f"in the guest: {action}"
+        case Terminate():
+            return "SIGTERM"
 
 
 def commands_of(steps: Sequence[Step]) -> list[Execute]:

@@ -20,9 +20,11 @@ from pyvirt_sim.conformance.program import (
     Program,
     Reconnect,
     Step,
+    Terminate,
     Transcript,
 )
-from pyvirt_sim.conformance.shapes import MONITOR, SHAPES
+from pyvirt_sim.conformance.real import bare
+from pyvirt_sim.conformance.shapes import BIOS, MONITOR, SERIAL, SHAPES, Shape
 from pyvirt_sim.conformance.wire import (
     NEGOTIATION_ID,
     QUIT_ID,
@@ -32,8 +34,10 @@ from pyvirt_sim.conformance.wire import (
     normalised,
 )
 
-PATIENCE_S: Final = 5.0
+PATIENCE_S: Final = 3.0
 """How long the real QEMU may take to say what ours has said, on a busy machine."""
+_LAST_WRITE_S: Final = 0.02
+"""How long to wait for the bare guest to acknowledge what may have stopped it."""
 
 
 class RealQemu:
@@ -45,9 +49,11 @@ class RealQemu:
         is_closed: Whether QEMU has closed the connection.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes], path: str) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], folder: str) -> None:
         self.process = process
-        self._path = path
+        self._path = f"{folder}/{MONITOR}"
+        self._serial = socket.socket(socket.AF_UNIX)
+        self._serial.connect(f"{folder}/{SERIAL}")
         self.heard: list[Message] = []
         self.is_closed = False
         self._stream = socket.socket(socket.AF_UNIX)
@@ -57,13 +63,17 @@ class RealQemu:
         """Open a connection to the monitor, closing the one there was."""
         self._stream.close()
         self._stream = socket.socket(socket.AF_UNIX)
-        self._stream.connect(self._path)
         self._rest = b""
-        self.is_closed = False
+        try:
+            self._stream.connect(self._path)
+            self.is_closed = False
+        except OSError:  # the process is gone, and its socket with it
+            self.is_closed = True
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close both connections."""
         self._stream.close()
+        self._serial.close()
 
     def negotiate(self, enable: tuple[str, ...] = ()) -> list[Message]:
         """Read the greeting, negotiate, and take what QEMU has said."""
@@ -106,6 +116,27 @@ class RealQemu:
         self.wait(lambda heard: any(is_reply_to(message, command) for message in heard))
         return next(message for message in self.take() if is_reply_to(message, command))
 
+    def act(self, action: str) -> None:
+        """Let the bare guest do something, and wait until it has; not when it stands still."""
+        if not self._is_running():
+            return
+        writes = bare.ACTIONS[action]
+        with contextlib.suppress(OSError):
+            self._serial.sendall(bare.orders(writes))
+            self._serial.settimeout(PATIENCE_S)
+            for _ in writes[:-1]:
+                self._serial.recv(1)
+            # The last one may be what stops it.
+            self._serial.settimeout(_LAST_WRITE_S)
+            self._serial.recv(1)
+
+    def _is_running(self) -> bool:
+        self.send(b'{"execute":"query-status","id":"arm"}')
+        self.wait(lambda heard: any(is_reply_to(message, "arm") for message in heard))
+        answers = [message for message in self.heard if is_reply_to(message, "arm")]
+        self.heard = [message for message in self.heard if not is_reply_to(message, "arm")]
+        return bool(answers) and bool(answers[0]["return"]["running"])
+
 
 def _now() -> float:
     return time.perf_counter()
@@ -113,25 +144,22 @@ def _now() -> float:
 
 @contextmanager
 def start_qemu(
-    argv: Callable[[str], Sequence[str]], root: str, log: IO[bytes]
+    argv: Callable[[str, str], Sequence[str]], folder: str, log: IO[bytes]
 ) -> Generator[RealQemu]:
     """Start a QEMU; its end is that of the block.
 
     Args:
-        argv: Its command line, given the option that makes the monitor's chardev.
-        root: Folder of the monitor's socket.
+        argv: Its command line, given the options that make the chardevs of monitor and serial port.
+        folder: For their sockets.
         log: Takes what it prints.
     """
-    path = f"{root}/monitor"
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(path)
-        listener.listen(1)
-        fd = listener.fileno()
-        command = argv(f"socket,id={MONITOR},fd={fd},server=on,wait=off")
+    with _listener(folder, MONITOR) as monitor, _listener(folder, SERIAL) as serial:
+        command = argv(_chardev(MONITOR, monitor), _chardev(SERIAL, serial))
+        fds = (monitor.fileno(), serial.fileno())
         process = subprocess.Popen(
-            command, pass_fds=(fd,), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            command, pass_fds=fds, stdin=subprocess.DEVNULL, stdout=log, stderr=log
         )
-    qemu = RealQemu(process, path)
+        qemu = RealQemu(process, folder)
     try:
         qemu.connect()
         yield qemu
@@ -139,7 +167,18 @@ def start_qemu(
         qemu.close()
         process.kill()
         process.wait()
-        Path(path).unlink(missing_ok=True)
+
+
+def _listener(folder: str, name: str) -> socket.socket:
+    # Made here and handed on, so that nobody need wait for QEMU to make it.
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(f"{folder}/{name}")
+    listener.listen(1)
+    return listener
+
+
+def _chardev(name: str, listener: socket.socket) -> str:
+    return f"socket,id={name},fd={listener.fileno()},server=on,wait=off"
 
 
 def play_real(program: Program, model: Transcript) -> Transcript:
@@ -153,13 +192,19 @@ def play_real(program: Program, model: Transcript) -> Transcript:
     with (
         tempfile.TemporaryDirectory(prefix="pyvirt-") as root,
         tempfile.TemporaryFile() as log,
-        start_qemu(lambda monitor: shape.argv(monitor, root), root, log) as qemu,
+        start_qemu(lambda monitor, serial: _argv(shape, root, monitor, serial), root, log) as qemu,
     ):
         qemu.negotiate()
         result = _play(qemu, program, model, root)
         for messages in (*result.heard, result.after):
             messages[:] = [normalised(message, root) for message in messages]
         return result
+
+
+def _argv(shape: Shape, root: str, monitor: str, serial: str) -> list[str]:
+    if shape.guest == "bare":
+        Path(f"{root}/{BIOS}").write_bytes(bare.firmware())
+    return shape.argv(monitor, serial, root)
 
 
 def _play(qemu: RealQemu, program: Program, model: Transcript, root: str) -> Transcript:
@@ -191,6 +236,8 @@ def _do(qemu: RealQemu, step: Step, encoder: Encoder) -> None:
             qemu.take()
             qemu.heard = qemu.negotiate(enable)
         case InGuest(action):
-            raise NotImplementedError(action)
+            qemu.act(action)
+        case Terminate():
+            qemu.process.terminate()
         case _:
             qemu.send(encoder.data(step))

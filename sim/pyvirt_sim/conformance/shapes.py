@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, Literal
 
 import attrs
 
 MONITOR: Final = "monitor"
 """Id of the monitor's chardev."""
+
+
+SERIAL: Final = "serial"
+"""Id of the chardev behind the serial port of a bare guest."""
+BIOS: Final = "bios"
+"""Name of the file that holds the firmware of a bare guest."""
+_SERIAL: Final = f'{{"driver":"isa-serial","chardev":"{SERIAL}"}}'
 
 
 @attrs.frozen(kw_only=True)
@@ -19,30 +26,32 @@ class Shape:
     Args:
         devices: Its command line, from ``-device`` on; ``$ROOT`` stands for the run's folder.
         machine: Type and options of the board.
-        boots: Whether a Linux guest is running when the program begins; without one the processors
-            stand still until somebody says ``cont``, and then find only the firmware.
+        guest: What the processors find: QEMU's ``firmware``, which boots nothing, or the ``bare``
+            one of ours, which does what it is told. They stand still when a program begins.
         settle_s: How long (virtual seconds) after a step everything has been said.
         weight: How often programs are made for it, relative to the others.
     """
 
     devices: tuple[str, ...]
     machine: str = "q35"
-    boots: bool = False
+    guest: Literal["firmware", "bare"] = "firmware"
     settle_s: float = 2.0
     weight: int = 1
 
-    def argv(self, monitor: str, root: str, boot: Sequence[str] = ()) -> list[str]:
+    def argv(self, monitor: str, serial: str, root: str) -> list[str]:
         """The command line.
 
         Args:
             monitor: The option that makes the monitor's chardev.
+            serial: The option that makes the chardev of the guest's serial port.
             root: The run's folder.
-            boot: Options that bring a guest in.
         """
         argv = ["qemu-system-x86_64", "-name", "guest=conformance", "-S"]
         argv += ["-machine", f"{self.machine},accel=tcg", "-m", "128"]
         argv += ["-nodefaults", "-no-user-config", "-display", "none"]
-        argv += ["-chardev", monitor, "-mon", f"chardev={MONITOR},mode=control", *boot]
+        argv += ["-chardev", monitor, "-mon", f"chardev={MONITOR},mode=control"]
+        if self.guest == "bare":
+            argv += ["-bios", f"{root}/{BIOS}", "-chardev", serial, "-device", _SERIAL]
         return argv + [item.replace("$ROOT", root) for item in self.devices]
 
 
@@ -79,9 +88,19 @@ _PC_DEVICES = (
     *_device(driver="virtio-serial-pci", id="vser", bus="pci.0", addr="0xb"),
 )
 
+_PANIC: Final = ("-device", '{"driver":"pvpanic"}')
+_WATCHDOG: Final = ("-device", '{"driver":"ib700"}')
+_BARE: Final = (*_PANIC, *_WATCHDOG, *_ports(2))
+
 SHAPES: Final[Mapping[str, Shape]] = {
     "q35": Shape(devices=tuple(_ports(4)), weight=6),
     "q35-buses": Shape(devices=(*_BACKENDS, *_ports(4), *_CONTROLLERS), weight=6),
     "pc": Shape(machine="pc", devices=(*_BACKENDS, *_PC_DEVICES), weight=3),
-    "q35-no-shutdown": Shape(devices=("-no-shutdown", *_ports(1)), weight=2),
+    "bare": Shape(guest="bare", devices=_BARE, weight=4),
+    "bare-no-shutdown": Shape(guest="bare", devices=("-no-shutdown", *_BARE), weight=2),
+    "bare-no-reboot": Shape(guest="bare", devices=("-no-reboot", *_BARE)),
+    "bare-actions": Shape(
+        guest="bare", devices=("-action", "panic=exit-failure,watchdog=poweroff", *_BARE)
+    ),
+    "bare-without-devices": Shape(guest="bare", devices=()),
 }

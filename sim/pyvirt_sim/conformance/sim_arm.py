@@ -15,12 +15,15 @@ from pyvirt_sim.conformance.program import (
     Program,
     Reconnect,
     Step,
+    Terminate,
     Transcript,
 )
-from pyvirt_sim.conformance.shapes import MONITOR, SHAPES, Shape
+from pyvirt_sim.conformance.shapes import BIOS, MONITOR, SERIAL, SHAPES, Shape
 from pyvirt_sim.conformance.wire import QUIT_ID, Encoder, negotiation, normalised
 from pyvirt_sim.gaps import ModelGapError
 from pyvirt_sim.host import SimHost, open_sim_host
+from pyvirt_sim.host.process import SimProcess
+from pyvirt_sim.qemu import GuestAction
 
 ROOT = "/conformance"
 
@@ -67,22 +70,23 @@ class _Arm:
             await host.make_directory(ROOT)
             socket = f"{ROOT}/monitor"
             monitor = f"socket,id={MONITOR},path={socket},server=on,wait=off"
-            argv = self._shape.argv(monitor, ROOT)
+            host.add_file(f"{ROOT}/{BIOS}")
+            argv = self._shape.argv(monitor, f"null,id={SERIAL}", ROOT)
             process = await host.start_process(argv, log_file=f"{ROOT}/log")
             # The socket is made by another process, without a sign when.
             while not await host.exists(socket):  # noqa: ASYNC110
                 await trio.sleep(0.01)
-            await self._play(host, socket)
+            await self._play(host, process, socket)
             self.result.exit_status = await process.wait()
 
-    async def _play(self, host: SimHost, socket: str) -> None:
+    async def _play(self, host: SimHost, process: SimProcess, socket: str) -> None:
         encoder = Encoder(ROOT)
         client = await _Client.connect(host, socket)
         await client.negotiate()
         client.take()
         for index, step in enumerate(self._program.steps):
             self.step = index
-            client = await self._do(host, socket, client, step, encoder)
+            client = await self._do(host, process, socket, client, step, encoder)
             await client.listen(self._shape.settle_s)
             self.result.heard.append(client.take())
         self.step = len(self._program.steps)
@@ -91,7 +95,13 @@ class _Arm:
         self.result.after = client.take()
 
     async def _do(
-        self, host: SimHost, socket: str, client: _Client, step: Step, encoder: Encoder
+        self,
+        host: SimHost,
+        process: SimProcess,
+        socket: str,
+        client: _Client,
+        step: Step,
+        encoder: Encoder,
     ) -> _Client:
         match step:
             case Pause(seconds):
@@ -102,7 +112,9 @@ class _Arm:
                 client = await _Client.connect(host, socket)
                 await client.negotiate(enable)
             case InGuest(action):
-                raise ModelGapError(f"the guest action {action} is not modelled")
+                process.qemu.guest.act(GuestAction(action))
+            case Terminate():
+                process.terminate()
             case _:
                 await client.send(encoder.data(step))
         return client
@@ -111,15 +123,18 @@ class _Arm:
 class _Client:
     """One connection to our monitor."""
 
-    def __init__(self, stream: trio.abc.Stream) -> None:
+    def __init__(self, stream: trio.abc.Stream | None) -> None:
         self._stream = stream
         self._heard: list[Message] = []
         self._rest = b""
-        self._is_closed = False
+        self._is_closed = stream is None
 
     @classmethod
     async def connect(cls, host: SimHost, socket: str) -> _Client:
-        return cls(await host.open_stream(f"unix:{socket}"))
+        try:
+            return cls(await host.open_stream(f"unix:{socket}"))
+        except OSError:  # the process is gone, and its socket with it
+            return cls(None)
 
     async def negotiate(self, enable: tuple[str, ...] = ()) -> None:
         await self.listen(0.1)
@@ -127,19 +142,20 @@ class _Client:
         await self.listen(0.1)
 
     async def send(self, data: bytes) -> None:
-        if data and not self._is_closed:
+        if data and not self._is_closed and self._stream is not None:
             try:
                 await self._stream.send_all(data)
             except trio.BrokenResourceError:
                 self._is_closed = True
 
     async def close(self) -> None:
-        await self._stream.aclose()
+        if self._stream is not None:
+            await self._stream.aclose()
 
     async def listen(self, seconds: float | None) -> None:
         """Collect messages, for some time or until QEMU closes the connection."""
         with trio.move_on_after(float("inf") if seconds is None else seconds):
-            while not self._is_closed:
+            while not self._is_closed and self._stream is not None:
                 data = await self._stream.receive_some()
                 self._is_closed = not data
                 *lines, self._rest = (self._rest + data).split(b"\r\n")

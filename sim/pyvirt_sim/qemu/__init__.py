@@ -9,5 +9,6 @@ from __future__ import annotations
 from pyvirt_sim.qemu.guest import Guest as Guest
 from pyvirt_sim.qemu.guest import GuestState as GuestState
 from pyvirt_sim.qemu.guest import UnplugAnswer as UnplugAnswer
+from pyvirt_sim.qemu.guest_actions import GuestAction as GuestAction
 from pyvirt_sim.qemu.machine import Machine as Machine
 from pyvirt_sim.qemu.process import QemuProcess as QemuProcess

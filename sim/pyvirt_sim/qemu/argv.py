@@ -16,8 +16,9 @@ import attrs
 from pyvirt_sim.gaps import ModelGapError
 from pyvirt_sim.qemu import recorded
 from pyvirt_sim.qemu.errors import StartupError
+from pyvirt_sim.qemu.run_state import CHOICES, Actions
 
-_FLAGS: Final = frozenset({"-S", "-no-user-config", "-nodefaults", "-no-shutdown"})
+_FLAGS: Final = frozenset({"-S", "-no-user-config", "-nodefaults", "-no-shutdown", "-no-reboot"})
 # They change nothing a monitor can see, with these values.
 _HARMLESS: Final[Mapping[str, frozenset[str] | None]] = {
     "-display": frozenset({"none"}),
@@ -64,10 +65,11 @@ class Config:
     name: str = ""
     uuid: str = "00000000-0000-0000-0000-000000000000"
     starts_paused: bool = False
-    keeps_after_shutdown: bool = False
     board: str = "q35"
     accelerator: str = "tcg"
     memory_bytes: int = 128 << 20
+    actions: Actions = attrs.field(factory=Actions)
+    bios: str | None = None
     kernel: str | None = None
     initrd: str | None = None
     append: str | None = None
@@ -112,7 +114,9 @@ def _set_flag(config: Config, option: str) -> None:
     if option == "-S":
         config.starts_paused = True
     elif option == "-no-shutdown":
-        config.keeps_after_shutdown = True
+        config.actions.set("shutdown", "pause")
+    elif option == "-no-reboot":
+        config.actions.set("reboot", "shutdown")
 
 
 def _set_option(config: Config, option: str, value: str) -> None:
@@ -219,6 +223,16 @@ def _add_monitor(config: Config, value: str) -> None:
     config.monitor_chardevs.append(keys.get("chardev", ""))
 
 
+def _set_action(config: Config, value: str) -> None:
+    for kind, action in _keys(value, "").items():
+        if kind not in CHOICES:
+            raise StartupError(f"-action {value}: Invalid parameter '{kind}'")
+        if action not in CHOICES[kind]:
+            words = f"Parameter '{kind}' does not accept value '{action}'"
+            raise StartupError(f"-action {value}: {words}")
+        config.actions.set(kind, action)
+
+
 def _set_path(attribute: str) -> Callable[[Config, str], None]:
     return lambda config, value: setattr(config, attribute, value)
 
@@ -235,4 +249,6 @@ _SETTERS: Final[Mapping[str, Callable[[Config, str], None]]] = {
     "-append": _set_path("append"),
     "-chardev": _add_chardev,
     "-mon": _add_monitor,
+    "-bios": _set_path("bios"),
+    "-action": _set_action,
 }

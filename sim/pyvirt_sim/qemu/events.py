@@ -61,7 +61,7 @@ class Events:
         """Send an event, now or when its kind may be sent again."""
         if name not in schema.EVENTS:
             raise AssertionError(f"QEMU has no event {name}")
-        note(self._actor(), name, **{key.replace("-", "_"): x for key, x in (data or {}).items()})
+        note(self._actor(), name, **_facts(data or {}))
         seconds, microseconds = divmod(round(self._world.wall_clock_s() * 1_000_000), 1_000_000)
         message: Message = {
             "timestamp": {"seconds": seconds, "microseconds": microseconds},
@@ -92,3 +92,11 @@ class Events:
                 return
             self._held[key] = None
             self._send(message)
+
+
+def _facts(data: Mapping[str, Any]) -> dict[str, object]:
+    """An event's data as the facts of a note, which has an action of its own."""
+    return {
+        "leads_to" if key == "action" else key.replace("-", "_"): value
+        for key, value in data.items()
+    }

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Final
 
 import attrs
 import trio
 
 from pyvirt_sim.engine import note
 from pyvirt_sim.qemu.devices import Device
+from pyvirt_sim.qemu.guest_actions import GuestAction, perform
 from pyvirt_sim.qemu.machine import Machine
 from pyvirt_sim.qemu.world import World
 
@@ -21,6 +23,8 @@ class GuestState(enum.Enum):
     FIRMWARE = "firmware"
     BOOTING = "booting"
     RUNNING = "running"
+    SUSPENDED = "suspended"
+    PANICKED = "panicked"
     POWERED_OFF = "powered off"
 
 
@@ -30,6 +34,15 @@ class UnplugAnswer(enum.Enum):
     ACKNOWLEDGE = "acknowledge"
     REFUSE = "refuse"
     IGNORE = "ignore"
+
+
+# Where an action leaves a system; a reset is told by the machine.
+_AFTER: Final[Mapping[GuestAction, GuestState]] = {
+    GuestAction.POWER_OFF: GuestState.POWERED_OFF,
+    GuestAction.HIBERNATE: GuestState.POWERED_OFF,
+    GuestAction.SUSPEND: GuestState.SUSPENDED,
+    GuestAction.PANIC: GuestState.PANICKED,
+}
 
 
 @attrs.define(eq=False)
@@ -43,7 +56,6 @@ class Guest:
         machine: The machine it runs on.
         world: The host.
         spawn: Starts a background task in the QEMU process.
-        power_off: Called when the guest has shut down.
         console: Writes text on its serial ports.
         has_system: Whether there is an operating system to boot; without one it stays in the
             firmware, which answers nothing.
@@ -52,7 +64,6 @@ class Guest:
     machine: Machine
     world: World
     spawn: Callable[..., object]
-    power_off: Callable[[], None]
     console: Callable[[str], None]
     has_system: bool
     state: GuestState = GuestState.OFF
@@ -84,9 +95,33 @@ class Guest:
         device.answering = True
         self.spawn(self._answer, device, self._boot, name=f"{self._actor}/unplug {device.name}")
 
+    def woken(self) -> None:
+        """The machine has woken: what slept goes on, a firmware begins again."""
+        self._boot += 1
+        if self.state is GuestState.SUSPENDED:
+            self.state = GuestState.RUNNING
+            note(self._actor, "wakes up")
+
+    def non_maskable_interrupt(self) -> None:
+        """Linux counts it as unknown and goes on."""
+        note(self._actor, "gets a non-maskable interrupt")
+
     def power_button(self) -> None:
         """The power button: obeyed in the background, or not at all."""
         self.spawn(self._power_down, self._boot, name=f"{self._actor}/powerdown")
+
+    def act(self, action: GuestAction) -> None:
+        """Let somebody in the guest do something: at once, or not at all when nothing runs there.
+
+        A system must have booted; a bare firmware does what it is told as soon as it runs.
+        """
+        acting = GuestState.RUNNING if self.has_system else GuestState.FIRMWARE
+        if not self.machine.is_running or self.state is not acting:
+            note(self._actor, f"cannot {action.value}")
+            return
+        self.state = _AFTER.get(action, self.state) if self.has_system else self.state
+        note(self._actor, action.value)
+        perform(self.machine, action)
 
     # -- what it does -------------------------------------------------------------------------
 
@@ -147,9 +182,7 @@ class Guest:
         await trio.sleep(self.world.guest_times.powerdown_s)
         await self.world.pause("guest-powerdown")
         if await self._reached(boot) and self.state is GuestState.RUNNING:
-            self.state = GuestState.POWERED_OFF
-            note(self._actor, "powers off")
-            self.power_off()
+            self.act(GuestAction.POWER_OFF)
 
     async def _reached(self, boot: int) -> bool:
         """Wait until the processors run. Whether this is still the same boot of the guest."""

@@ -1,8 +1,12 @@
-"""The machine inside QEMU: its run state, and the devices it is made of."""
+"""The machine inside QEMU: its run state, and the devices it is made of.
+
+The guest's doings (`power_off`, `suspend`, `panic`...) and the client's (`resume`, `pause`,
+`reset`...) meet here, with the order of ``main_loop_should_exit`` in ``softmmu/runstate.c``: event
+first, then the new state, then STOP where the processors ran.
+"""
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -12,17 +16,11 @@ import trio
 from pyvirt_sim.qemu.boards import BOARDS
 from pyvirt_sim.qemu.devices import Device
 from pyvirt_sim.qemu.errors import QmpError
+from pyvirt_sim.qemu.run_state import Actions, Cause, RunState
 from pyvirt_sim.qemu.tree import DeviceTree
 from pyvirt_sim.qemu.world import World
 
-
-class RunState(enum.Enum):
-    """QEMU's run states, as ``query-status`` writes them."""
-
-    PRELAUNCH = "prelaunch"
-    RUNNING = "running"
-    PAUSED = "paused"
-    SHUTDOWN = "shutdown"
+EXIT_FAILURE = 1
 
 
 class Peer(Protocol):
@@ -33,6 +31,15 @@ class Peer(Protocol):
 
     def started(self) -> None:
         """The processors run for the first time, or again after a reset."""
+
+    def woken(self) -> None:
+        """The machine has woken from its sleep: the processors begin anew, memory is as it was."""
+
+    def power_button(self) -> None:
+        """Somebody pressed it."""
+
+    def non_maskable_interrupt(self) -> None:
+        """Every processor got one."""
 
 
 @attrs.define(eq=False)
@@ -45,6 +52,8 @@ class Machine:
         world: The host.
         emit: Sends one event.
         spawn: Starts a background task in the process.
+        end: Ends the process with an exit status.
+        actions: What it does when the guest reboots, shuts down, panics or hangs.
         board: Its type, a key of `pyvirt_sim.qemu.boards.BOARDS`.
         memory_bytes: How much memory it is born with.
     """
@@ -54,6 +63,8 @@ class Machine:
     world: World
     emit: Callable[[str, Mapping[str, Any] | None], None]
     spawn: Callable[..., object]
+    end: Callable[[int], None]
+    actions: Actions = attrs.field(factory=Actions)
     board: str = "q35"
     memory_bytes: int = 128 << 20
     peer: Peer | None = None
@@ -62,6 +73,8 @@ class Machine:
     resumed: trio.Event = attrs.field(factory=trio.Event)
     _clock_ms: float = 0.0
     _running_since_s: float = 0.0
+    _is_fresh: bool = True
+    _is_ending: bool = False
 
     def __attrs_post_init__(self) -> None:
         self.tree = DeviceTree(
@@ -80,7 +93,7 @@ class Machine:
         if self.peer is not None:
             self.peer.unplug_requested(device)
 
-    # -- run state ----------------------------------------------------------------------------
+    # -- the processors -----------------------------------------------------------------------
 
     @property
     def is_running(self) -> bool:
@@ -92,34 +105,136 @@ class Machine:
         elapsed = (trio.current_time() - self._running_since_s) * 1000 if self.is_running else 0.0
         return int(self._clock_ms + elapsed)
 
+    def _run(self) -> None:
+        self.state = RunState.RUNNING
+        self._running_since_s = trio.current_time()
+        self.resumed.set()
+
+    def _halt(self, state: RunState) -> None:
+        self._clock_ms += (trio.current_time() - self._running_since_s) * 1000
+        self.state = state
+        self.resumed = trio.Event()
+
+    def _start_guest(self) -> None:
+        self._is_fresh = False
+        if self.peer is not None:
+            self.peer.started()
+
+    # -- what a client may ask for ------------------------------------------------------------
+
     def resume(self) -> None:
-        """Let the processors run. Event RESUME, unless they already do."""
-        if self.is_running:
+        """Let the processors run. Event RESUME, unless they already do, or the machine sleeps."""
+        if self.state in (RunState.RUNNING, RunState.SUSPENDED):
             return
         if self.state is RunState.SHUTDOWN:
             raise QmpError("Resetting the Virtual Machine is required")
-        is_first = self.state is RunState.PRELAUNCH
-        self.state = RunState.RUNNING
-        self._running_since_s = trio.current_time()
         self.emit("RESUME", None)
-        self.resumed.set()
-        if is_first and self.peer is not None:
-            self.peer.started()
+        self._run()
+        if self._is_fresh:
+            self._start_guest()
 
     def pause(self, state: RunState = RunState.PAUSED) -> None:
         """Stop the processors. Event STOP, unless they stand still."""
         if not self.is_running:
             return
-        self._clock_ms += (trio.current_time() - self._running_since_s) * 1000
-        self.state = state
-        self.resumed = trio.Event()
+        self._halt(state)
         self.emit("STOP", None)
 
-    def reset(self) -> None:
+    def reset(self, cause: Cause) -> None:
         """Reset the board: event RESET, then every pending unplug is carried out."""
-        self.emit("RESET", {"guest": False, "reason": "host-qmp-system-reset"})
-        self.tree.reset()
-        if not self.is_running:
+        if self.actions.reboot == "shutdown":
+            self.shut_down(cause)
+            return
+        self._reset_devices()
+        self.emit("RESET", {"guest": cause.is_guest, "reason": cause.value})
+        self._is_fresh = True
+        if self.is_running:
+            self._start_guest()
+        else:
             self.state = RunState.PRELAUNCH
-        elif self.peer is not None:
-            self.peer.started()
+
+    def _reset_devices(self) -> None:
+        self.tree.reset()
+
+    def shut_down(self, cause: Cause) -> None:
+        """Shut down: event SHUTDOWN, then the process ends, or keeps the machine as it is."""
+        if self._is_ending:
+            return
+        self.emit("SHUTDOWN", {"guest": cause.is_guest, "reason": cause.value})
+        is_order = cause in (Cause.HOST_QUIT, Cause.HOST_SIGNAL)
+        if self.actions.shutdown == "pause" and not is_order:
+            self.pause(RunState.SHUTDOWN)
+            return
+        self._is_ending = True
+        is_failure = cause is Cause.GUEST_PANIC and self.actions.panic == "exit-failure"
+        self.end(EXIT_FAILURE if is_failure else 0)
+
+    def wake_up(self) -> None:
+        """End the machine's sleep. Event WAKEUP; RESUME does not come."""
+        if self.state is not RunState.SUSPENDED:
+            raise QmpError("Unable to wake up: guest is not in suspended state")
+        self._reset_devices()
+        self._run()
+        if self.peer is not None:
+            self.peer.woken()
+        self.emit("WAKEUP", None)
+
+    def power_button(self) -> None:
+        """Press the power button: event POWERDOWN; the guest may shut down later."""
+        self.emit("POWERDOWN", None)
+        if self.peer is not None:
+            self.peer.power_button()
+
+    def inject_nmi(self) -> None:
+        """Interrupt every processor."""
+        if self.peer is not None:
+            self.peer.non_maskable_interrupt()
+
+    # -- what the guest may do ----------------------------------------------------------------
+
+    def suspend(self) -> None:
+        """The guest sleeps (ACPI S3). Event SUSPEND; STOP does not come."""
+        self._halt(RunState.SUSPENDED)
+        self.emit("SUSPEND", None)
+
+    def hibernate(self) -> None:
+        """The guest has written itself to its disk and turns the machine off (ACPI S4)."""
+        self.emit("SUSPEND_DISK", None)
+        self.shut_down(Cause.GUEST_SHUTDOWN)
+
+    def panic(self) -> None:
+        """The guest's kernel has died, and says so. Event GUEST_PANICKED."""
+        action = self.actions.panic
+        if action == "none":
+            self.emit("GUEST_PANICKED", {"action": "run"})
+            return
+        pauses = action == "pause" or (action == "shutdown" and self.actions.shutdown == "pause")
+        self.emit("GUEST_PANICKED", {"action": "pause" if pauses else "poweroff"})
+        if pauses:
+            self.pause(RunState.GUEST_PANICKED)
+        else:
+            self.shut_down(Cause.GUEST_PANIC)
+
+    def load_crash_kernel(self) -> None:
+        """The guest's kernel has died and starts another one to save what it knows."""
+        self.emit("GUEST_CRASHLOADED", {"action": "run"})
+
+    def watchdog_expired(self) -> None:
+        """The guest has not fed its watchdog in time. Event WATCHDOG, then what was chosen."""
+        action = self.actions.watchdog
+        self.emit("WATCHDOG", {"action": action})
+        match action:
+            case "reset":
+                self.reset(Cause.GUEST_RESET)
+            case "shutdown":
+                self.power_button()
+            case "poweroff":
+                # QEMU leaves on the spot, without SHUTDOWN.
+                self._is_ending = True
+                self.end(0)
+            case "pause":
+                self.pause(RunState.WATCHDOG)
+            case "inject-nmi":
+                self.inject_nmi()
+            case _:
+                pass

@@ -34,9 +34,11 @@ def _card(tree: DeviceTree, device: Device) -> None:
     tree.netdevs.add_card(device)
 
 
-def _isa_serial(_tree: DeviceTree, device: Device) -> None:
+def _isa_serial(tree: DeviceTree, device: Device) -> None:
     if "chardev" not in device.links:
         raise QmpError("Can't create serial device, empty char device")
+    # It listens from the first moment, where a virtio port waits for the guest to open it.
+    tree.chardevs.find(device.links["chardev"]).is_open = True
 
 
 def _ivshmem(tree: DeviceTree, device: Device) -> None:
@@ -66,7 +68,7 @@ MODELS: Final[Mapping[str, Realize]] = {
     **{f"virtio-{name}-pci": virtio.realize for name in _VIRTIO},
     **dict.fromkeys(("pcie-root-port", "pcie-pci-bridge", "pci-bridge"), _bridge),
     **dict.fromkeys(("e1000", "e1000e", "rtl8139"), _card),
-    **dict.fromkeys(("i6300esb", "ib700"), _nothing),
+    **dict.fromkeys(("i6300esb", "ib700", "pvpanic"), _nothing),
     **dict.fromkeys(("qemu-xhci", "piix3-usb-uhci", "usb-ehci"), usb.realize_controller),
     **dict.fromkeys(
         ("usb-tablet", "usb-kbd", "usb-mouse", "usb-hub", "usb-storage", "usb-redir", "usb-serial"),

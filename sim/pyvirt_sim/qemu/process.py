@@ -15,8 +15,9 @@ from pyvirt_sim.qemu.argv import Chardev, Config, JsonOption, parse_argv
 from pyvirt_sim.qemu.errors import QmpError, StartupError
 from pyvirt_sim.qemu.events import Events
 from pyvirt_sim.qemu.guest import Guest
-from pyvirt_sim.qemu.machine import Machine, RunState
+from pyvirt_sim.qemu.machine import Machine
 from pyvirt_sim.qemu.monitor import Dispatcher
+from pyvirt_sim.qemu.run_state import Cause
 from pyvirt_sim.qemu.world import Listener, World
 
 _SIGTERM = 15
@@ -50,9 +51,9 @@ class QemuProcess:
         self._nursery: trio.Nursery | None = None
         self._listeners: list[Listener] = []
         self._woken = trio.Event()
-        self._is_ending = False
+        self._exit_status: int | None = None
         self._killer: int | None = None
-        self.machine: Machine = Machine("", pid, world, self.events.emit, self._spawn)
+        self.machine: Machine = self._make_machine()
         self.guest: Guest = self._make_guest()
 
     @property
@@ -120,15 +121,7 @@ class QemuProcess:
         for wanted in config.monitor_chardevs:
             if wanted not in config.chardevs:
                 raise StartupError(f'-mon chardev={wanted}: chardev "{wanted}" not found')
-        self.machine = Machine(
-            config.name,
-            self._pid,
-            self.world,
-            self.events.emit,
-            self._spawn,
-            config.board,
-            config.memory_bytes,
-        )
+        self.machine = self._make_machine()
         tree = self.machine.tree
         for item in config.chardevs.values():
             tree.chardevs.put(self._chardev(item))
@@ -160,11 +153,25 @@ class QemuProcess:
             item.id, item.backend, name, is_open=is_monitor, is_taken=is_monitor
         )
 
-    def _make_guest(self) -> Guest:
-        has_system = self.machine.tree.has_boot_source(self.config.kernel)
-        return Guest(
-            self.machine, self.world, self._spawn, self._guest_power_off, self._console, has_system
+    def _make_machine(self) -> Machine:
+        return Machine(
+            self.config.name,
+            self._pid,
+            self.world,
+            self.events.emit,
+            self._spawn,
+            self._end,
+            self.config.actions,
+            self.config.board,
+            self.config.memory_bytes,
         )
+
+    def _make_guest(self) -> Guest:
+        # A firmware of somebody's own is taken for the whole guest.
+        has_system = self.config.bios is None and self.machine.tree.has_boot_source(
+            self.config.kernel
+        )
+        return Guest(self.machine, self.world, self._spawn, self._console, has_system)
 
     def _console(self, text: str) -> None:
         """The guest writes on its serial ports."""
@@ -193,42 +200,24 @@ class QemuProcess:
         self._monitors.close()
         self._close_listeners(unlink=not self.world.happens("exit-leaves-socket"))
         await self.world.pause("process-exit")
-        return 0
+        return self._exit_status or 0
 
     def _obey_signal(self) -> None:
-        if self._killer is not None and not self._is_ending:
+        if self._killer is not None and self._exit_status is None:
             words = f"terminating on signal {_SIGTERM} from pid {self._killer} (pyvirt)"
             self._log(self._prefixed(words))
-            self._shut_down("host-signal")
+            self.machine.shut_down(Cause.HOST_SIGNAL)
 
     def _spawn(self, function: Callable[..., Any], /, *args: object, name: str) -> None:
         # Background work dies with the main loop; a host device may be asked for even later.
         if self._nursery is not None:
             self._nursery.start_soon(function, *args, name=name)
 
-    def _shut_down(self, reason: str, *, by_guest: bool = False) -> None:
-        if not self._is_ending:
-            self._is_ending = True
-            self.events.emit("SHUTDOWN", {"guest": by_guest, "reason": reason})
-            self._woken.set()
+    def _end(self, status: int) -> None:
+        self._exit_status = status
+        self._woken.set()
 
-    def _guest_power_off(self) -> None:
-        if not self.config.keeps_after_shutdown:
-            self._shut_down("guest-shutdown", by_guest=True)
-            return
-        self.events.emit("SHUTDOWN", {"guest": True, "reason": "guest-shutdown"})
-        self.machine.pause(RunState.SHUTDOWN)
-
-    # -- what the monitor and the host ask for --------------------------------------------------
-
-    def quit(self) -> None:
-        """QMP ``quit``: event SHUTDOWN, then the reply, then the end."""
-        self._shut_down("host-qmp-quit")
-
-    def power_button(self) -> None:
-        """QMP ``system_powerdown``: event POWERDOWN; the guest may shut down later."""
-        self.events.emit("POWERDOWN")
-        self.guest.power_button()
+    # -- what the host asks for -----------------------------------------------------------------
 
     def terminate(self, sender: int) -> None:
         """SIGTERM from the process ``sender``."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from pyvirt_sim.qemu.command import Arguments, Handler
+from pyvirt_sim.qemu.run_state import Cause
 
 if TYPE_CHECKING:
     from pyvirt_sim.qemu.process import QemuProcess
@@ -16,11 +17,20 @@ def _query_status(qemu: QemuProcess, _arguments: Arguments) -> object:
     return {"status": machine.state.value, "singlestep": False, "running": machine.is_running}
 
 
+def _set_actions(qemu: QemuProcess, arguments: Arguments) -> None:
+    for kind, action in arguments.items():
+        qemu.machine.actions.set(kind, action)
+
+
 COMMANDS: Final[Mapping[str, Handler]] = {
     "query-status": _query_status,
     "cont": lambda qemu, _: qemu.machine.resume(),
     "stop": lambda qemu, _: qemu.machine.pause(),
-    "system_powerdown": lambda qemu, _: qemu.power_button(),
-    "system_reset": lambda qemu, _: qemu.machine.reset(),
-    "quit": lambda qemu, _: qemu.quit(),
+    "system_powerdown": lambda qemu, _: qemu.machine.power_button(),
+    "system_reset": lambda qemu, _: qemu.machine.reset(Cause.HOST_RESET),
+    "system_wakeup": lambda qemu, _: qemu.machine.wake_up(),
+    "inject-nmi": lambda qemu, _: qemu.machine.inject_nmi(),
+    "quit": lambda qemu, _: qemu.machine.shut_down(Cause.HOST_QUIT),
+    "set-action": _set_actions,
+    "watchdog-set-action": lambda qemu, a: qemu.machine.actions.set("watchdog", a["action"]),
 }

@@ -24,6 +24,7 @@ FAMILIES: Final[Mapping[str, Family]] = {
         monitor.FAMILY,
         queries.FAMILY,
         run_state.FAMILY,
+        run_state.GUEST_FAMILY,
         objects.FAMILY,
         netdevs.FAMILY,
         chardevs.FAMILY,
