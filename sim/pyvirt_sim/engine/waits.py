@@ -3,8 +3,9 @@
 What a task waits in is read off its suspended frames. For whom it waits is known for sure where
 Trio keeps it: the owner of a lock, the borrowers of a capacity limiter, the children of a nursery.
 For events, conditions, semaphores and memory channels Trio keeps nothing; the tasks that could end
-the wait are then those that have the object (or the other end of the channel) in a variable, and
-the report says "could". A task that waits for what nobody else has waits for ever.
+the wait are then those that have the object (or the other end of the channel, or of the simulated
+connection) in a variable, and the report says "could". A task that waits for what nobody else has
+waits for ever.
 """
 
 # pyright: reportPrivateUsage=false
@@ -20,6 +21,8 @@ import trio
 import trio._sync
 
 from pyvirt_sim.engine.errors import BlockedTask
+from pyvirt_sim.engine.net.opensocket import OpenSocket
+from pyvirt_sim.engine.net.seam import SimulatedSocket
 from pyvirt_sim.engine.where import is_user_file, task_location, task_waits_for
 
 __all__ = ["blocked_tasks"]
@@ -52,6 +55,11 @@ def _nursery(nursery: Any) -> _Wait:
     return _Wait(nursery, "the end of a nursery", "children", tuple(nursery._children), True)
 
 
+def _socket(opened: Any) -> _Wait:
+    what, relation, other = cast("OpenSocket", opened).awaited()
+    return _Wait(object() if other is None else other, what, relation)
+
+
 def _unknown(kind: str, relation: str) -> Callable[[Any], _Wait]:
     return lambda thing: _Wait(thing, kind, relation)
 
@@ -60,6 +68,7 @@ _KINDS: Final[Sequence[tuple[type[Any], Callable[[Any], _Wait]]]] = (
     (trio._sync._LockImpl, _lock),
     (trio.CapacityLimiter, _limiter),
     (trio.Nursery, _nursery),
+    (OpenSocket, _socket),
     (trio.Event, _unknown("Event", "could be set by")),
     (trio.Semaphore, _unknown("Semaphore", "could be released by")),
     (trio.Condition, _unknown("a notification of Condition", "could be notified by")),
@@ -151,7 +160,18 @@ def _has(task: Task, thing: Any) -> bool:
         state = cast("Any", thing)._state
         ends: list[Any] = [value for _, value in _variables(task) if isinstance(value, other)]
         return any(end._state is state and not end._closed for end in ends)
+    if isinstance(thing, OpenSocket):
+        return any(_opened(value) is thing for _, value in _variables(task))
     return any(value is thing for _, value in _variables(task))
+
+
+def _opened(value: Any) -> OpenSocket | None:
+    """Return the simulated socket behind a stream, a listener, a socket or a descriptor."""
+    value = getattr(value, "transport_stream", value)
+    value = getattr(value, "socket", value)
+    if not isinstance(value, SimulatedSocket):
+        return None
+    return value.descriptor.network.opened(value.fileno())
 
 
 def _called(task: Task, wait: _Wait) -> str:

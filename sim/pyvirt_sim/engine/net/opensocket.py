@@ -121,6 +121,22 @@ class OpenSocket:
                 error = trio.ClosedResourceError("another task closed this fd")
                 trio.lowlevel.reschedule(task, Error(error))
 
+    def awaited(self) -> tuple[str, str, OpenSocket | None]:
+        """Return what a task that is blocked here waits for, as reports say it.
+
+        Returns:
+            What it waits for; how others relate to that, empty if anybody may; their socket.
+        """
+        end = self.endpoint
+        if end is None or end.peer is None:
+            return f"a connection to {self.host.label(self.local)}", "", None
+        peer = end.peer
+        if not end.is_connected:
+            return f"an answer from {peer.label}", "", None
+        if self._readers:
+            return f"data from {peer.label}{_on_its_way(peer)}", "could be sent by", peer.owner
+        return f"room to send to {peer.label}", "could be read by", peer.owner
+
     # -- ending --------------------------------------------------------------------------------
 
     def release(self, number: int) -> None:
@@ -162,6 +178,16 @@ async def _wait(waiting: dict[int, Task], number: int, doing: str, *, is_ready: 
         return trio.lowlevel.Abort.SUCCEEDED
 
     await trio.lowlevel.wait_task_rescheduled(abort)
+
+
+def _on_its_way(sender: Endpoint) -> str:
+    """Say what ``sender`` has sent that has not arrived, and why not."""
+    link = sender.link
+    count = sum(message.source == sender.label for message in link.in_flight)
+    if not count:
+        return ""
+    why = "is held" if link.is_held else "cannot arrive" if link.is_lost else "is late"
+    return f", of which {count} message{'s' * (count > 1)} {why} on {link.name}"
 
 
 def _wake_all(waiting: dict[int, Task]) -> None:

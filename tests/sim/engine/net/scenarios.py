@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import trio
+import trio.testing
 
 Scenario = Callable[[], Awaitable[Any]]
 EXPECTED: list[tuple[Scenario, Any]] = []

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import trio
 import trio._socket
+import trio.testing
 
 from pyvirt_sim.engine import (
     EscapeError,
