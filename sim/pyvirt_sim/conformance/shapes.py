@@ -103,4 +103,8 @@ SHAPES: Final[Mapping[str, Shape]] = {
         guest="bare", devices=("-action", "panic=exit-failure,watchdog=poweroff", *_BARE)
     ),
     "bare-without-devices": Shape(guest="bare", devices=()),
+    "q35-room": Shape(
+        devices=("-m", "256,slots=3,maxmem=2G", "-smp", "1,maxcpus=4,sockets=2,cores=2,threads=1"),
+        weight=3,
+    ),
 }

@@ -15,6 +15,7 @@ import attrs
 
 from pyvirt_sim.gaps import ModelGapError
 from pyvirt_sim.qemu import recorded
+from pyvirt_sim.qemu.cpus import Topology
 from pyvirt_sim.qemu.errors import StartupError
 from pyvirt_sim.qemu.run_state import CHOICES, Actions
 
@@ -36,6 +37,7 @@ _BOARDS: Final[Mapping[str, str]] = {
 }
 _MACHINE_KEYS: Final = frozenset({"type", "accel", "usb", "dump-guest-core", "vmport", "graphics"})
 _SUFFIXES: Final = "kmgt"
+_SMP_KEYS: Final = frozenset({"cpus", "maxcpus", "sockets", "cores", "threads"})
 _CPU_MODELS: Final = frozenset({"max", "host", "qemu64", "qemu32", "kvm64", "base"})
 
 
@@ -70,6 +72,10 @@ class Config:
     memory_bytes: int = 128 << 20
     actions: Actions = attrs.field(factory=Actions)
     bios: str | None = None
+    max_memory_bytes: int = 0
+    memory_slots: int = 0
+    cpu_model: str = "qemu64"
+    topology: Topology = attrs.field(factory=Topology)
     kernel: str | None = None
     initrd: str | None = None
     append: str | None = None
@@ -176,25 +182,51 @@ def _set_machine(config: Config, value: str) -> None:
     config.accelerator = keys.get("accel", config.accelerator)
 
 
-def _set_cpu(_config: Config, value: str) -> None:
-    if value.partition(",")[0] not in _CPU_MODELS:
+def _set_cpu(config: Config, value: str) -> None:
+    model = value.partition(",")[0]
+    if model not in _CPU_MODELS:
         raise ModelGapError(f"CPU model {value} is not modelled")
+    config.cpu_model = model
 
 
 def _set_memory(config: Config, value: str) -> None:
-    size = _keys(value, "size").get("size", "")
-    digits = size.rstrip("kKmMgG")
-    if not digits.isdigit() or len(size) > len(digits) + 1:
-        raise StartupError(f"-m {value}: Parameter 'size' expects a non-negative number below 2^64")
+    keys = _keys(value, "size")
+    config.memory_bytes = _bytes(value, "size", keys.get("size", ""))
+    if "maxmem" in keys:
+        config.max_memory_bytes = _bytes(value, "maxmem", keys["maxmem"])
+        slots = keys.get("slots", "0")
+        if not slots.isdigit() or config.max_memory_bytes < config.memory_bytes:
+            raise ModelGapError(f"-m {value} is not modelled")
+        config.memory_slots = int(slots)
+
+
+def _bytes(value: str, name: str, text: str) -> int:
+    digits = text.rstrip("kKmMgG")
+    if not digits.isdigit() or len(text) > len(digits) + 1:
+        raise StartupError(
+            f"-m {value}: Parameter '{name}' expects a non-negative number below 2^64"
+        )
     # Without a unit these are MiB, and QEMU rounds up to 8 KiB.
-    unit = size[len(digits) :].lower() or "m"
-    asked = int(digits) * 1024 ** (_SUFFIXES.index(unit) + 1)
-    config.memory_bytes = -(-asked // 8192) * 8192
+    unit = text[len(digits) :].lower() or "m"
+    asked: int = int(digits) * 1024 ** (_SUFFIXES.index(unit) + 1)
+    return -(-asked // 8192) * 8192
 
 
-def _set_smp(_config: Config, value: str) -> None:
-    if not _keys(value, "cpus").get("cpus", "").isdigit():
+def _set_smp(config: Config, value: str) -> None:
+    keys = _keys(value, "cpus")
+    if any(not number.isdigit() for number in keys.values()) or keys.keys() - _SMP_KEYS:
         raise ModelGapError(f"-smp {value} is not modelled")
+    given = {key: int(number) for key, number in keys.items()}
+    present = given.get("cpus", 1)
+    places = given.get("maxcpus", present)
+    threads, sockets = given.get("threads", 1), given.get("sockets", 1)
+    # Since 6.2 what is not said is taken to be cores.
+    cores = given.get("cores", max(places // (threads * sockets), 1))
+    if "sockets" not in given and "cores" in given:
+        sockets = max(places // (threads * cores), 1)
+    if sockets * cores * threads != places or not 1 <= present <= places:
+        raise ModelGapError(f"-smp {value} is not modelled")
+    config.topology = Topology(present, sockets, cores, threads)
 
 
 def _add_chardev(config: Config, value: str) -> None:

@@ -46,7 +46,7 @@ def _chardev_change(qemu: QemuProcess, arguments: Arguments) -> object:
 def _query_balloon(qemu: QemuProcess, _arguments: Arguments) -> object:
     if _tree(qemu).balloon is None:
         raise QmpError("No balloon device has been activated", "DeviceNotActive")
-    return {"actual": _tree(qemu).memory_bytes}
+    return {"actual": _tree(qemu).memory.base_bytes + _tree(qemu).memory.plugged_bytes}
 
 
 def _balloon(qemu: QemuProcess, arguments: Arguments) -> object:
@@ -65,7 +65,8 @@ def _query_yank(qemu: QemuProcess, _arguments: Arguments) -> object:
 
 
 def _query_memory_size(qemu: QemuProcess, _arguments: Arguments) -> Mapping[str, Any]:
-    return {"base-memory": _tree(qemu).memory_bytes, "plugged-memory": 0}
+    memory = _tree(qemu).memory
+    return {"base-memory": memory.base_bytes, "plugged-memory": memory.plugged_bytes}
 
 
 COMMANDS: Final[Mapping[str, Handler]] = {
@@ -102,4 +103,8 @@ COMMANDS: Final[Mapping[str, Handler]] = {
     "query-balloon": _query_balloon,
     "balloon": _balloon,
     "query-memory-size-summary": _query_memory_size,
+    "query-memory-devices": lambda qemu, _: _tree(qemu).memory.listing(),
+    "query-acpi-ospm-status": lambda qemu, _: _tree(qemu).memory.states(),
+    "query-hotpluggable-cpus": lambda qemu, _: _tree(qemu).cpus.places(),
+    "query-cpus-fast": lambda qemu, _: _tree(qemu).cpus.listing(),
 }

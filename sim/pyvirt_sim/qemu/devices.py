@@ -108,7 +108,7 @@ class Device:
         """A property: as it was given, else as a real QEMU has it when nothing is given."""
         if name in self.values:
             return self.values[name]
-        model = recorded.MODELS[self.driver]
+        model = _model(self.driver)
         if name in model.get("given", ()):
             # The recorded device was given one.
             return model["properties"].get(name, {}).get("default-value")
@@ -153,20 +153,25 @@ def resolve_type(name: str, *, is_built: bool) -> str:
 _NOT_NOW: Final = "Parameter 'driver' expects a pluggable device type"
 
 
+def _model(driver: str) -> Mapping[str, Any]:
+    """What was recorded of a type; processors of all models have the same properties."""
+    return recorded.MODELS.get(driver) or recorded.MODELS["qemu64-x86_64-cpu"]
+
+
 def check_modelled(driver: str) -> None:
     """Refuse a device type whose behaviour is not modelled.
 
     Raises:
         ModelGapError: QEMU has it, we do not.
     """
-    if driver not in recorded.MODELS:
+    if driver not in recorded.MODELS and not recorded.is_a(driver, "cpu"):
         raise ModelGapError(f"device type {driver} is not modelled")
 
 
 @cache
 def properties_of(driver: str) -> Mapping[str, Row]:
     """The properties of a plugged device of a modelled type, by name."""
-    model = recorded.MODELS[driver]
+    model = _model(driver)
     if "tree" in model:
         return {row[0]: row for row in recorded.rows(model["tree"], "") or ()}
     everywhere: list[Row] = [["type", "string", driver], ["parent_bus", "link<bus>", ""]]
@@ -181,7 +186,7 @@ def properties_of(driver: str) -> Mapping[str, Row]:
 @cache
 def owner_of(driver: str, name: str) -> str:
     """The type that QEMU names in errors about a property: an inner object's, where it has it."""
-    tree: Mapping[str, list[int]] = recorded.MODELS[driver].get("tree", {})
+    tree: Mapping[str, list[int]] = _model(driver).get("tree", {})
     for path in _INNER:
         rows = recorded.rows(tree, path)
         if rows is not None and any(row[0] == name for row in rows):

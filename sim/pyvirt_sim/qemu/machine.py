@@ -14,9 +14,11 @@ import attrs
 import trio
 
 from pyvirt_sim.qemu.boards import BOARDS
+from pyvirt_sim.qemu.cpus import Cpus, Topology
 from pyvirt_sim.qemu.devices import Device
 from pyvirt_sim.qemu.errors import QmpError
 from pyvirt_sim.qemu.run_state import Actions, Cause, RunState
+from pyvirt_sim.qemu.memory_devices import MemoryDevices
 from pyvirt_sim.qemu.tree import DeviceTree
 from pyvirt_sim.qemu.world import World
 
@@ -55,7 +57,8 @@ class Machine:
         end: Ends the process with an exit status.
         actions: What it does when the guest reboots, shuts down, panics or hangs.
         board: Its type, a key of `pyvirt_sim.qemu.boards.BOARDS`.
-        memory_bytes: How much memory it is born with.
+        memory: How much memory it is born with, and may get.
+        cpus: Its processors.
     """
 
     name: str
@@ -66,7 +69,8 @@ class Machine:
     end: Callable[[int], None]
     actions: Actions = attrs.field(factory=Actions)
     board: str = "q35"
-    memory_bytes: int = 128 << 20
+    memory: MemoryDevices = attrs.field(factory=lambda: MemoryDevices(128 << 20))
+    cpus: Cpus = attrs.field(factory=lambda: Cpus("qemu64-x86_64-cpu", Topology()))
     peer: Peer | None = None
     state: RunState = RunState.PRELAUNCH
     tree: DeviceTree = attrs.field(init=False)
@@ -86,7 +90,8 @@ class Machine:
             virtual_clock_ms=self.virtual_clock_ms,
             ask_guest=self._ask_guest,
             board=BOARDS[self.board],
-            memory_bytes=self.memory_bytes,
+            memory=self.memory,
+            cpus=self.cpus,
         )
 
     def _ask_guest(self, device: Device) -> None:

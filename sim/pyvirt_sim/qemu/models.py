@@ -9,6 +9,7 @@ from pyvirt_sim.gaps import ModelGapError
 from pyvirt_sim.qemu import pci, scsi, usb, virtio, virtio_serial
 from pyvirt_sim.qemu.devices import Device
 from pyvirt_sim.qemu.errors import QmpError
+from pyvirt_sim.qemu.recorded_devices import is_a
 from pyvirt_sim.qemu.vfio import open_host_device
 
 if TYPE_CHECKING:
@@ -62,6 +63,10 @@ def _vsock(_tree: DeviceTree, device: Device) -> None:
     raise ModelGapError("vhost-vsock-pci with a working vhost device is not modelled")
 
 
+def _memory(tree: DeviceTree, device: Device) -> None:
+    tree.memory.realize(tree, device)
+
+
 _VIRTIO: Final = ["blk", "net", "rng", "scsi", "serial", "balloon", "keyboard", "mouse", "tablet"]
 
 MODELS: Final[Mapping[str, Realize]] = {
@@ -77,6 +82,8 @@ MODELS: Final[Mapping[str, Realize]] = {
     **dict.fromkeys(("scsi-hd", "scsi-cd"), scsi.realize),
     **dict.fromkeys(("virtserialport", "virtconsole"), virtio_serial.realize),
     "lsi53c895a": scsi.realize_lsi,
+    "pc-dimm": _memory,
+    "nvdimm": _memory,
     "isa-serial": _isa_serial,
     "ivshmem-plain": _ivshmem,
     "vfio-pci": _vfio,
@@ -91,6 +98,9 @@ def realize(tree: DeviceTree, device: Device) -> None:
         QmpError: It cannot be.
         ModelGapError: What it does is not modelled.
     """
+    if device.bus is None and is_a(device.driver, "cpu"):
+        tree.cpus.realize(device)
+        return
     model = MODELS.get(device.driver)
     if model is None:
         raise ModelGapError(f"device type {device.driver} is not modelled")

@@ -92,7 +92,7 @@ def _read(device: Device, row: Row, text: str) -> object:
         return text
     if kind == "size" and name.endswith("_block_size"):
         return _block_size(row, text)
-    item = recorded.MODELS[device.driver]["properties"].get(name, {})
+    item = recorded.MODELS.get(device.driver, {}).get("properties", {}).get(name, {})
     return properties.read(name, kind, item.get("description"), text)
 
 

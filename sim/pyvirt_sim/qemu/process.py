@@ -6,16 +6,19 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import attrs
 import trio
 
 from pyvirt_sim.engine import note
 from pyvirt_sim.gaps import ModelGapError
 from pyvirt_sim.qemu import chardevs
 from pyvirt_sim.qemu.argv import Chardev, Config, JsonOption, parse_argv
+from pyvirt_sim.qemu.cpus import Cpus
 from pyvirt_sim.qemu.errors import QmpError, StartupError
 from pyvirt_sim.qemu.events import Events
 from pyvirt_sim.qemu.guest import Guest
 from pyvirt_sim.qemu.machine import Machine
+from pyvirt_sim.qemu.memory_devices import MemoryDevices
 from pyvirt_sim.qemu.monitor import Dispatcher
 from pyvirt_sim.qemu.run_state import Cause
 from pyvirt_sim.qemu.world import Listener, World
@@ -154,16 +157,20 @@ class QemuProcess:
         )
 
     def _make_machine(self) -> Machine:
+        config = self.config
+        # Where memory can be plugged in, QEMU makes one memory node of the whole machine.
+        topology = attrs.evolve(config.topology, has_node=bool(config.memory_slots))
         return Machine(
-            self.config.name,
+            config.name,
             self._pid,
             self.world,
             self.events.emit,
             self._spawn,
             self._end,
-            self.config.actions,
-            self.config.board,
-            self.config.memory_bytes,
+            config.actions,
+            config.board,
+            MemoryDevices(config.memory_bytes, config.max_memory_bytes, config.memory_slots),
+            Cpus(f"{config.cpu_model}-x86_64-cpu", topology),
         )
 
     def _make_guest(self) -> Guest:

@@ -30,9 +30,11 @@ from pyvirt_sim.qemu.block import Blocks
 from pyvirt_sim.qemu.boards import Board
 from pyvirt_sim.qemu.buses import Bus, Hotplug, find_by_path, find_by_type
 from pyvirt_sim.qemu.chardevs import Chardevs
+from pyvirt_sim.qemu.cpus import Cpus
 from pyvirt_sim.qemu.devices import Device, check_modelled, resolve_type, walk
 from pyvirt_sim.qemu.drives import Drives
 from pyvirt_sim.qemu.errors import QmpError, bad_identifier, device_not_found, missing
+from pyvirt_sim.qemu.memory_devices import MemoryDevices
 from pyvirt_sim.qemu.netdevs import Netdevs
 from pyvirt_sim.qemu.objects import Objects
 from pyvirt_sim.qemu.order import GlibTable
@@ -53,7 +55,8 @@ class DeviceTree:
         virtual_clock_ms: How long the processors have run.
         ask_guest: Asks the operating system inside for a device.
         board: What it is built on.
-        memory_bytes: How much memory it is born with.
+        memory: Its memory modules.
+        cpus: Its processors.
     """
 
     name: str
@@ -64,7 +67,8 @@ class DeviceTree:
     virtual_clock_ms: Callable[[], int]
     ask_guest: Callable[[Device], None]
     board: Board = boards.BOARDS["q35"]
-    memory_bytes: int = 128 << 20
+    memory: MemoryDevices
+    cpus: Cpus
     is_built: bool = False
     objects: Objects = attrs.field(init=False)
     netdevs: Netdevs = attrs.field(init=False)
@@ -85,7 +89,7 @@ class DeviceTree:
 
     def __attrs_post_init__(self) -> None:
         self.objects = Objects(self.world)
-        self.objects.add_ram(self.memory_bytes)
+        self.objects.add_ram(self.memory.base_bytes)
         self.netdevs = Netdevs()
         self.chardevs = Chardevs(self.world)
         self.blocks = Blocks(self.world)
@@ -153,8 +157,8 @@ class DeviceTree:
         if self.is_built and bus is not None and bus.hotplug is Hotplug.NONE:
             raise QmpError(f"Bus '{bus.name}' does not support hotplugging")
         check_modelled(driver)
-        if bus is None:
-            raise ModelGapError(f"device type {driver} is not modelled")
+        if bus is None and not self.is_built:
+            raise ModelGapError(f"a {driver} on the command line is not modelled")
         if name is not None and name in self.devices:
             raise QmpError(f"Duplicate device ID '{name}'")
         path = f"/machine/peripheral/{name}" if name else self._free_path("peripheral-anon", 0)
@@ -168,7 +172,9 @@ class DeviceTree:
 
     def plug_unnamed(self, driver: str, bus: Bus) -> None:
         """Plug in a device that QEMU itself finds it needs."""
-        path = self._free_path("unattached", boards.first_free_index(self.board.name))
+        path = self._free_path(
+            "unattached", boards.first_free_index(self.board.name) + self.cpus.topology.present - 1
+        )
         device = self.create(driver, None, path, bus)
         self.devices[path] = device
         self._bring_up(device, bus, {})
@@ -179,10 +185,11 @@ class DeviceTree:
             number += 1
         return f"/machine/{container}/device[{number}]"
 
-    def _bring_up(self, device: Device, bus: Bus, given: Mapping[str, str]) -> None:
+    def _bring_up(self, device: Device, bus: Bus | None, given: Mapping[str, str]) -> None:
         try:
             options.apply(self, device, given)
-            bus.add(device)
+            if bus is not None:
+                bus.add(device)
             self._realize(device)
         except BaseException:
             self._give_up(device)
@@ -228,8 +235,11 @@ class DeviceTree:
         if self._is_pending(device):
             raise QmpError(f"Device {name} is already in the process of unplug")
         bus = device.bus
-        if bus is None or bus.hotplug is Hotplug.NONE:
-            raise QmpError(f"Bus '{bus.name if bus else ''}' does not support hotplugging")
+        if bus is None:
+            self._remove_busless(device)
+            return
+        if bus.hotplug is Hotplug.NONE:
+            raise QmpError(f"Bus '{bus.name}' does not support hotplugging")
         if device.driver in recorded.REFUSALS:
             raise QmpError(f"Device '{device.driver}' does not support hotplugging")
         if bus.hotplug is Hotplug.ACPI:
@@ -240,10 +250,21 @@ class DeviceTree:
         for one in [device] if bus.hotplug is Hotplug.AT_ONCE else pci.slot_mates(device):
             self.unparent(one)
 
+    def _remove_busless(self, device: Device) -> None:
+        """Ask for a memory module, which may be asked for again and again, or a processor."""
+        if device.driver == "pc-dimm":
+            self.ask_guest(device)
+            return
+        if self.virtual_clock_ms():
+            raise ModelGapError("unplugging processors is modelled only under -S")
+        raise QmpError(
+            f"acpi: device unplug request for not supported device type: {device.driver}"
+        )
+
     def find(self, name: str) -> Device | None:
         """The device of that id, or at that path, relative to ``/machine/peripheral`` or not."""
         path = _peripheral_path(name)
-        for device in self.all():
+        for device in (*self.devices.values(), *self.all()):
             if path == device.path:
                 return device
         return None
@@ -253,6 +274,10 @@ class DeviceTree:
         if device is not None:
             return device
         path = _peripheral_path(name)
+        if self.cpus.is_boot_processor(path):
+            raise QmpError("Boot CPU is unpluggable")
+        if self.cpus.is_processor(path):
+            raise ModelGapError("unplugging further processors of the start is not modelled")
         buses = {bus.path for device in self.all() for bus in device.buses}
         if path in buses or path == "/machine/peripheral":
             raise QmpError(f"{name} is not a hotpluggable device")
@@ -283,6 +308,9 @@ class DeviceTree:
     def eject(self, device: Device) -> None:
         """The guest, or a reset, has let a slot go: all its functions leave, finalized later."""
         if not device.in_tree:
+            return
+        if device.bus is None:
+            self.unparent(device)
             return
         for one in pci.slot_mates(device):
             if pci.may_be_ejected(one):

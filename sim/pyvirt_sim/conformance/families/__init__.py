@@ -8,6 +8,7 @@ from typing import Final
 from pyvirt_sim.conformance.families import (
     blocks,
     chardevs,
+    modules,
     monitor,
     netdevs,
     objects,
@@ -29,6 +30,7 @@ FAMILIES: Final[Mapping[str, Family]] = {
         netdevs.FAMILY,
         chardevs.FAMILY,
         blocks.FAMILY,
+        modules.FAMILY,
         plugging.FAMILY,
     )
 }
