@@ -179,6 +179,8 @@ class Machine:
                     continue
                 reply = self.ask("qom-get", path=(path + relative) or "/", property=name)
                 value = reply.get("return", {"error": reply.get("error", {}).get("desc")})
+                if isinstance(value, str) and self.folder.name in value:
+                    value = None
                 rows.append([name, kind, _relative(value, path)])
 
         look("")
@@ -243,7 +245,6 @@ def record_model(driver: str, how: dict[str, Any], default_bus: str | None) -> d
         return {
             "properties": {item.pop("name"): item for item in listed},
             "tree": machine.tree("/machine/peripheral/probed"),
-            "pci": find_device(machine, "probed"),
             "given": sorted(arguments.keys() - {"bus"}),
         }
     finally:
@@ -251,6 +252,22 @@ def record_model(driver: str, how: dict[str, Any], default_bus: str | None) -> d
 
 
 # Returns the types, the refusals and the buses.
+def record_registers(driver: str, how: dict[str, Any]) -> dict[str, Any]:
+    """What ``query-pci`` says of a PCI device on the first bus of each board."""
+    result: dict[str, Any] = {}
+    for board in ("q35", "pc"):
+        arguments = {key: value for key, value in how.items() if key != "cold"}
+        device = {"driver": driver, "id": "probed", **arguments}
+        try:
+            machine = open_machine(["-device", json.dumps(device)], board)
+        except RuntimeError as error:
+            print(f"{driver} on {board}: {error}", file=sys.stderr)
+            continue
+        result[board] = find_device(machine, "probed")
+        machine.close()
+    return result
+
+
 def record_types() -> tuple[dict[str, Any], dict[str, str], dict[str, str]]:
     """Every QOM type; why a device type cannot be hotplugged; the bus each device type wants."""
     machine = open_machine()
@@ -287,6 +304,7 @@ def record_objects() -> dict[str, Any]:
         result[kind] = {
             "properties": {item.pop("name"): item for item in listed},
             "tree": machine.tree("/objects/probed"),
+            "given": sorted(arguments.keys() - {"qom-type", "id"}),
         }
         machine("object-del", id="probed")
     machine.close()
@@ -313,6 +331,8 @@ def main() -> int:
     """Record everything and write the file."""
     types, refusals, buses = record_types()
     models = {driver: record_model(driver, how, "rp") for driver, how in PCI.items()}
+    for driver, how in PCI.items():
+        models[driver]["pci"] = record_registers(driver, how)
     models |= {driver: record_model(driver, how, None) for driver, how in OTHER.items()}
     machine = open_machine()
     for driver in LISTED:

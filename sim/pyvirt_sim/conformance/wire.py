@@ -79,7 +79,18 @@ def normalised(message: Message, root: str) -> Message:
     text = json.dumps(message).replace(root, "$ROOT").replace(_SERIAL_FILENAME, "null")
     comparable: Message = json.loads(text, object_hook=_masked)
     comparable.pop("timestamp", None)
+    if _is_listing(comparable.get("return")):
+        comparable["return"].sort(key=lambda item: str(item["name"]))
     return comparable
+
+
+def _is_listing(value: Any) -> bool:
+    """Whether this lists names and types: QEMU's order for them is that of a hash table."""
+    keys = {"name", "type", "description", "default-value", "parent", "abstract"}
+    return isinstance(value, list) and all(
+        isinstance(item, dict) and "name" in item and item.keys() <= keys
+        for item in cast("list[object]", value)
+    )
 
 
 def _masked(members: Mapping[str, Any]) -> dict[str, Any]:

@@ -168,6 +168,10 @@ class Chardevs:
             raise QmpError(f"Chardev '{name}' not found")
         return self._items[name]
 
+    def in_order(self) -> list[Chardev]:
+        """All character devices, as QEMU walks them."""
+        return [self._items[name] for name in self._order]
+
     def has(self, name: str) -> bool:
         """Whether there is a character device of that name."""
         return name in self._items
@@ -204,10 +208,9 @@ class Chardevs:
 
     def listing(self) -> list[dict[str, Any]]:
         """QMP ``query-chardev``; QEMU puts each in front of those it met before."""
-        items = [self._items[name] for name in self._order]
         return [
             {"label": item.id, "filename": item.filename, "frontend-open": item.is_open}
-            for item in reversed(items)
+            for item in reversed(self.in_order())
         ]
 
     def sockets(self) -> list[str]:

@@ -6,29 +6,18 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from pyvirt_sim.gaps import ModelGapError
-from pyvirt_sim.qemu import block
+from pyvirt_sim.qemu import block, pci, qom_types
 from pyvirt_sim.qemu.command import Arguments, Handler
-from pyvirt_sim.qemu.errors import QmpError, device_not_found
+from pyvirt_sim.qemu.errors import QmpError
+from pyvirt_sim.qemu.qom import Qom
 
 if TYPE_CHECKING:
     from pyvirt_sim.qemu.process import QemuProcess
     from pyvirt_sim.qemu.tree import DeviceTree
 
-_PERIPHERAL: Final = "/machine/peripheral"
-
 
 def _tree(qemu: QemuProcess) -> DeviceTree:
     return qemu.machine.tree
-
-
-def _qom_list(qemu: QemuProcess, arguments: Arguments) -> object:
-    path: str = arguments["path"]
-    if path == _PERIPHERAL:
-        return qemu.machine.tree.peripherals()
-    parent, _, child = path.rpartition("/")
-    if parent == _PERIPHERAL and child not in qemu.machine.tree.devices:
-        raise device_not_found(path)
-    raise ModelGapError(f"qom-list of {path} is not modelled")
 
 
 def _query_named_block_nodes(qemu: QemuProcess, arguments: Arguments) -> object:
@@ -70,7 +59,13 @@ def _query_memory_size(qemu: QemuProcess, _arguments: Arguments) -> Mapping[str,
 
 
 COMMANDS: Final[Mapping[str, Handler]] = {
-    "qom-list": _qom_list,
+    "qom-list": lambda qemu, a: Qom(_tree(qemu)).list_properties(a["path"]),
+    "qom-get": lambda qemu, a: Qom(_tree(qemu)).get(a["path"], a["property"]),
+    "qom-set": lambda qemu, a: Qom(_tree(qemu)).set(a["path"], a["property"]),
+    "qom-list-types": lambda _qemu, a: qom_types.list_types(a),
+    "qom-list-properties": lambda _qemu, a: qom_types.object_properties(a["typename"]),
+    "device-list-properties": lambda _qemu, a: qom_types.device_properties(a["typename"]),
+    "query-pci": lambda qemu, _: pci.listing(_tree(qemu)),
     "device_add": lambda qemu, a: _tree(qemu).device_add(a),
     "device_del": lambda qemu, a: _tree(qemu).device_del(a["id"]),
     "object-add": lambda qemu, a: _tree(qemu).objects.add(a),

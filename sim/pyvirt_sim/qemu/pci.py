@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 from pyvirt_sim.gaps import ModelGapError
+from pyvirt_sim.qemu import recorded_devices as recorded
 from pyvirt_sim.qemu.buses import Bus, Hotplug
 from pyvirt_sim.qemu.devices import Device, properties_of
 from pyvirt_sim.qemu.errors import QmpError
@@ -177,3 +178,35 @@ def slot_mates(device: Device) -> list[Device]:
     """All functions of the slot of a device, in the order in which an ejection takes them."""
     bus = _bus_of(device)
     return [one for one in bus.children if one.address[0] == device.address[0]]
+
+
+# -- queries ----------------------------------------------------------------------------------
+
+
+def listing(tree: DeviceTree) -> list[dict[str, Any]]:
+    """QMP ``query-pci`` before any firmware has numbered the buses behind bridges.
+
+    Raises:
+        ModelGapError: The processors have run.
+    """
+    if tree.virtual_clock_ms():
+        raise ModelGapError("query-pci is modelled only before the processors have run")
+    board: list[dict[str, Any]] = recorded.BOARDS[tree.board.name]["pci"][0]["devices"]
+    chips: dict[tuple[int, ...], dict[str, Any]] = {}
+    for chip in board:
+        chips[chip["slot"], chip["function"]] = chip
+    devices = sorted(tree.root.children, key=lambda device: device.address)
+    return [{"bus": 0, "devices": [_describe(tree, device, chips) for device in devices]}]
+
+
+def _describe(
+    tree: DeviceTree, device: Device, chips: Mapping[tuple[int, ...], dict[str, Any]]
+) -> dict[str, Any]:
+    if device.address in chips and device.id is None:
+        return chips[device.address]
+    registers = (recorded.MODELS[device.driver].get("pci") or {}).get(tree.board.name)
+    if registers is None or device.values.keys() - {"addr", "mac", "multifunction", "chassis"}:
+        raise ModelGapError(f"the registers of {device.described} are not modelled")
+    slot, function = device.address
+    place = {"bus": 0, "slot": slot, "function": function, "qdev_id": device.id or ""}
+    return {**registers, **place}

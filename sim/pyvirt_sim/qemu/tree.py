@@ -384,14 +384,6 @@ class DeviceTree:
             if device.vfio is not None:
                 device.vfio.close()
 
-    def peripherals(self) -> list[dict[str, str]]:
-        """QMP ``qom-list`` of ``/machine/peripheral``."""
-        children = [
-            {"name": name, "type": f"child<{self.devices[name].driver}>"}
-            for name in reversed(self.peripheral.keys())
-        ]
-        return [{"name": "type", "type": "string"}, *children]
-
     def has_boot_source(self, kernel: str | None) -> bool:
         """Whether the firmware finds an operating system: a kernel, or a disk taken to hold one."""
         disks = (one for one in self.devices.values() if one.driver == "virtio-blk-pci")

@@ -13,6 +13,7 @@ from pyvirt_sim.conformance.families import (
     netdevs,
     objects,
     plugging,
+    qom,
     queries,
     run_state,
 )
@@ -32,5 +33,6 @@ FAMILIES: Final[Mapping[str, Family]] = {
         blocks.FAMILY,
         modules.FAMILY,
         plugging.FAMILY,
+        qom.FAMILY,
     )
 }
