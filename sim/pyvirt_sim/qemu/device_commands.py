@@ -20,6 +20,11 @@ def _tree(qemu: QemuProcess) -> DeviceTree:
     return qemu.machine.tree
 
 
+def _qom_list_types(qemu: QemuProcess, arguments: Arguments) -> object:
+    _tree(qemu).has_all_modules = True
+    return qom_types.list_types(arguments)
+
+
 def _query_named_block_nodes(qemu: QemuProcess, arguments: Arguments) -> object:
     if arguments.get("flat"):
         raise ModelGapError("query-named-block-nodes with flat is not modelled")
@@ -62,7 +67,7 @@ COMMANDS: Final[Mapping[str, Handler]] = {
     "qom-list": lambda qemu, a: Qom(_tree(qemu)).list_properties(a["path"]),
     "qom-get": lambda qemu, a: Qom(_tree(qemu)).get(a["path"], a["property"]),
     "qom-set": lambda qemu, a: Qom(_tree(qemu)).set(a["path"], a["property"]),
-    "qom-list-types": lambda _qemu, a: qom_types.list_types(a),
+    "qom-list-types": _qom_list_types,
     "qom-list-properties": lambda _qemu, a: qom_types.object_properties(a["typename"]),
     "device-list-properties": lambda _qemu, a: qom_types.device_properties(a["typename"]),
     "query-pci": lambda qemu, _: pci.listing(_tree(qemu)),

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # How many bits of the PCI address of a bridge ACPI can name with an index.
 _MAX_ACPI_INDEX: Final = 16383
+# Options that leave no trace in the registers of a device.
+_WITHOUT_TRACE: Final = frozenset({"addr", "mac", "multifunction", "chassis", "chassis_nr", "slot"})
 _BRIDGES: Final = ("pcie-root-port", "pcie-pci-bridge", "pci-bridge")
 
 
@@ -205,7 +207,7 @@ def _describe(
     if device.address in chips and device.id is None:
         return chips[device.address]
     registers = (recorded.MODELS[device.driver].get("pci") or {}).get(tree.board.name)
-    if registers is None or device.values.keys() - {"addr", "mac", "multifunction", "chassis"}:
+    if registers is None or device.values.keys() - _WITHOUT_TRACE:
         raise ModelGapError(f"the registers of {device.described} are not modelled")
     slot, function = device.address
     place = {"bus": 0, "slot": slot, "function": function, "qdev_id": device.id or ""}

@@ -29,7 +29,9 @@ MODELS: Final[Mapping[str, Mapping[str, Any]]] = _DATA["models"]
 OBJECTS: Final[Mapping[str, Mapping[str, Any]]] = _DATA["objects"]
 BOARDS: Final[Mapping[str, Mapping[str, Any]]] = _DATA["boards"]
 # Command -> its whole reply on a bare machine that stands still.
-QUERIES: Final[Mapping[str, Mapping[str, Any]]] = _DATA["queries"]
+QUERIES: Final[Mapping[str, Mapping[str, Any]]] = _DATA["queries"]["fresh"]
+# The same once QEMU has loaded all its modules, where it is another.
+QUERIES_WITH_MODULES: Final[Mapping[str, Mapping[str, Any]]] = _DATA["queries"]["loaded"]
 
 
 def ancestry(name: str) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pyvirt_sim.gaps import ModelGapError
 from pyvirt_sim.qemu.command import Arguments, Handler
 from pyvirt_sim.qemu.errors import QmpError
-from pyvirt_sim.qemu.recorded_devices import QUERIES
+from pyvirt_sim.qemu.recorded_devices import QUERIES, QUERIES_WITH_MODULES
 
 if TYPE_CHECKING:
     from pyvirt_sim.qemu.process import QemuProcess
@@ -19,8 +19,6 @@ _POINTERS: Final = frozenset({"usb-tablet", "usb-mouse", "virtio-mouse-pci", "vi
 
 
 def _recorded(name: str) -> Handler:
-    reply = QUERIES[name]
-
     def run(qemu: QemuProcess, _arguments: Arguments) -> object:
         if name in _OF_ACCELERATOR and qemu.config.accelerator != "tcg":
             raise ModelGapError(f"{name} is modelled only with the accelerator tcg")
@@ -28,9 +26,15 @@ def _recorded(name: str) -> Handler:
             device.driver in _POINTERS for device in qemu.machine.tree.all()
         ):
             raise ModelGapError("query-mice with a pointing device plugged in is not modelled")
-        return _answer(reply)
+        return _answer(_reply(qemu, name))
 
     return run
+
+
+def _reply(qemu: QemuProcess, name: str) -> Mapping[str, Any]:
+    if qemu.machine.tree.has_all_modules and name in QUERIES_WITH_MODULES:
+        return QUERIES_WITH_MODULES[name]
+    return QUERIES[name]
 
 
 def _answer(reply: Mapping[str, Any]) -> object:
@@ -39,8 +43,8 @@ def _answer(reply: Mapping[str, Any]) -> object:
     return reply["return"]
 
 
-def _command_line_options(_qemu: QemuProcess, arguments: Arguments) -> object:
-    options: Any = _answer(QUERIES["query-command-line-options"])
+def _command_line_options(qemu: QemuProcess, arguments: Arguments) -> object:
+    options: Any = _answer(_reply(qemu, "query-command-line-options"))
     wanted = arguments.get("option")
     if wanted is None:
         return options

@@ -82,6 +82,8 @@ class DeviceTree:
     # Out of the tree, not finalized yet; in order.
     dying: list[Device] = attrs.field(factory=list[Device])
     balloon: Device | None = None
+    # Listing all types makes QEMU load the modules it is installed with.
+    has_all_modules: bool = False
     system_bus: Bus = attrs.field(init=False)
     root: Bus = attrs.field(init=False)
     _count: int = 0
