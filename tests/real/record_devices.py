@@ -179,7 +179,7 @@ class Machine:
                     continue
                 reply = self.ask("qom-get", path=(path + relative) or "/", property=name)
                 value = reply.get("return", {"error": reply.get("error", {}).get("desc")})
-                if isinstance(value, str) and self.folder.name in value:
+                if self.folder.name in json.dumps(value):
                     value = None
                 rows.append([name, kind, _relative(value, path)])
 

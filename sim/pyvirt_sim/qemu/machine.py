@@ -17,8 +17,8 @@ from pyvirt_sim.qemu.boards import BOARDS
 from pyvirt_sim.qemu.cpus import Cpus, Topology
 from pyvirt_sim.qemu.devices import Device
 from pyvirt_sim.qemu.errors import QmpError
-from pyvirt_sim.qemu.run_state import Actions, Cause, RunState
 from pyvirt_sim.qemu.memory_devices import MemoryDevices
+from pyvirt_sim.qemu.run_state import Actions, Cause, RunState
 from pyvirt_sim.qemu.tree import DeviceTree
 from pyvirt_sim.qemu.world import World
 
