@@ -12,7 +12,14 @@ from typing import Final
 
 import attrs
 
-from pyvirt_sim.engine.selftest import hazards, memory, replays, trios_tests, versions
+from pyvirt_sim.engine.selftest import (
+    hazards,
+    memory,
+    replays,
+    trios_tests,
+    versions,
+    websocket,
+)
 from pyvirt_sim.engine.selftest.check import Check, Verdict
 
 __all__ = ["CHECKS", "main"]
@@ -22,6 +29,7 @@ CHECKS: Final = (
     Check("replays", "one tape gives one run in every process", replays.check),
     Check("memory", "runs leave nothing behind", memory.check),
     Check("trio", "Trio's own tests hold under the engine", trios_tests.check),
+    Check("websocket", "trio-websocket runs unmodified over a bad network", websocket.check),
     Check(
         "versions",
         "every supported Trio and Python gives the same run",

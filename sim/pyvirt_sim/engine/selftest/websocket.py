@@ -26,10 +26,12 @@ from pyvirt_sim.engine.net import LinkPlan, current_network
 from pyvirt_sim.engine.node import Node
 from pyvirt_sim.engine.record import Run
 from pyvirt_sim.engine.run import replay
+from pyvirt_sim.engine.selftest.check import Verdict
 from pyvirt_sim.engine.shrink import ShrinkResult, shrink
 
 __all__ = [
     "WebSocketCounts",
+    "check",
     "echo_program",
     "find_seeded_bug",
     "forgetful_program",
@@ -174,3 +176,25 @@ def find_seeded_bug(schedules: int = 1000, *, seed: int = 0) -> tuple[int, Shrin
     small = shrink(forgetful_program, result.found)
     replay(forgetful_program, small.run.tape)
     return result.schedules, small
+
+
+def check(schedules: int = 1000) -> Verdict:
+    """Show both: no failure of the library, and the seeded bug found, shrunk and replayed."""
+    counts = websocket_check(schedules)
+    found_after, small = find_seeded_bug(schedules)
+    table = (
+        f"{counts.steps} steps, {counts.cut_reads} reads cut, {counts.stalls} messages stalled",
+        f"seeded bug: {small.before} deviations shrunk to {small.after} in {small.executions} runs",
+        f"replays from {small.run.tape.to_text()}",
+    )
+    problems: list[str] = []
+    if counts.tapes < schedules:
+        problems.append(f"only {counts.tapes} of {schedules} schedules differ")
+    if min(counts.cut_reads, counts.stalls) < schedules:
+        problems.append(f"too little happened: {table[0]}")
+    return Verdict(
+        f"{schedules} schedules of trio-websocket without a failure; seeded bug found by "
+        f"schedule {found_after}, shrunk to {small.after} deviation{'s' * (small.after != 1)}",
+        tuple(problems),
+        table,
+    )
