@@ -19,7 +19,7 @@ from pyvirt_sim.engine.point import Chooser, Point, RunStart
 from pyvirt_sim.engine.record import Run
 from pyvirt_sim.engine.tape import SCHEDULE
 
-__all__ = ["Deviation", "Directed", "Surveyor", "Turns", "Witness", "turns_of"]
+__all__ = ["Deviation", "Directed", "Surveyor", "Turns", "Witness", "single_deviations", "turns_of"]
 
 
 @attrs.frozen
@@ -217,3 +217,24 @@ def turns_of(run: Run) -> tuple[list[int], Callable[[int], str]]:
         turns.append(counts[number])
         counts[number] += 1
     return turns, run.record.path
+
+
+def single_deviations(run: Run, offers: Sequence[tuple[int, Sequence[int]]]) -> list[Deviation]:
+    """Return every schedule decision that ``run`` could have taken otherwise, in its order.
+
+    Args:
+        run: the run.
+        offers: what a `Surveyor` saw in it.
+    """
+    found: list[Deviation] = []
+    counts: Counter[int] = Counter()
+    seen, path = 0, run.record.path
+    for step, numbers in offers:
+        counts.update(run.record.order[seen:step])
+        seen = step
+        first, *rest = numbers
+        for index, number in enumerate(rest, 1):
+            found.append(
+                Deviation(step, SCHEDULE, "", path(first), counts[first], path(number), index)
+            )
+    return found

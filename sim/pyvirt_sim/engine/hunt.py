@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Awaitable, Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, cast
 
 import attrs
@@ -77,6 +77,7 @@ def hunt(
     *,
     is_failure: Callable[[Run], bool] = has_error,
     on_progress: Callable[[Progress], object] | None = None,
+    freeze: bool = True,
     **options: Any,
 ) -> HuntResult:
     """Run ``program`` under up to ``schedules`` schedules and stop at the first failure.
@@ -90,6 +91,8 @@ def hunt(
         schedules: how many runs at most, those given up as redundant included.
         is_failure: tells a failing run from a passing one.
         on_progress: called after each passing run.
+        freeze: first collect all garbage and freeze the heap, so that collections between the runs
+            are cheap; costs as much as tens of short runs.
         options: passed to `simulate`: ``policy``, ``timers``, ``max_steps``, ``detail``.
 
     Returns:
@@ -100,7 +103,7 @@ def hunt(
     """
     searching: Chooser = Portfolio() if chooser is None else chooser
     steps = longest = number = redundant = 0
-    with frozen_heap():
+    with frozen_heap() if freeze else nullcontext():
         while number + redundant < schedules:
             try:
                 run = simulate(program, chooser=searching, **options)

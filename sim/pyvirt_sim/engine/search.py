@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
 import attrs
 
@@ -15,9 +15,11 @@ from pyvirt_sim.engine.run import Policy, Timers, replay
 from pyvirt_sim.engine.shrink import shrink
 from pyvirt_sim.engine.tape import Tape
 
-__all__ = ["Search", "SearchResult"]
+__all__ = ["Program", "Search", "SearchResult"]
 
 Program = Callable[[], Awaitable[Any]]
+FREEZE_FROM: Final = 100
+"""Schedules from which on it pays to freeze the heap first."""
 
 
 @attrs.frozen(eq=False)
@@ -95,19 +97,24 @@ class Search:
             make(self.seed),
             self.schedules,
             is_failure=is_failure,
+            freeze=self.schedules >= FREEZE_FROM,
             policy=self.policy,
             timers=self.timers,
             max_steps=self.max_steps,
         )
-        if hunted.found is None:
-            return SearchResult(hunted.schedules)
-        shrunk = shrink(program, hunted.found, max_steps=self.max_steps)
-        return SearchResult(
-            hunted.schedules,
-            shrunk.run,
-            hunted.found_by,
-            hunted.found.tape.deviations,
-            shrunk.executions,
+        found = SearchResult(hunted.schedules, hunted.found, hunted.found_by)
+        return self.shrink(program, found)
+
+    def shrink(self, program: Program, result: SearchResult) -> SearchResult:
+        """Return ``result`` with its failure, if there is one, as small as it can be made."""
+        if result.failure is None:
+            return result
+        shrunk = shrink(program, result.failure, max_steps=self.max_steps)
+        return attrs.evolve(
+            result,
+            failure=shrunk.run,
+            deviations_before=shrunk.before,
+            shrink_runs=shrunk.executions,
         )
 
     def replay(self, program: Program, tape: Tape) -> Run:

@@ -23,7 +23,14 @@ from typing import Any, Final
 import attrs
 
 from pyvirt_sim.engine.choosers.replay import Replay
-from pyvirt_sim.engine.deviation import Deviation, Directed, Surveyor, Witness, turns_of
+from pyvirt_sim.engine.deviation import (
+    Deviation,
+    Directed,
+    Surveyor,
+    Witness,
+    single_deviations,
+    turns_of,
+)
 from pyvirt_sim.engine.errors import ReplayDivergedError
 from pyvirt_sim.engine.hunt import raise_if_interrupted
 from pyvirt_sim.engine.point import Chooser
@@ -247,21 +254,18 @@ def _alternatives(
         for place, (number, turn) in enumerate(zip(failing.record.order, turns, strict=True))
     }
     never = len(turns)
+    order, mine = base.record.order, turns_of(base)[0]
     inverted: list[Deviation] = []
     others: list[Deviation] = []
-    counts: Counter[int] = Counter()
+    next_turns = Counter[str]()
     seen = 0
-    for step, numbers in offers:
-        counts.update(base.record.order[seen:step])
-        seen = step
-        first, *rest = numbers
-        expected, turn = base.record.path(first), counts[first]
-        expected_place = places.get((expected, turn), never)
-        for index, number in enumerate(rest, 1):
-            chosen = base.record.path(number)
-            place = places.get((chosen, counts[number]), never)
-            group = inverted if place < expected_place else others
-            group.append(Deviation(step, SCHEDULE, "", expected, turn, chosen, index))
+    for one in single_deviations(base, offers):
+        for step in range(seen, one.step):
+            next_turns[base.record.path(order[step])] = mine[step] + 1
+        seen = max(seen, one.step)
+        place = places.get((one.chosen, next_turns[one.chosen]), never)
+        is_inverted = place < places.get((one.expected, one.turn), never)
+        (inverted if is_inverted else others).append(one)
     return inverted[::-1], others[::-1]
 
 

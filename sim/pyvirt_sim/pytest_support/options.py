@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,7 @@ import pytest
 from pyvirt_sim.engine import Tape, TapeFormatError
 from pyvirt_sim.engine.search import Search
 
-__all__ = ["search_of", "tape_of"]
+__all__ = ["reproducing", "search_of", "tape_of"]
 
 _KNOWN = [field.name for field in attrs.fields(Search)]
 
@@ -31,6 +34,10 @@ def search_of(item: pytest.Item) -> Search:
                 f"{item.nodeid}: the marker simulated takes keywords only: {', '.join(_KNOWN)}"
             )
         options |= marker.kwargs
+    if getattr(getattr(item, "obj", None), "hypothesis", None) is not None:
+        from pyvirt_sim.engine.hypothesis import GIVEN_SCHEDULES
+
+        options = {"schedules": GIVEN_SCHEDULES} | options
     for name in ("seed", "schedules"):
         value = item.config.getoption(f"--pyvirt-sim-{name}")
         if value is not None:
@@ -60,3 +67,35 @@ def tape_of(config: pytest.Config) -> Tape | None:
         return Tape.from_text(text) if text.startswith("tape") else Tape.load(Path(text))
     except (TapeFormatError, UnicodeDecodeError, OSError) as error:
         raise pytest.UsageError(f"--pyvirt-sim-tape: no usable tape: {error}") from None
+
+
+@contextmanager
+def reproducing(item: pytest.Item) -> Generator[None]:
+    """Let Hypothesis draw only the workload that the command line gives, for a replay.
+
+    Raises:
+        UsageError: a tape is to be replayed, and nothing says under which workload.
+    """
+    function: Any = getattr(item, "obj", None)
+    config = item.config
+    if config.getoption("--pyvirt-sim-tape") is None or not hasattr(function, "hypothesis"):
+        yield
+        return
+    blob = config.getoption("--pyvirt-sim-example")
+    if blob is None:
+        raise pytest.UsageError(
+            f"{item.nodeid}: Hypothesis draws its workload, so that --pyvirt-sim-tape needs "
+            "--pyvirt-sim-example as well, as the failure printed it"
+        )
+    import hypothesis
+
+    # A method of a class stands for its function, which can carry the mark.
+    function = getattr(function, "__func__", function)
+    name = "_hypothesis_internal_use_reproduce_failure"
+    before = getattr(function, name, None)
+    version: str = metadata.version("hypothesis")
+    hypothesis.reproduce_failure(version, blob.encode())(function)
+    try:
+        yield
+    finally:
+        setattr(function, name, before)

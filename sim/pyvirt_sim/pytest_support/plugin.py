@@ -14,7 +14,7 @@ from pyvirt_sim.pytest_support.fixtures import (
     is_placed_by_run,
     refuse_clocks,
 )
-from pyvirt_sim.pytest_support.options import search_of, tape_of
+from pyvirt_sim.pytest_support.options import reproducing, search_of, tape_of
 from pyvirt_sim.pytest_support.report import check_report_option, write_report
 from pyvirt_sim.pytest_support.running import SimulatedCall
 
@@ -103,21 +103,21 @@ class SimulatedTests:
             return (yield)
         assert isinstance(item, pytest.Function)
         refuse_clocks(item.funcargs)
-        call = SimulatedCall(
-            item,
-            _innermost(item),
-            [value for value in item.funcargs.values() if isinstance(value, Placeholder)],
-            search_of(item),
-            self.tape,
-        )
-        item.stash[_CALL] = call
         handle: Any = getattr(item.obj, "hypothesis", None)
+        call = SimulatedCall(item, _innermost(item), handle is not None, search_of(item), self.tape)
+        item.stash[_CALL] = call
         if handle is None:
             original, item.obj = item.obj, call.as_function()
         else:
             original, handle.inner_test = handle.inner_test, call.as_function()
         try:
-            return (yield)
+            with reproducing(item):
+                return (yield)
+        except (KeyboardInterrupt, pytest.exit.Exception):
+            raise
+        except BaseException:
+            call.tell()
+            raise
         finally:
             if handle is None:
                 item.obj = original

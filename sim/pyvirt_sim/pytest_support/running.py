@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any, Final, cast
@@ -14,7 +14,8 @@ import pytest
 
 from pyvirt_sim.engine import ReplayDivergedError, Run, Tape
 from pyvirt_sim.engine.explain import Explanation, explain, explanation_as_text
-from pyvirt_sim.engine.search import Search
+from pyvirt_sim.engine.joint import JointSearch
+from pyvirt_sim.engine.search import Program, Search, SearchResult
 from pyvirt_sim.pytest_support.fixtures import Placeholder, run_within
 
 __all__ = ["SimulatedCall"]
@@ -29,27 +30,34 @@ _NOT_REPEATABLE: Final = (
 
 @attrs.define(eq=False)
 class SimulatedCall:
-    """Calls one test under many schedules.
+    """Calls one test under many schedules; if Hypothesis draws its workload, once per workload.
 
     Attributes:
         item: the test.
         function: its async function, without arguments bound.
-        placeholders: the asynchronous fixtures it has, asked for or not.
+        is_given: Hypothesis draws the arguments that are not fixtures.
         search: how to look for a failing schedule.
         tape: what to replay instead of searching, if anything.
+        schedules: how many schedules ran.
         text: what is told of its failure; empty while there is none.
         explanation: what is known of its failure.
-        schedules: how many schedules ran.
     """
 
     item: pytest.Function
     function: Callable[..., Any]
-    placeholders: Sequence[Placeholder]
+    is_given: bool
     search: Search
     tape: Tape | None
+    schedules: int = 0
     text: str = ""
     explanation: Explanation | None = None
-    schedules: int = 0
+    _joint: JointSearch = attrs.field(init=False)
+    _failed: tuple[Program, SearchResult] | None = attrs.field(init=False, default=None)
+    _example: str = attrs.field(init=False, default="")
+
+    def __attrs_post_init__(self) -> None:
+        """Begin the search over workloads."""
+        self._joint = JointSearch(self.search)
 
     def as_function(self) -> Callable[..., None]:
         """Return a synchronous function that takes the place of the test's."""
@@ -57,83 +65,142 @@ class SimulatedCall:
         @wraps(self.function)
         def simulated(*args: Any, **kwargs: Any) -> None:
             __tracebackhide__ = True
-            self.call(*args, **kwargs)
+            self.call(args, kwargs)
 
         # pytest-trio and others must see that there is nothing left to await.
         vars(simulated).pop("__wrapped__", None)
         vars(simulated)["_trio_test_runner_wrapped"] = True
         return simulated
 
-    def call(self, *args: Any, **kwargs: Any) -> None:
+    def call(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """Run the test under the engine.
 
         Raises:
             BaseException: how the test failed, in the smallest failing run.
         """
         __tracebackhide__ = True
-
-        async def program() -> None:
-            async def test(resolve: Callable[[Any], Any]) -> None:
-                resolved = {name: resolve(value) for name, value in kwargs.items()}
-                await self.function(*args, **resolved)
-
-            await run_within(self.placeholders, test)
-
-        program.__qualname__ = self.function.__name__  # what its main task is called
         try:
-            failure = self._failing_run(program)
-            if failure is not None:
-                self._explain(program, failure)
+            failure = self._failing_run(self._program(args, kwargs))
         except ReplayDivergedError as error:
             pytest.fail(f"{_NOT_REPEATABLE}{error}", pytrace=False)
         if failure is not None and failure.error is not None:
             raise failure.error
 
-    def _failing_run(self, program: Callable[[], Any]) -> Run | None:
+    def _program(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Program:
+        """Return the program of one run: fixtures around the test, with a workload of its own."""
+        values = self.item.funcargs
+        placeholders = [value for value in values.values() if isinstance(value, Placeholder)]
+        fixtures = {name: value for name, value in kwargs.items() if name in values}
+        drawn = {name: value for name, value in kwargs.items() if name not in values}
+        function = self.function
+
+        async def program(**workload: Any) -> None:
+            async def test(resolve: Callable[[Any], Any]) -> None:
+                resolved = {name: resolve(value) for name, value in fixtures.items()}
+                await function(*args, **resolved, **workload)
+
+            await run_within(placeholders, test)
+
+        program.__name__ = program.__qualname__ = function.__name__  # what its main task is called
+        if not self.is_given:
+            return program
+        from pyvirt_sim.engine.hypothesis import with_workload
+
+        return with_workload(program, (), drawn)
+
+    def _failing_run(self, program: Program) -> Run | None:
         if self.tape is not None:
-            try:
-                run = self.search.replay(program, self.tape)
-            except ReplayDivergedError as error:
-                pytest.fail(f"the tape was recorded from another program: {error}", pytrace=False)
-            self.schedules += 1
-            return run if is_failure(run) else None
-        result = self.search.run(program, is_failure=is_failure)
-        self.schedules += result.schedules
-        if result.failure is not None:
-            self.text = (
-                f"Failed in schedule {result.schedules}, decided by {result.found_by}; shrunk from "
-                f"{result.deviations_before} to {result.failure.tape.deviations} decisions out of "
-                f"turn in {result.shrink_runs} runs.\n"
-            )
+            result = self._replay(program, self.tape)
+        elif self.is_given:
+            result = self._search_workload(program)
+        else:
+            result = self.search.run(program, is_failure=is_failure)
+            self.schedules = result.schedules
+        if result is None or result.failure is None:
+            return None
+        self._failed = program, result
         return result.failure
 
-    def _explain(self, program: Callable[[], Any], failure: Run) -> None:
-        self.explanation = explain(program, failure, max_steps=self.search.max_steps)
-        self.text += explanation_as_text(self.explanation, self.replay_command)
+    def _replay(self, program: Program, tape: Tape) -> SearchResult | None:
+        self.schedules += 1
+        try:
+            run = self.search.replay(program, tape)
+        except ReplayDivergedError as error:
+            pytest.fail(f"the tape was recorded from another program: {error}", pytrace=False)
+        return SearchResult(1, run) if is_failure(run) else None
+
+    def _search_workload(self, program: Program) -> SearchResult | None:
+        from pyvirt_sim.engine import hypothesis
+
+        def is_drawn_failure(run: Run) -> bool:
+            return is_failure(run) and hypothesis.is_failure(run)
+
+        with hypothesis.untraced():
+            failure = self._joint.run(program, is_failure=is_drawn_failure)
+        self.schedules = self._joint.schedules
+        if failure is None:
+            return None
+        # Hypothesis runs the smallest failing workload last.
+        self._example = hypothesis.example_blob()
+        return SearchResult(1, failure)
+
+    def tell(self) -> None:
+        """Explain the failure, if a run failed."""
+        if self._failed is None:
+            return
+        program, result = self._failed
+        try:
+            if self.is_given and self.tape is None:
+                program, result = self._joint.smallest()
+            assert result.failure is not None, "what failed has a failing run"
+            self.explanation = explain(program, result.failure, max_steps=self.search.max_steps)
+        except ReplayDivergedError as error:
+            pytest.fail(f"{_NOT_REPEATABLE}{error}", pytrace=False)
+        self.text = f"{self._found(result)}{explanation_as_text(self.explanation, self.command())}"
+
+    def _found(self, result: SearchResult) -> str:
+        assert result.failure is not None, "what failed has a failing run"
+        if self.tape is not None:
+            return ""
+        if self.is_given:
+            found = (
+                f"Failed under a workload that Hypothesis made small; {self._joint.workloads} "
+                f"workloads, {self._joint.schedules} runs;\nshrunk to "
+            )
+        else:
+            found = (
+                f"Failed in schedule {result.schedules}, decided by {result.found_by};\n"
+                f"shrunk from {result.deviations_before} to "
+            )
+        after = result.failure.tape.deviations
+        return f"{found}{after} out of turn in {result.shrink_runs} runs.\n\n"
 
     def page(self) -> str:
         """Return the explanation as an HTML page."""
         from pyvirt_sim.report import explanation_as_html
 
         assert self.explanation is not None, "only a failure has a page"
-        return explanation_as_html(self.explanation, self.item.nodeid, self.replay_command)
+        return explanation_as_html(self.explanation, self.item.nodeid, self.command())
 
-    @property
-    def replay_command(self) -> str:
+    def command(self) -> str:
         """How to replay the failure from the folder where pytest was started."""
         assert self.explanation is not None, "only a failure is replayed"
-        return f"{self._command()} --pyvirt-sim-tape {self.explanation.run.tape.to_text()}"
-
-    def _command(self) -> str:
         path, colons, rest = self.item.nodeid.partition("::")
         config = self.item.config
         try:
             path = (config.rootpath / path).relative_to(config.invocation_params.dir).as_posix()
         except ValueError:
             path = str(config.rootpath / path)
-        program = Path(sys.argv[0]).name
-        start = "pytest" if program in ("pytest", "py.test") else "python -m pytest"
-        return f"{start} {shlex.quote(f'{path}{colons}{rest}')}"
+        is_script = Path(sys.argv[0]).name in ("pytest", "py.test")
+        words = [
+            "pytest" if is_script else "python -m pytest",
+            shlex.quote(f"{path}{colons}{rest}"),
+        ]
+        example = self._example or config.getoption("--pyvirt-sim-example")
+        if example:
+            words += ["--pyvirt-sim-example", shlex.quote(example)]
+        words += ["--pyvirt-sim-tape", self.explanation.run.tape.to_text()]
+        return " ".join(words)
 
 
 def is_failure(run: Run) -> bool:

@@ -46,6 +46,6 @@ def finding_as_json(finding: Finding) -> dict[str, Any]:
             {"question": one.question, "expected": one.expected, "seen": one.seen}
             for one in promise.observations
         ],
-        "reachable_under_batch": finding.explanation.batch_schedule is not None,
+        "reachable_under_batch": finding.explanation.reachable.schedule is not None,
         "replay": finding.replay_command,
     }

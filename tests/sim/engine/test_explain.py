@@ -66,8 +66,8 @@ def test_a_lost_update_is_explained_by_the_two_steps_that_touch_the_value():
     )
     assert conflict.first.location.startswith("engine/programs.py:")
     assert explanation.quiet is not None
-    assert explanation.batch_schedule is None
-    assert explanation.batch_tried == 300
+    assert explanation.reachable.schedule is None
+    assert explanation.reachable.is_complete
 
 
 def test_a_failure_of_the_canonical_schedule_is_compared_with_the_passing_run_that_parts_last():
@@ -85,7 +85,7 @@ def test_a_failure_of_the_canonical_schedule_is_compared_with_the_passing_run_th
 
     explanation = explained(program)
     assert explanation.run.deviations == 0
-    assert explanation.batch_schedule == 0
+    assert explanation.reachable.schedule == 0
     conflict = explanation.conflict
     assert conflict is not None
     assert (conflict.first.path, conflict.second.path) == ("program/task[1]", "program/task[2]")

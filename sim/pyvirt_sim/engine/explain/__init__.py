@@ -11,6 +11,7 @@ from pyvirt_sim.engine.explain.conflict import Conflict as Conflict
 from pyvirt_sim.engine.explain.conflict import Neighbour as Neighbour
 from pyvirt_sim.engine.explain.explanation import BATCH_SCHEDULES as BATCH_SCHEDULES
 from pyvirt_sim.engine.explain.explanation import Explanation as Explanation
+from pyvirt_sim.engine.explain.explanation import Reachable as Reachable
 from pyvirt_sim.engine.explain.explanation import explain as explain
 from pyvirt_sim.engine.explain.rows import Row as Row
 from pyvirt_sim.engine.explain.text import explanation_as_text as explanation_as_text

@@ -8,7 +8,6 @@ from typing import Any, Final
 import attrs
 
 from pyvirt_sim.engine.choosers.basic import Canonical
-from pyvirt_sim.engine.choosers.portfolio import Portfolio
 from pyvirt_sim.engine.choosers.replay import Replay
 from pyvirt_sim.engine.deviation import Deviation, Directed, Witness
 from pyvirt_sim.engine.errors import ReplayDivergedError
@@ -22,7 +21,7 @@ from pyvirt_sim.engine.explain.rows import Row, rows_of
 from pyvirt_sim.engine.explain.subject import MAX_STEPS, Subject
 from pyvirt_sim.engine.record import Run
 
-__all__ = ["BATCH_SCHEDULES", "Explanation", "explain"]
+__all__ = ["BATCH_SCHEDULES", "Explanation", "Reachable", "explain"]
 
 Program = Callable[[], Awaitable[Any]]
 
@@ -30,6 +29,22 @@ BATCH_SCHEDULES: Final = 300
 """Schedules tried to answer "reachable with today's Trio scheduler"."""
 QUIET_SCHEDULES: Final = 200
 """Schedules tried to find any passing run when the canonical one and all neighbours fail."""
+
+
+@attrs.frozen
+class Reachable:
+    """Whether the policy of today's Trio, ``batch``, comes to the same failure.
+
+    Attributes:
+        schedule: which schedule met it: 0 when the failing run is one of that policy, or the same
+            decisions do it; None when it was not met.
+        tried: how many schedules were tried.
+        is_complete: those were all schedules there are, so that "not met" means "never".
+    """
+
+    schedule: int | None
+    tried: int
+    is_complete: bool
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -47,9 +62,7 @@ class Explanation:
         rows: the failing schedule; lines that the quiet run lacks are marked.
         quiet_rows: the quiet run's schedule, compared with the failing one.
         deciding_draws: draws without any of which, taken alone, the run passes.
-        batch_schedule: which schedule met the same failure under the policy of today's Trio: 0 when
-            the run itself is one, or the same decisions do it; None when it was not met.
-        batch_tried: how many schedules were tried to find that out.
+        reachable: whether today's Trio can come to the same failure.
         executions: how many runs it took to explain.
     """
 
@@ -62,8 +75,7 @@ class Explanation:
     rows: tuple[Row, ...]
     quiet_rows: tuple[Row, ...]
     deciding_draws: tuple[Deviation, ...]
-    batch_schedule: int | None
-    batch_tried: int
+    reachable: Reachable
     executions: int
 
 
@@ -95,7 +107,6 @@ def explain(program: Program, run: Run, *, max_steps: int = 100_000) -> Explanat
     if conflict is not None:
         nearest = conflict.neighbour
     quiet = _quiet(subject, nearest)
-    batch = _batch_schedule(subject, deviations)
     return Explanation(
         run=detailed,
         error=run.error,
@@ -106,8 +117,7 @@ def explain(program: Program, run: Run, *, max_steps: int = 100_000) -> Explanat
         rows=rows_of(detailed, quiet, deviations),
         quiet_rows=() if quiet is None else rows_of(quiet, detailed),
         deciding_draws=tuple(draws),
-        batch_schedule=batch[0],
-        batch_tried=batch[1],
+        reachable=_reachable(subject, deviations),
         executions=subject.executions,
     )
 
@@ -119,27 +129,15 @@ def _quiet(subject: Subject, nearest: Neighbour | None) -> Run | None:
         return canonical
     if nearest is not None:
         return nearest.run
-    searching = Portfolio(0)
-    for _ in range(QUIET_SCHEDULES):
-        run = subject.simulate(searching)
-        if run.error is None:
-            return subject.simulate(Replay(run.tape), detail=True)
-        if subject.steps_left < 0:
-            break
-    return None
+    passing, _, _ = subject.search(lambda run: run.error is None, QUIET_SCHEDULES)
+    return None if passing is None else subject.simulate(Replay(passing.tape), detail=True)
 
 
-def _batch_schedule(subject: Subject, deviations: Sequence[Deviation]) -> tuple[int | None, int]:
-    """Return which schedule under the policy ``batch`` met the failure, and how many were tried."""
+def _reachable(subject: Subject, deviations: Sequence[Deviation]) -> Reachable:
     if subject.policy == "batch":
-        return 0, 0
+        return Reachable(0, 0, False)
     if subject.is_failure(subject.simulate(Directed(deviations), policy="batch")):
-        return 0, 1
+        return Reachable(0, 1, False)
     subject.steps_left = max(subject.steps_left, MAX_STEPS // 2)
-    searching = Portfolio(0)
-    for number in range(1, BATCH_SCHEDULES + 1):
-        if subject.is_failure(subject.simulate(searching, policy="batch")):
-            return number, number
-        if subject.steps_left < 0:
-            return None, number
-    return None, BATCH_SCHEDULES
+    found, tried, is_complete = subject.search(subject.is_failure, BATCH_SCHEDULES, "batch")
+    return Reachable(None if found is None else tried, tried, is_complete)

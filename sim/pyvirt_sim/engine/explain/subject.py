@@ -7,6 +7,8 @@ from typing import Any, Final
 
 import attrs
 
+from pyvirt_sim.engine.choosers.portfolio import Portfolio
+from pyvirt_sim.engine.errors import RedundantRun, SearchEnded, SearchExhausted
 from pyvirt_sim.engine.hunt import raise_if_interrupted
 from pyvirt_sim.engine.point import Chooser
 from pyvirt_sim.engine.record import Run, failure_kind
@@ -65,3 +67,26 @@ class Subject:
     def is_failure(self, run: Run) -> bool:
         """Tell whether a run fails in the same way."""
         return failure_kind(run.error) == self.kind
+
+    def search(
+        self, is_wanted: Callable[[Run], bool], schedules: int, policy: Policy | None = None
+    ) -> tuple[Run | None, int, bool]:
+        """Run under the default portfolio until a run is wanted, or the steps are used up.
+
+        Returns:
+            The run, or None; how many schedules ran; whether those were all there are.
+        """
+        chooser = Portfolio(0)
+        for number in range(1, schedules + 1):
+            try:
+                run = self.simulate(chooser, policy=policy)
+            except RedundantRun:
+                continue
+            except SearchEnded as end:
+                is_complete = isinstance(end, SearchExhausted) and end.is_complete
+                return None, number - 1, is_complete
+            if is_wanted(run):
+                return run, number, False
+            if self.steps_left < 0:
+                return None, number, False
+        return None, schedules, False

@@ -168,13 +168,15 @@ def facts(explanation: Explanation) -> Iterator[str]:
     """The numbers, whether today's Trio can do it, and the digest."""
     run = explanation.run
     yield f"{run.steps} steps, {run.choices} choices, {run.tape.deviations} out of turn."
-    schedule = explanation.batch_schedule
-    if schedule is None:
-        reachable = f"not met in {explanation.batch_tried} schedules"
-    elif schedule == 0:
+    batch = explanation.reachable
+    if batch.schedule is None:
+        reachable = f"not met in {batch.tried} schedules"
+        if batch.is_complete:
+            reachable = f"no, none of its {batch.tried} schedules fails so"
+    elif batch.schedule == 0:
         reachable = "yes, by these decisions" if run.tape.deviations else "yes, canonically"
     else:
-        reachable = f"yes, schedule {schedule} of a hunt under it"
+        reachable = f"yes, schedule {batch.schedule} of a hunt under it"
     yield f"Reachable with today's Trio scheduler (policy batch): {reachable}"
     yield f"Trace digest: {run.digest}"
 
