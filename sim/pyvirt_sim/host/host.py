@@ -86,11 +86,7 @@ class SimHost(Host):
         for path in ("/var/lib", "/var/log", "/run", "/tmp"):
             self._system(path).make_directory(path, parents=True)
         self._files.sync_all()
-        mount_kernel_files(self._kernel, self.pci, lambda: self.default_route)
-        processes = self._kernel.folder("/proc")
-        fixed = dict(processes.entries())
-        proc = Folder(lambda: {**fixed, **self._table.folders()})
-        self._kernel.root.entries()["proc"] = proc
+        mount_kernel_files(self._kernel, self.pci, self._table, lambda: self.default_route)
 
     # -- for whoever sets the scene ---------------------------------------------------------------
 
@@ -121,10 +117,9 @@ class SimHost(Host):
 
     def open_uevents(self) -> UeventSocket:
         """Listen to the kernel's events; close the socket, or keep it as long as the machine."""
-        is_delayed = "uevent" in self.plan.live
-        socket = UeventSocket(self.pause, self.happens, is_delayed=is_delayed)
+        socket = UeventSocket(self.plan.delay_s, self.happens)
         self.pci.uevents.add(socket)
-        if is_delayed:
+        if "uevent" in self.plan.live:
             self._nursery.start_soon(socket.deliver, name="uevents")
         return socket
 
@@ -214,9 +209,9 @@ class SimHost(Host):
         if not _is_kernel(path):
             return self._system(path).list_directory(path)
         folder = self._kernel.folder(path)
-        if folder.require_known is not None:
+        if folder.names is None:
             raise ModelGapError(f"a list of {path}")
-        return sorted(folder.entries())
+        return sorted(folder.names())
 
     async def read_link(self, path: str) -> str:
         """As the seam says."""
@@ -355,14 +350,16 @@ class SimHost(Host):
 
     def _appears(self, device: SimPciDevice) -> None:
         """A new device: most of what sysfs shows of it may come later."""
-        if "attributes-appear" in self.plan.live:
+        delay_s = self.plan.delay_s("attributes-appear")
+        if delay_s:
             device.hidden = LATE
             name = f"attributes of {device.address}"
-            self._nursery.start_soon(self._show_attributes, device, name=name)
+            self._nursery.start_soon(_show_attributes, device, delay_s, name=name)
 
-    async def _show_attributes(self, device: SimPciDevice) -> None:
-        await self.pause("attributes-appear")
-        device.hidden = frozenset()
+
+async def _show_attributes(device: SimPciDevice, delay_s: float) -> None:
+    await trio.sleep(delay_s)
+    device.hidden = frozenset()
 
 
 def _decoded(data: bytes, path: str) -> str:

@@ -81,7 +81,7 @@ class SimProcess(Process):
             "comm": Attribute(read=lambda: f"{self._name}\n"),
             "stat": Attribute(read=self._stat),
         }
-        return Folder(lambda: files)
+        return Folder.plain(files)
 
     @property
     def _name(self) -> str:
@@ -134,6 +134,7 @@ class ProcessTable:
             if process.has_ended:
                 process.is_reaped = True
 
-    def folders(self) -> dict[str, Node]:
-        """What /proc has of them."""
-        return {str(p.pid): p.folder() for p in self.all if not p.is_reaped}
+    def folder(self, number: str) -> Folder | None:
+        """What /proc has under a number."""
+        found = [p for p in self.all if str(p.pid) == number and not p.is_reaped]
+        return found[-1].folder() if found else None

@@ -1,8 +1,8 @@
 """The kernel's own files in memory: sysfs, procfs and /dev, with the errors of Linux.
 
-A `Folder` is either a plain dictionary of nodes or computed when it is looked into, as sysfs is. A
-path is resolved name by name, links are followed, and what goes wrong on the way raises the
-``OSError`` that Linux would give.
+A `Folder` either keeps its nodes or makes them when it is looked into, as sysfs does. A path is
+resolved name by name, links are followed, and what goes wrong on the way raises the ``OSError``
+that Linux would give.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import posixpath
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import TypeAlias
 
 import attrs
@@ -51,21 +51,23 @@ Node: TypeAlias = "Attribute | Link | Special | Folder"
 
 @attrs.frozen(eq=False)
 class Folder:
-    """A directory; ``entries`` is asked anew at every look.
+    """A directory, asked anew at every look.
 
     Args:
-        entries: What is in it.
-        require_known: Called with a name that is not in it, before that is called an error.
+        find: What a name in it means; ``None`` when there is no such name.
+        names: The names in it; ``None`` when a list of it is not modelled.
+        kept: What is in it, when that is simply kept.
     """
 
-    entries: Callable[[], MutableMapping[str, Node]]
-    require_known: Callable[[str], None] | None = None
+    find: Callable[[str], Node | None]
+    names: Callable[[], Iterable[str]] | None
+    kept: dict[str, Node] | None = None
 
     @classmethod
-    def plain(cls) -> Folder:
-        """An empty directory that keeps what is put into it."""
-        kept: dict[str, Node] = {}
-        return cls(lambda: kept)
+    def plain(cls, entries: Mapping[str, Node] | None = None) -> Folder:
+        """A directory that keeps what is put into it."""
+        kept = dict(entries or {})
+        return cls(kept.get, lambda: kept, kept)
 
 
 def failure(number: int, path: str) -> OSError:
@@ -97,10 +99,8 @@ class Tree:
             if not isinstance(node, Folder):
                 raise failure(errno.ENOTDIR, path)
             name = pending.pop()
-            found = node.entries().get(name)
+            found = node.find(name)
             if found is None:
-                if node.require_known is not None:
-                    node.require_known(name)
                 raise failure(errno.ENOENT, path)
             if isinstance(found, Link) and (pending or follow):
                 links += 1
@@ -133,6 +133,13 @@ class Tree:
             return False
         return True
 
+    def mount(self, path: str, node: Node) -> None:
+        """Put a node there, with the directories above it."""
+        parent, name = posixpath.split(path)
+        kept = self.make_directory(parent).kept
+        assert kept is not None, f"{parent} is a directory that the kernel makes"
+        kept[name] = node
+
     def make_directory(self, path: str) -> Folder:
         """The directory at ``path``, made together with its parents where it is missing.
 
@@ -141,9 +148,8 @@ class Tree:
         """
         node = self.root
         for prefix in _prefixes(path):
-            entries = node.entries()
-            name = posixpath.basename(prefix)
-            found = entries.setdefault(name, Folder.plain())
+            assert node.kept is not None, f"{prefix} is in a directory that the kernel makes"
+            found = node.kept.setdefault(posixpath.basename(prefix), Folder.plain())
             if not isinstance(found, Folder):
                 raise failure(errno.EEXIST if prefix == path else errno.ENOTDIR, path)
             node = found

@@ -44,15 +44,7 @@ class Simulation:
 
     async def do(self, step: Step) -> dict[str, object]:
         """Carry out a step; the answer or the name of the errno, and the events it caused."""
-        answer: object
-        try:
-            answer = await self._do(step)
-        except OSError as error:
-            answer = errno.errorcode[error.errno or 0]
-        except KeyError:
-            answer = NOT_OPEN
-        except ModelGapError as gap:
-            answer = f"not modelled: {gap}"
+        answer = await _answer(self._do(step))
         return {"answer": answer, "events": [] if self._calls else self._drain()}
 
     async def _do(self, step: Step) -> object:
@@ -116,10 +108,8 @@ class Simulation:
         ended, outcome = trio.Event(), list[object]()
 
         async def call() -> None:
-            try:
-                outcome.append(await _FILES["write" if step.text else "read"](self._host, step))
-            except OSError as error:
-                outcome.append(errno.errorcode[error.errno or 0])
+            files = _FILES["write" if step.text else "read"]
+            outcome.append(await _answer(files(self._host, step)))
             ended.set()
 
         self._calls[step.other] = (ended, outcome)
@@ -151,6 +141,17 @@ class Simulation:
                     "SUBSYSTEM": event.subsystem,
                 }
                 found.append(self._names.comparable({**named, **event.properties}))
+
+
+async def _answer(call: Awaitable[object]) -> object:
+    try:
+        return await call
+    except OSError as error:
+        return errno.errorcode[error.errno or 0]
+    except KeyError:
+        return NOT_OPEN
+    except ModelGapError as gap:
+        return f"not modelled: {gap}"
 
 
 async def _write(host: SimHost, step: Step) -> object:

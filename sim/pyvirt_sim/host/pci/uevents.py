@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 
 import attrs
 import trio
@@ -44,22 +44,14 @@ class UeventSocket:
     """Receives the events from its opening on. Made by `SimHost.open_uevents`.
 
     Args:
-        pause: Lets the latency of a site pass.
+        delay_s: How long the latency of a site is this time.
         happens: Whether the fault of a site strikes.
-        is_delayed: Whether the latency site ``uevent`` is live at all.
     """
 
-    def __init__(
-        self,
-        pause: Callable[[str], Awaitable[None]],
-        happens: Callable[[str], bool],
-        *,
-        is_delayed: bool,
-    ) -> None:
-        self._pause = pause
+    def __init__(self, delay_s: Callable[[str], float], happens: Callable[[str], bool]) -> None:
+        self._delay_s = delay_s
         self._happens = happens
-        self._is_delayed = is_delayed
-        self._underway: deque[Uevent] = deque()
+        self._underway: deque[tuple[Uevent, float]] = deque()
         self._ready: deque[Uevent] = deque()
         self._held: Uevent | None = None
         self._has_overrun = False
@@ -113,16 +105,17 @@ class UeventSocket:
         self._changed.unpark_all()
 
     async def deliver(self) -> None:
-        """Bring delayed events to the receiver, in their order; runs as long as the host."""
+        """Bring delayed events to the receiver, in their order; runs as long as the socket."""
         while not self.is_closed:
             while self._underway:
-                await self._pause("uevent")
-                self._arrive(self._underway.popleft())
+                await trio.sleep(self._underway[0][1])
+                self._arrive(self._underway.popleft()[0])
             await self._changed.park()
 
     def _send(self, event: Uevent) -> None:
-        if self._is_delayed:
-            self._underway.append(event)
+        delay_s = self._delay_s("uevent")
+        if delay_s or self._underway:
+            self._underway.append((event, delay_s))
             self._changed.unpark_all()
         else:
             self._arrive(event)
