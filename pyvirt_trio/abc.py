@@ -88,7 +88,10 @@ class Host(abc.ABC):
 
     @abc.abstractmethod
     async def make_directory(self, path: str) -> None:
-        """Create a directory that only the owner may enter, and its parents; it may exist."""
+        """Create, durably, a directory that only the owner may enter, and its parents.
+
+        It may exist.
+        """
 
     @abc.abstractmethod
     async def list_directory(self, path: str) -> list[str]:

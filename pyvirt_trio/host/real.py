@@ -242,10 +242,16 @@ def _sync_directory(path: Path) -> None:
 
 
 def _make_directory(path: Path) -> None:
-    if not path.parent.is_dir():
-        # `parents=True` would give the parents the mode of the umask.
+    if not path.parent.exists():
+        # `parents=True` would give the parents the mode of the umask, and make none durable.
         _make_directory(path.parent)
-    path.mkdir(mode=OWNER_ONLY_DIRECTORY, exist_ok=True)
+    try:
+        path.mkdir(mode=OWNER_ONLY_DIRECTORY)
+    except FileExistsError:
+        if not path.is_dir():
+            raise
+    else:
+        _sync_directory(path.parent)
 
 
 def _read_link(path: str) -> str:

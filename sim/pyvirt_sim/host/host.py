@@ -201,7 +201,12 @@ class SimHost(Host):
     async def make_directory(self, path: str) -> None:
         """As the seam says."""
         await self._enter(path)
-        self._system(path).make_directory(path, parents=True)
+        system = self._system(path)
+        system.make_directory(path, parents=True)
+        parent = path
+        while parent != "/":
+            parent = posixpath.dirname(parent)
+            system.sync(parent)
 
     async def list_directory(self, path: str) -> list[str]:
         """As the seam says."""

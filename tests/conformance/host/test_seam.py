@@ -106,6 +106,7 @@ async def test_a_directory_is_no_file_and_a_file_no_directory(machine: Machine) 
     assert await errno_of(host.list_directory(f"{root}/file")) == errno.ENOTDIR
     assert await errno_of(host.read_link(f"{root}/file")) == errno.EINVAL
     assert await errno_of(host.make_directory(f"{root}/file")) == errno.EEXIST
+    assert await errno_of(host.make_directory(f"{root}/file/below/it")) == errno.ENOTDIR
     assert await errno_of(host.read_text(f"{root}/file/below")) == errno.ENOTDIR
     assert await host.list_directory(root) == ["file", "folder"]
 

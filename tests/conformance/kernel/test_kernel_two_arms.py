@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
-from pyvirt_sim.conformance.kernel.compare import Answer, compare, compared
+from pyvirt_sim.conformance.kernel.compare import compare, compared
 from pyvirt_sim.conformance.kernel.script import CASES
 from pyvirt_sim.conformance.kernel.simulated import play_simulated
 from pyvirt_sim.conformance.real.nested import NestedMachine
 from pyvirt_sim.host.pci import PciModel, SimPciDevice
 from pyvirt_sim.host.sysfs import _ATTRIBUTES
+from tests.conformance.kernel.record import recording
+
+RECORD_AGAIN = "the script has changed: python -m tests.conformance.kernel.record"
 
 
 @pytest.mark.real_vfio
@@ -23,23 +25,23 @@ def test_the_simulated_kernel_cannot_be_told_from_a_real_one(nested_machine: Nes
     assert found.events >= 100
 
 
-def played() -> list[Answer]:
-    steps = [step for case in CASES.values() for step in case]
-    answers: list[Answer] = json.loads(json.dumps(play_simulated(steps)))
-    return answers
+def test_it_answers_as_the_recorded_kernel_did() -> None:
+    kernel, steps, answers = recording()
+    assert steps == [str(step) for case in CASES.values() for step in case], RECORD_AGAIN
+    found = compared(kernel, answers)
+    assert [str(difference) for difference in found.differences] == []
 
 
 def test_every_case_leaves_the_devices_as_it_found_them() -> None:
     """So that a difference in one case is not the fault of another: any order gives the same."""
-    alone = {name: play_simulated(steps) for name, steps in CASES.items()}
-    together = played()
+    _, _, together = recording()
     for name, steps in CASES.items():
         answers, together = together[: len(steps)], together[len(steps) :]
-        assert (name, json.loads(json.dumps(alone[name]))) == (name, answers)
+        assert (name, answers) == (name, play_simulated(steps))
 
 
 def test_a_planted_difference_is_found_and_its_step_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = played()
+    _, _, real = recording()
     honest = PciModel.tell_of
 
     def without_unbind(self: PciModel, device: SimPciDevice, action: str) -> None:
@@ -57,7 +59,7 @@ def test_a_planted_difference_is_found_and_its_step_named(monkeypatch: pytest.Mo
 def test_what_the_simulated_kernel_does_not_model_counts_as_a_difference(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    real = played()
+    _, _, real = recording()
     monkeypatch.delitem(_ATTRIBUTES, "sriov_numvfs")
     found = compared("6.1", real)
     assert found.gaps[0] == "not modelled: the attribute sriov_numvfs of a PCI device"

@@ -38,6 +38,17 @@ def test_a_replaced_file_survives_every_crash_and_a_log_may_not() -> None:
     assert seen == {(True, True), (True, False), (False, False)}
 
 
+def test_a_file_replaced_in_a_new_directory_survives_with_its_directory() -> None:
+    async def body(machine: SimMachine) -> None:
+        await machine.host.make_directory("/var/lib/vms/demo")
+        await machine.host.replace_file("/var/lib/vms/demo/state", "durable")
+        machine.crash()
+        assert await machine.boot().read_text("/var/lib/vms/demo/state") == "durable"
+
+    for seed in range(30):
+        run_on_machine(body, chooser=RandomWalk(seed))
+
+
 def test_what_is_in_memory_is_gone_after_a_reboot() -> None:
     async def body(machine: SimMachine) -> None:
         await machine.host.replace_file("/run/pid", "1001")

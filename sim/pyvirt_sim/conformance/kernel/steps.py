@@ -10,6 +10,8 @@ DRIVERS = "/sys/bus/pci/drivers"
 SUBSYSTEMS = ("pci", "vfio", "vfio-dev")
 """Whose events are compared."""
 
+MAX_SHOWN = 40
+"""Characters of a step's text that messages show."""
 NOT_OPEN = "not open"
 """The answer to a step on a group or device that an earlier step could not open."""
 
@@ -44,7 +46,10 @@ class Step(NamedTuple):
     other: str = ""
 
     def __str__(self) -> str:
-        words = [self.call, self.other, self.target, repr(self.text) if self.text else ""]
+        text = repr(self.text) if self.text else ""
+        if len(text) > MAX_SHOWN:
+            text = f"{text[:MAX_SHOWN]}... ({len(self.text)} characters)"
+        words = [self.call, self.other, self.target, text]
         return " ".join(word for word in words if word)
 
 
