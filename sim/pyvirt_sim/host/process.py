@@ -26,7 +26,7 @@ class SimProcess(Process):
     Attributes:
         qemu: The model, which a test may look into and steer.
         started_s: Virtual time of its start.
-        is_reaped: Whether somebody has waited for it; its number is free from then on.
+        is_orphan: Whether its parent has ended, so that it is reaped as soon as it ends.
     """
 
     def __init__(
@@ -35,7 +35,8 @@ class SimProcess(Process):
         self.qemu = QemuProcess(argv, world, pid, log)
         self.argv = tuple(argv)
         self.started_s = trio.current_time()
-        self.is_reaped = False
+        self.is_orphan = False
+        self._was_waited_for = False
         self._pid = pid
         self._scope = trio.CancelScope()
         self._ended = trio.Event()
@@ -51,6 +52,11 @@ class SimProcess(Process):
         """Whether `wait` returns at once."""
         return self._ended.is_set()
 
+    @property
+    def is_reaped(self) -> bool:
+        """Whether somebody has waited for it; its number is free from then on."""
+        return self._was_waited_for or (self.is_orphan and self.has_ended)
+
     async def run(self) -> None:
         """Be the process; the host has this in its nursery."""
         with self._scope:
@@ -61,7 +67,7 @@ class SimProcess(Process):
     async def wait(self) -> int:
         """Block until it has ended, and reap it."""
         await self._ended.wait()
-        self.is_reaped = True
+        self._was_waited_for = True
         return self._exit_status
 
     def terminate(self) -> None:
@@ -131,8 +137,7 @@ class ProcessTable:
     def adopt(self) -> None:
         """Let init reap what the program under test would have reaped: it has ended."""
         for process in self.all:
-            if process.has_ended:
-                process.is_reaped = True
+            process.is_orphan = True
 
     def folder(self, number: str) -> Folder | None:
         """What /proc has under a number."""

@@ -69,6 +69,22 @@ def test_a_process_that_nobody_has_waited_for_keeps_its_number() -> None:
     run_on_machine(body, "pid-reused", answers={"pid-reused": 3})
 
 
+def test_children_of_a_manager_that_has_ended_are_reaped_by_another() -> None:
+    async def body(machine: SimMachine) -> None:
+        host = machine.host
+        ended, running = await start(host), await start(host)
+        ended.kill()
+        await trio.sleep(1)
+        host.end_manager()
+        assert not await host.exists(f"/proc/{ended.pid}")
+        assert await host.exists(f"/proc/{running.pid}")
+        running.kill()
+        await trio.sleep(1)
+        assert not await host.exists(f"/proc/{running.pid}")
+
+    run_on_machine(body)
+
+
 def test_proc_says_what_runs_and_since_when() -> None:
     async def body(machine: SimMachine) -> None:
         host = machine.host

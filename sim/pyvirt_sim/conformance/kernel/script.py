@@ -316,6 +316,8 @@ def _virtual_functions() -> Iterator[Step]:
     yield from _group("asked", of=FUNCTION)
     yield from _list(DEVICES)
     yield from _link(DISK, "virtfn0", "virtfn1")
+    yield from _link(FUNCTION, "physfn", "driver")
+    yield from _link(OTHER_FUNCTION, "physfn")
     yield from _begin("read", f"{DEVICES}/{DISK}/{number}")
     yield from _group("release", of=FUNCTION)
     yield from _end("remove", "read")
