@@ -16,8 +16,8 @@ import heapq
 from collections.abc import Callable
 from contextvars import copy_context
 from itertools import count as counting
-from itertools import islice
 from math import inf
+from operator import attrgetter
 from typing import Any, Final, cast
 
 import trio
@@ -64,6 +64,7 @@ __all__ = ["Execution", "current_execution"]
 # Steps granted to a program that is being cancelled: cleanup of hundreds of tasks fits well.
 WIND_DOWN_STEPS: Final = 10_000
 _current: list[Execution] = []
+_number_of = attrgetter("_counter")
 
 
 class _AbandonedError(BaseException):
@@ -195,8 +196,9 @@ class Execution:
         """Return the task numbers of the candidates of a schedule point."""
         if point is not self.point:
             return list(range(point.bound))
-        numbers = [task._counter for task in islice(self.queue, self.front)]
-        numbers.extend(task._counter for task in self.passed)
+        queue = self.queue if self.front == len(self.queue) else self.queue[: self.front]
+        numbers = list(map(_number_of, queue))
+        numbers.extend(map(_number_of, self.passed))
         if point.has_timer:
             numbers.append(-1)
         return numbers

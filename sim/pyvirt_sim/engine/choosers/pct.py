@@ -32,7 +32,7 @@ class Pct:
         self.horizon = horizon
         self.streams = RandomStreams(seed)
         self._random = self.streams.schedule
-        self._priorities: dict[int, float] = {}
+        self._priorities: list[float] = []  # by task number
         self._change_points: set[int] = set()
         self._choices = 0
         self._lowest = 0
@@ -55,11 +55,10 @@ class Pct:
                 return point.bound - 1
             if point.bound == 2:
                 return 0
-        numbers = point.numbers[: point.bound - point.has_timer]
         priorities = self._priorities
-        for number in numbers:
-            if number not in priorities:
-                priorities[number] = 1.0 + self._random.random()
+        for _ in range(len(priorities), len(point.parents)):  # tasks spawned since
+            priorities.append(1.0 + self._random.random())
+        numbers = point.numbers[: point.bound - 1] if point.has_timer else point.numbers
         best = max(numbers, key=priorities.__getitem__)
         if self._choices in self._change_points:
             self._lowest -= 1

@@ -18,7 +18,7 @@ from __future__ import annotations
 from typing import Final
 
 from pyvirt_sim.engine.choosers.basic import TIMER_CHANCE, RandomStreams
-from pyvirt_sim.engine.footprint import UPDATE, task_label
+from pyvirt_sim.engine.footprint import UPDATE, WRITE
 from pyvirt_sim.engine.point import Point, RunStart
 from pyvirt_sim.engine.record import Run
 from pyvirt_sim.engine.tape import SCHEDULE
@@ -43,9 +43,12 @@ class PartialOrderSampling:
         self._random = self.streams.schedule.random
         self._learned: dict[tuple[str, int], Touched] = {}
         self._learn_at = 1
-        self._priorities: dict[int, float] = {}
-        self._steps: list[int] = []  # by task number: steps taken in this run
+        # By task number, in this run: steps taken, path, and of the next step the priority and what
+        # it will touch.
+        self._steps: list[int] = []
         self._paths: list[str] = []
+        self._priorities: list[float] = []
+        self._pending: list[Touched] = []
         self._seen = 0
 
     @property
@@ -56,8 +59,8 @@ class PartialOrderSampling:
     def start(self, _run: RunStart, /) -> None:
         """Take the next seed."""
         self.streams.next_execution()
-        self._priorities.clear()
         self._steps, self._paths, self._seen = [], [], 0
+        self._priorities, self._pending = [], []
 
     def choose(self, point: Point, /) -> int:
         """Return the candidate of highest priority, and draw anew for those that race with it."""
@@ -70,41 +73,31 @@ class PartialOrderSampling:
             if point.bound == 2:
                 return 0
         self._catch_up(point)
-        numbers = point.numbers[: point.bound - point.has_timer]
-        for number in numbers:
-            if number not in priorities:
-                priorities[number] = random()
+        numbers = point.numbers[: point.bound - 1] if point.has_timer else point.numbers
         best = max(numbers, key=priorities.__getitem__)
-        if self._learned:
-            touched = self._next_touched(best)
-            if touched:
-                own = task_label(self._paths[best])
-                for number in numbers:
-                    if number != best and self._races(touched, own, number):
-                        del priorities[number]
+        touched = self._pending[best]
+        if touched:
+            pending, labels = self._pending, touched.keys()
+            for number in numbers:
+                other = pending[number]
+                if number != best and not labels.isdisjoint(other) and _race(touched, other):
+                    priorities[number] = random()
         return numbers.index(best)
 
-    def _next_touched(self, number: int) -> Touched:
-        return self._learned.get((self._paths[number], self._steps[number]), NOTHING)
-
-    def _races(self, touched: Touched, own: str, number: int) -> bool:
-        other = self._next_touched(number)
-        if own in other or task_label(self._paths[number]) in touched:
-            return True
-        return any(
-            label in touched and mode | touched[label] > UPDATE for label, mode in other.items()
-        )
-
     def _catch_up(self, point: Point) -> None:
-        """Count the steps since the last choice: whoever took one has another step before it."""
+        """Whoever took a step since the last choice, or was spawned, has another one before it."""
         steps, order = self._steps, point.order
         for number in range(len(steps), len(point.parents)):
             steps.append(0)
             self._paths.append(point.path(number))
+            self._pending.append(self._learned.get((self._paths[number], 0), NOTHING))
+            self._priorities.append(self._random())
         for number in order[self._seen :]:
             if number >= 0:
                 steps[number] += 1
-                self._priorities.pop(number, None)
+                key = self._paths[number], steps[number]
+                self._pending[number] = self._learned.get(key, NOTHING)
+                self._priorities[number] = self._random()
         self._seen = len(order)
 
     def finish(self, result: Run | None, /) -> None:
@@ -117,7 +110,12 @@ class PartialOrderSampling:
         taken: dict[str, int] = {}
         for step in result.footprints:
             nth = taken[step.path] = taken.get(step.path, -1) + 1
-            self._learned[step.path, nth] = dict(step.touched)
+            # With the task's own label, a step that cancels or wakes the task races with it.
+            self._learned[step.path, nth] = {**step.touched, step.own_label: WRITE}
 
     def __repr__(self) -> str:
         return f"partial order sampling, seed {self.streams.seed + max(self.streams.execution, 0)}"
+
+
+def _race(touched: Touched, other: Touched) -> bool:
+    return any(mode | touched[label] > UPDATE for label, mode in other.items() if label in touched)

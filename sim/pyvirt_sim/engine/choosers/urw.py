@@ -12,7 +12,9 @@ counts are renewed after 2, 4, 8, ... runs, so that learning costs next to nothi
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
+from itertools import accumulate
 from typing import Final
 
 from pyvirt_sim.engine.choosers.basic import TIMER_CHANCE, RandomStreams
@@ -38,15 +40,16 @@ class UniformWalk:
         self._random = self.streams.schedule.random
         # By path: steps of the task and of all its descendants, from the last counted run.
         self._steps: dict[str, int] = {}
-        self._left: list[int] = []  # by task number, in this run
+        # By task number, in this run: steps still before it, and what it weighs for that.
+        self._left: list[int] = []
+        self._weights: list[int] = []
         self._seen = 0
         self._probe_at = 1
 
     def start(self, _run: RunStart, /) -> None:
         """Take the next seed."""
         self.streams.next_execution()
-        self._left = []
-        self._seen = 0
+        self._left, self._weights, self._seen = [], [], 0
 
     def choose(self, point: Point, /) -> int:
         """Return a random candidate, weighed by what is left of it."""
@@ -60,31 +63,26 @@ class UniformWalk:
         if not self._steps:
             return int(self._random() * count)
         self._catch_up(point)
-        left = self._left
-        total = 0
-        sums: list[int] = []
-        for number in point.numbers:
-            if number >= 0:
-                weight = left[number]
-                total += weight if weight > 0 else UNKNOWN_STEPS
-                sums.append(total)
-        drawn = self._random() * total
-        for index, upper in enumerate(sums):
-            if drawn < upper:
-                return index
-        return count - 1  # a sum of floats could round up to the total; these are integers
+        numbers = point.numbers[:count]
+        sums = list(accumulate(map(self._weights.__getitem__, numbers)))
+        return bisect_right(sums, self._random() * sums[-1])
 
     def _catch_up(self, point: Point) -> None:
         """Subtract the steps and the children since the last choice."""
         left, parents, order = self._left, point.parents, point.order
+        changed = [number for number in order[self._seen :] if number >= 0]
         for number in range(len(left), len(parents)):
             steps = self._steps.get(point.path(number), UNKNOWN_STEPS)
             left.append(steps)
+            self._weights.append(steps)
             if parents[number] >= 0:
                 left[parents[number]] -= steps
+                changed.append(parents[number])
         for number in order[self._seen :]:
             if number >= 0:
                 left[number] -= 1
+        for number in changed:
+            self._weights[number] = max(left[number], UNKNOWN_STEPS)
         self._seen = len(order)
 
     def finish(self, result: Run | None, /) -> None:
