@@ -7,10 +7,15 @@ import json
 
 import attrs
 
-from tests.benchmarks import engine, qmp
+from tests.benchmarks import dpor, engine, qmp, strategies
 from tests.benchmarks.table import Row, print_table
 
-BENCHMARKS = {"engine": engine.rows, "qmp": qmp.rows}
+BENCHMARKS = {
+    "engine": engine.rows,
+    "dpor": dpor.rows,
+    "strategies": strategies.rows,
+    "qmp": qmp.rows,
+}
 
 
 def main() -> None:

@@ -41,30 +41,27 @@ async def shallow():
 
 
 async def lost_update():
-    """Two tasks pause between reading and writing, among others that only take part."""
+    """Two tasks pause between reading and writing, one of them late, among two bystanders."""
     total = 0
 
-    async def add():
+    async def add(pauses):
         nonlocal total
-        for _ in range(3):
+        for _ in range(pauses):
             await trio.lowlevel.checkpoint()
         seen = total
         await trio.lowlevel.checkpoint()
         total = seen + 1
 
-    async def noise():
-        for _ in range(3):
+    async def stand_by():
+        for _ in range(6):
             await trio.lowlevel.checkpoint()
 
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(add)
-        nursery.start_soon(noise)
-        await trio.sleep(1)
-        nursery.start_soon(add)
-        async with trio.open_nursery() as late:
-            late.start_soon(noise)
-            late.start_soon(add)
-    if total != 3:
+        nursery.start_soon(add, 0)
+        nursery.start_soon(stand_by)
+        nursery.start_soon(stand_by)
+        nursery.start_soon(add, 6)
+    if total != 2:
         raise LostUpdateError(total)
 
 

@@ -30,29 +30,28 @@ def counters(tasks, cells):
     return program
 
 
-async def handover():
-    """Two producers, a consumer and a bystander; a lock, a channel that is full at once."""
-    with labelled_only():
-        lock = trio.Lock()
-        send, receive = trio.open_memory_channel[str](1)
-        got: Shared[tuple[str, ...]] = Shared(())
+def handover(bystanders):
+    """Return a program: two producers, a consumer, a channel that is soon full, and bystanders."""
 
-        async def produce(name, end):
-            async with end:
-                await end.send(name)
-                async with lock:
-                    await trio.lowlevel.checkpoint()
+    async def program():
+        with labelled_only():
+            send, receive = trio.open_memory_channel[str](1)
+            got: Shared[tuple[str, ...]] = Shared(())
 
-        async def stand_by():
-            await trio.lowlevel.checkpoint()
+            async def produce(name, end):
+                async with end:
+                    await end.send(name)
 
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(produce, "a", send.clone())
-            nursery.start_soon(produce, "b", send)
-            nursery.start_soon(stand_by)
-            async for item in receive:
-                got.value = (*got.value, item)
-        return got.value
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(produce, "a", send.clone())
+                nursery.start_soon(produce, "b", send)
+                for _ in range(bystanders):
+                    nursery.start_soon(trio.lowlevel.checkpoint)
+                async for item in receive:
+                    got.value = (*got.value, item)
+            return got.value
+
+    return program
 
 
 async def timeout_and_cancel():

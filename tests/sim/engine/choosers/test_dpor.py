@@ -56,6 +56,7 @@ def compare(program, limit=3000, **options):
         (counters(3, 2), 4, 90),
         (counters(3, 3), 1, 90),
         (timeout_and_cancel, 10, 720),
+        (handover(0), 50, 540),
     ],
 )
 def test_one_run_per_class(program, classes, schedules):
@@ -176,7 +177,7 @@ def test_updates_commute_and_notice_reads():
     assert compare(program_with("write")) == (4, 6)
 
 
-@pytest.mark.parametrize("program", [busy, hazards, handover])
+@pytest.mark.parametrize("program", [busy, hazards, handover(1)])
 @pytest.mark.parametrize("policy", ["any", "batch"])
 def test_watching_changes_nothing(program, policy):
     for seed in range(5):
