@@ -26,7 +26,7 @@ from sniffio import thread_local as sniffio_library
 from trio._core import _run
 from trio._core._entry_queue import EntryQueue
 
-from pyvirt_sim.engine import footprint, ordering
+from pyvirt_sim.engine import footprint, footprint_collect, ordering
 from pyvirt_sim.engine.abandon import abandon
 from pyvirt_sim.engine.errors import (
     ChooserError,
@@ -112,7 +112,7 @@ class Execution:
         self.add_choice_step = self.record.choice_steps.append
         self.cause: dict[int, str] = {}
         self.wants_footprints = footprints
-        self.footprints: footprint.Collector | None = None
+        self.footprints: footprint_collect.Collector | None = None
         self.idle_workers: list[Worker] = []  # threads of this run that wait for work
 
     # -- choices ------------------------------------------------------------------------------
@@ -445,11 +445,11 @@ class Execution:
             self.chooser.start(self.start)
             self.choose = self.chooser.choose  # a portfolio rebinds it for each run
             wanted = self.wants_footprints or getattr(self.chooser, "wants_footprints", False)
-            self.footprints = footprint.begin(self, wanted)
+            self.footprints = footprint_collect.begin(self, wanted)
             internal = self._drive(program, args)
         finally:
             _current.pop()
-            footprint.end()
+            footprint_collect.end()
             gate.current = None
             if was_collecting:
                 gc.enable()

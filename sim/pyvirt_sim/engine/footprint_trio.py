@@ -20,9 +20,9 @@ Two rules come from how Trio behaves, not from one object:
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import trio
 from trio import _channel, _sync, _util
@@ -30,9 +30,11 @@ from trio._core import _local, _parking_lot, _run
 from trio._core._entry_queue import EntryQueue
 from trio.testing import Sequencer, _memory_streams
 
-from pyvirt_sim.engine.footprint import READ, UPDATE, WRITE, Collector, task_label
+from pyvirt_sim.engine.errors import UnsupportedTrioError
+from pyvirt_sim.engine.footprint import READ, UPDATE, WRITE, task_label
 from pyvirt_sim.engine.footprint import _active as active
 from pyvirt_sim.engine.footprint import _is_labelled as is_labelled
+from pyvirt_sim.engine.footprint_collect import Collector
 from pyvirt_sim.engine.runner import LeanRunner
 
 __all__ = ["TABLE", "install", "uninstall"]
@@ -270,7 +272,8 @@ def _started(original: Method, collector: Collector, status: Any, *value: Any, *
 
 def _is_only_cancelled(error: BaseException) -> bool:
     if isinstance(error, BaseExceptionGroup):
-        return all(_is_only_cancelled(one) for one in error.exceptions)
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        return all(_is_only_cancelled(one) for one in group.exceptions)
     return isinstance(error, trio.Cancelled)
 
 
@@ -318,7 +321,7 @@ def _reschedule(original: Method, collector: Collector, runner: Any, task: Any, 
 def _sequence(original: Method) -> Method:
     @functools.wraps(original)
     @asynccontextmanager
-    async def sequence(self: Any, position: int) -> Any:
+    async def sequence(self: Any, position: int) -> AsyncGenerator[None]:
         # One label for all of them: their state is a dict that whoever comes first fills.
         if active:
             active[0].touch("sequencer", WRITE)
@@ -352,6 +355,7 @@ def _lockstep_wait(original: Method) -> Method:
 # -- the table ----------------------------------------------------------------------------------
 
 _CANCEL: Final = "_cancel" if hasattr(trio.CancelScope, "_cancel") else "cancel"
+_SINCE_0_27: Final = [name for name in ("break_lot",) if hasattr(_parking_lot.ParkingLot, name)]
 _Queue: Any = _memory_streams._UnboundedByteQueue
 _Lockstep: Any = _memory_streams._LockstepByteQueue
 _LOCKSTEP_ASYNC: Final = ("send_all", "receive_some", "wait_send_all_might_not_block")
@@ -365,10 +369,10 @@ TABLE: Final[list[tuple[Any, str, Callable[[Any], Any]]]] = [
     (trio.Event, "wait", _touching_async(READ)),
     (trio.Event, "statistics", _touching(WRITE)),
     (_parking_lot.ParkingLot, "__init__", _named("lot")),
+    *((_parking_lot.ParkingLot, name, _touching(WRITE)) for name in _SINCE_0_27),
     (_parking_lot.ParkingLot, "park", _touching_async(WRITE)),
     (_parking_lot.ParkingLot, "unpark", _touching(WRITE)),
     (_parking_lot.ParkingLot, "repark", _by_hand(_repark)),
-    (_parking_lot.ParkingLot, "break_lot", _touching(WRITE)),
     (_parking_lot.ParkingLot, "__bool__", _touching(READ)),
     (_parking_lot.ParkingLot, "__len__", _touching(READ)),
     (_parking_lot.ParkingLot, "statistics", _touching(READ)),
@@ -435,7 +439,16 @@ TABLE: Final[list[tuple[Any, str, Callable[[Any], Any]]]] = [
 
 
 def install() -> None:
-    """Watch Trio, until `uninstall`."""
+    """Watch Trio, until `uninstall`.
+
+    Raises:
+        UnsupportedTrioError: a method is not there; its touches could not be seen.
+    """
+    missing = [f"{owner.__name__}.{name}" for owner, name, _ in TABLE if name not in owner.__dict__]
+    if missing:
+        raise UnsupportedTrioError(
+            f"Trio {trio.__version__} has no {', '.join(missing)}: footprints would be incomplete"
+        )
     for owner, name, watch in TABLE:
         original = owner.__dict__[name]
         _originals.append((owner, name, original))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import attrs
 
 if TYPE_CHECKING:
-    from pyvirt_sim.engine.footprint import Collector
+    from pyvirt_sim.engine.footprint_collect import Collector
     from pyvirt_sim.engine.record import Record, Run
 
 __all__ = ["TIMER", "Chooser", "Point", "RunStart"]

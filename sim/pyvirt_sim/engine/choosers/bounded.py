@@ -78,7 +78,8 @@ class PreemptionBound:
         self.bound = 0
         self.schedules = [0]
         self.exhausted_bound = -1
-        self._starts: Iterator[list[int]] = iter([[]])
+        whole: list[list[int]] = [[]]
+        self._starts: Iterator[list[int]] = iter(whole)
         self._finished: list[_Finished] = []
         self._fixed = 0  # answers that belong to the beginning of this search tree
         self._prefix: list[int] | None = None  # None: the next beginning is due

@@ -85,8 +85,7 @@ def first_divergence(first: Run, second: Run) -> str:
     """Return where two runs first differ, in words; empty if their records are the same."""
     for one, two in zip_longest(first.trace, second.trace):
         if one is None or two is None:
-            longer = one or two
-            return f"step {longer.index} ({longer.path}) exists in one of the runs only"
+            return f"one run ends after {min(first.steps, second.steps)} steps, the other goes on"
         if (one.path, one.time_s) != (two.path, two.time_s):
             return (
                 f"step {one.index} is {one.path} at {one.time_s:g} s in the first, "

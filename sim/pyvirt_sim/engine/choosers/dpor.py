@@ -27,7 +27,8 @@ from __future__ import annotations
 from pyvirt_sim.engine.choosers.prefix import expect_bound
 from pyvirt_sim.engine.choosers.races import Branch, Order, copied, insert, is_weak_initial
 from pyvirt_sim.engine.errors import RedundantRun, SearchExhausted, StepLimitError
-from pyvirt_sim.engine.footprint import Collector, Footprint
+from pyvirt_sim.engine.footprint import Footprint
+from pyvirt_sim.engine.footprint_collect import Collector
 from pyvirt_sim.engine.point import Point, RunStart
 from pyvirt_sim.engine.record import Run
 from pyvirt_sim.engine.tape import SCHEDULE
@@ -203,7 +204,8 @@ class Dpor:
             }
             if schedule is None or index != schedule.step:
                 # Nobody was asked: the plan, if there is one, says the same.
-                self._plans = next((b.children for b in self._plans if b.path == step.path), [])
+                said = [branch for branch in self._plans if branch.path == step.path]
+                self._plans = said[0].children if said else []
         self._looked_at = end
 
     # -- learning ------------------------------------------------------------------------------
