@@ -7,13 +7,14 @@ import json
 
 import attrs
 
-from tests.benchmarks import dpor, engine, qmp, strategies
+from tests.benchmarks import dpor, engine, hypothesis, qmp, strategies
 from tests.benchmarks.table import Row, print_table
 
 BENCHMARKS = {
     "engine": engine.rows,
     "dpor": dpor.rows,
     "strategies": strategies.rows,
+    "hypothesis": hypothesis.rows,
     "qmp": qmp.rows,
 }
 
