@@ -13,6 +13,7 @@ from pyvirt_sim.cli.kernel import kernel_conformance
 from pyvirt_sim.cli.progress import Progress
 from pyvirt_sim.conformance.campaign import Report, run_campaign
 from pyvirt_sim.conformance.real_arm import play_real
+from pyvirt_sim.conformance.shapes import SHAPES
 
 Json = Annotated[bool, cyclopts.Parameter("--json", negative="")]
 
@@ -22,6 +23,7 @@ def conformance(
     arm: Literal["both", "sim"] = "both",
     programs: int = 100,
     seed: int = 0,
+    machine: str | None = None,
     kernel: Annotated[bool, cyclopts.Parameter("--kernel", negative="")] = False,
     as_json: Json = False,
 ) -> int:
@@ -33,6 +35,7 @@ def conformance(
         arm: Both, or only the simulated one, which is then held to QEMU's schema.
         programs: How many.
         seed: The same seed makes the same programs.
+        machine: Play all of them on this machine, a key of `pyvirt_sim.conformance.shapes.SHAPES`.
         kernel: Compare sysfs and vfio of a nested Linux with ours instead; takes about 35 s.
         as_json: Print JSON instead of text.
     """
@@ -41,9 +44,12 @@ def conformance(
     if arm == "both" and shutil.which("qemu-system-x86_64") is None:
         print("error: there is no qemu-system-x86_64 for the real arm")
         return 2
+    if machine is not None and machine not in SHAPES:
+        print(f"error: there is no machine {machine}; there are {', '.join(SHAPES)}")
+        return 2
     play = play_real if arm == "both" else None
     with Progress("conformance", programs, is_shown=not as_json, unit="programs") as progress:
-        report = run_campaign(programs, seed, play, progress.update)
+        report = run_campaign(programs, seed, play, progress.update, shape=machine)
     if as_json:
         print(json.dumps(_as_json(report), indent=2))
     else:

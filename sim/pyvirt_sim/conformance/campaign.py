@@ -41,10 +41,10 @@ def generate(random: Random, shape: str | None = None) -> Program:
     return Program(shape, tuple(steps))
 
 
-def programs(count: int, seed: int) -> Iterator[Program]:
+def programs(count: int, seed: int, shape: str | None = None) -> Iterator[Program]:
     """The programs of a seed, in order; more of them begin with the same ones."""
     for index in range(count):
-        yield generate(Random(f"{seed}/{index}"))
+        yield generate(Random(f"{seed}/{index}"), shape)
 
 
 @attrs.define
@@ -100,6 +100,8 @@ def run_campaign(
     seed: int,
     play: Play | None = play_real,
     on_progress: Callable[[int], None] = lambda _: None,
+    *,
+    shape: str | None = None,
 ) -> Report:
     """Play the programs of a seed and compare.
 
@@ -108,10 +110,11 @@ def run_campaign(
         seed: Which.
         play: The other arm; ``None`` holds ours to the schema only.
         on_progress: Told how many are done.
+        shape: The machine of all of them; drawn for each when ``None``.
     """
     report = Report()
     start = time.perf_counter()
-    for program in programs(count, seed):
+    for program in programs(count, seed, shape):
         outcome = run_program(program, play)
         report.add(outcome)
         if outcome.difference is not None:

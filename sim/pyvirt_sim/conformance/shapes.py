@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
 import attrs
@@ -26,32 +26,34 @@ class Shape:
     Args:
         devices: Its command line, from ``-device`` on; ``$ROOT`` stands for the run's folder.
         machine: Type and options of the board.
-        guest: What the processors find: QEMU's ``firmware``, which boots nothing, or the ``bare``
-            one of ours, which does what it is told. They stand still when a program begins.
+        guest: What the processors find. With QEMU's ``firmware``, which boots nothing, and with the
+            ``bare`` one of ours, which does what it is told, they stand still when a program
+            begins; ``linux`` is booted and runs by then.
         settle_s: How long (virtual seconds) after a step everything has been said.
         weight: How often programs are made for it, relative to the others.
     """
 
     devices: tuple[str, ...]
     machine: str = "q35"
-    guest: Literal["firmware", "bare"] = "firmware"
+    guest: Literal["firmware", "bare", "linux"] = "firmware"
     settle_s: float = 2.0
     weight: int = 1
 
-    def argv(self, monitor: str, serial: str, root: str) -> list[str]:
+    def argv(self, monitor: str, serial: str, root: str, boot: Sequence[str]) -> list[str]:
         """The command line.
 
         Args:
             monitor: The option that makes the monitor's chardev.
             serial: The option that makes the chardev of the guest's serial port.
             root: The run's folder.
+            boot: Options that put the guest in.
         """
         argv = ["qemu-system-x86_64", "-name", "guest=conformance", "-S"]
         argv += ["-machine", f"{self.machine},accel=tcg", "-m", "128"]
         argv += ["-nodefaults", "-no-user-config", "-display", "none"]
-        argv += ["-chardev", monitor, "-mon", f"chardev={MONITOR},mode=control"]
-        if self.guest == "bare":
-            argv += ["-bios", f"{root}/{BIOS}", "-chardev", serial, "-device", _SERIAL]
+        argv += ["-chardev", monitor, "-mon", f"chardev={MONITOR},mode=control", *boot]
+        if self.guest != "firmware":
+            argv += ["-chardev", serial, "-device", _SERIAL]
         return argv + [item.replace("$ROOT", root) for item in self.devices]
 
 
@@ -101,6 +103,11 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "bare-no-reboot": Shape(guest="bare", devices=("-no-reboot", *_BARE)),
     "bare-actions": Shape(
         guest="bare", devices=("-action", "panic=exit-failure,watchdog=poweroff", *_BARE)
+    ),
+    "q35-linux": Shape(
+        guest="linux",
+        devices=("-object", '{"qom-type":"rng-builtin","id":"rng0"}', *_ports(3)),
+        weight=2,
     ),
     "bare-without-devices": Shape(guest="bare", devices=()),
     "q35-room": Shape(

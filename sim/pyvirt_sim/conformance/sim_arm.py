@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from typing import Final
 
 import attrs
 import trio
@@ -26,6 +28,13 @@ from pyvirt_sim.host.process import SimProcess
 from pyvirt_sim.qemu import GuestAction
 
 ROOT = "/conformance"
+# Options and the files they name, by what a shape has as guest.
+_BOOT: Final[Mapping[str, tuple[str, ...]]] = {
+    "firmware": (),
+    "bare": ("-bios", f"{ROOT}/{BIOS}"),
+    "linux": ("-kernel", f"{ROOT}/kernel", "-initrd", f"{ROOT}/initrd"),
+}
+_BOOT_S: Final = 10.0
 
 
 @attrs.frozen
@@ -70,8 +79,10 @@ class _Arm:
             await host.make_directory(ROOT)
             socket = f"{ROOT}/monitor"
             monitor = f"socket,id={MONITOR},path={socket},server=on,wait=off"
-            host.add_file(f"{ROOT}/{BIOS}")
-            argv = self._shape.argv(monitor, f"null,id={SERIAL}", ROOT)
+            boot = _BOOT[self._shape.guest]
+            for path in boot[1::2]:
+                host.add_file(path)
+            argv = self._shape.argv(monitor, f"null,id={SERIAL}", ROOT, boot)
             process = await host.start_process(argv, log_file=f"{ROOT}/log")
             # The socket is made by another process, without a sign when.
             while not await host.exists(socket):  # noqa: ASYNC110
@@ -83,6 +94,9 @@ class _Arm:
         encoder = Encoder(ROOT)
         client = await _Client.connect(host, socket)
         await client.negotiate()
+        if self._shape.guest == "linux":
+            await client.send(b'{"execute":"cont"}')
+            await client.listen(_BOOT_S)
         client.take()
         for index, step in enumerate(self._program.steps):
             self.step = index

@@ -70,7 +70,6 @@ class Device:
         is_leaked: Whether a reference to it is never dropped, so that its end is never announced.
         vfio: The open host device behind it.
         unplug_requested_ms: The virtual clock at the last unplug request, ``None`` without one.
-        answering: Whether the guest is at work on that request.
         in_tree: False once it has left the machine, though it may not be finalized yet.
     """
 
@@ -91,7 +90,6 @@ class Device:
     is_leaked: bool = False
     vfio: VfioHandle | None = None
     unplug_requested_ms: int | None = None
-    answering: bool = False
     in_tree: bool = True
 
     @property

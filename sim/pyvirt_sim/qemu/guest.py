@@ -71,6 +71,9 @@ class Guest:
     obeys_powerdown: bool | None = None
     # How many times it was started: what an earlier boot was about to do is void.
     _boot: int = 0
+    # Unplug requests nobody has begun to answer, and whether somebody is about to.
+    _requests: list[Device] = attrs.field(factory=list[Device])
+    _is_attending: bool = False
 
     @property
     def _actor(self) -> str:
@@ -81,6 +84,7 @@ class Guest:
     def started(self) -> None:
         """The processors run for the first time, or again after a reset: boot."""
         self._boot += 1
+        self._lose_requests()
         if not self.has_system:
             self.state = GuestState.FIRMWARE
             return
@@ -90,14 +94,16 @@ class Guest:
 
     def unplug_requested(self, device: Device) -> None:
         """An unplug request: answered in the background, lost when nobody listens."""
-        if device.answering:
-            return
-        device.answering = True
-        self.spawn(self._answer, device, self._boot, name=f"{self._actor}/unplug {device.name}")
+        if device not in self._requests:
+            self._requests.append(device)
+        if not self._is_attending:
+            self._is_attending = True
+            self.spawn(self._attend, self._boot, name=f"{self._actor}/unplug")
 
     def woken(self) -> None:
         """The machine has woken: what slept goes on, a firmware begins again."""
         self._boot += 1
+        self._lose_requests()
         if self.state is GuestState.SUSPENDED:
             self.state = GuestState.RUNNING
             note(self._actor, "wakes up")
@@ -133,23 +139,37 @@ class Guest:
             note(self._actor, "runs")
             self.console("simulated guest is up\n")
 
-    async def _answer(self, device: Device, boot: int) -> None:
-        try:
+    async def _attend(self, boot: int) -> None:
+        """Answer the requests that are there, one after the other, as Linux's queue does."""
+        while boot == self._boot and self._requests:
             await self.world.pause("guest-notices")
-            # A stopped processor notices when it runs again; Linux clears what came too early.
-            if not await self._reached(boot) or self.state is not GuestState.RUNNING:
-                note(self._actor, "loses unplug request", device=device.name)
+            # A stopped processor notices when it runs again; what came too early is lost.
+            if not await self._reached(boot):
                 return
-            answer = self._choose_answer()
-            if answer is UnplugAnswer.IGNORE:
-                note(self._actor, "ignores unplug request", device=device.name)
-                return
-            await trio.sleep(self.world.guest_times.unplug_s)
-            await self.world.pause("guest-unplug")
-            if await self._reached(boot) and device.in_tree:
-                self._finish(device, answer)
-        finally:
-            device.answering = False
+            if self.state is not GuestState.RUNNING:
+                self._lose_requests()
+                break
+            device = min(self._requests, key=_turn)
+            self._requests.remove(device)
+            await self._answer(device, boot)
+        if boot == self._boot:
+            self._is_attending = False
+
+    def _lose_requests(self) -> None:
+        for device in self._requests:
+            note(self._actor, "loses unplug request", device=device.name)
+        self._requests.clear()
+        self._is_attending = False
+
+    async def _answer(self, device: Device, boot: int) -> None:
+        answer = self._choose_answer() if _is_seen(device) else UnplugAnswer.IGNORE
+        if answer is UnplugAnswer.IGNORE:
+            note(self._actor, "ignores unplug request", device=device.name)
+            return
+        await trio.sleep(self.world.guest_times.unplug_s)
+        await self.world.pause("guest-unplug")
+        if await self._reached(boot) and device.in_tree:
+            self._finish(device, answer)
 
     def _choose_answer(self) -> UnplugAnswer:
         if self.unplug_answer is not None:
@@ -189,3 +209,17 @@ class Guest:
         while not self.machine.is_running and boot == self._boot:
             await self.machine.resumed.wait()
         return boot == self._boot
+
+
+def _turn(device: Device) -> tuple[int, tuple[int, ...]]:
+    """Which of several requests is answered first: ACPI's tables go by bus and slot."""
+    bus = device.bus
+    order = bus.ejection_order if bus is not None and bus.ejection_order is not None else 0
+    return order, device.address
+
+
+def _is_seen(device: Device) -> bool:
+    """Whether Linux knows the device: behind a PCI Express port it looks at slot 0 alone."""
+    parent = device.bus.parent if device.bus is not None else None
+    is_port = parent is not None and parent.driver == "pcie-root-port"
+    return not is_port or device.address[:1] == (0,)

@@ -8,6 +8,7 @@ from typing import Final
 from pyvirt_sim.conformance.families import (
     blocks,
     chardevs,
+    linux,
     modules,
     monitor,
     netdevs,
@@ -27,6 +28,7 @@ FAMILIES: Final[Mapping[str, Family]] = {
         queries.FAMILY,
         run_state.FAMILY,
         run_state.GUEST_FAMILY,
+        linux.FAMILY,
         objects.FAMILY,
         netdevs.FAMILY,
         chardevs.FAMILY,

@@ -51,5 +51,8 @@ class Family:
 
     name: str
     generate: Callable[[Random, Scene], Iterable[Step]]
-    shapes: frozenset[str] = frozenset(SHAPES)
+    # A booted system is precious: only families made for it.
+    shapes: frozenset[str] = frozenset(
+        name for name, shape in SHAPES.items() if shape.guest != "linux"
+    )
     weight: int = 1

@@ -24,8 +24,8 @@ READY_LINE = "pyvirt guest is ready"
 # Loaded in this order, each after its dependencies.
 MODULES = ("button", "evdev", "virtio_pci", "virtio_net", "virtio_blk", "virtio-rng")
 
-# The ready line comes after the power button has a reader, so that no press can be lost. A press
-# is two 24-byte records (the key and a synchronisation mark); one is enough to know.
+# The button's device is opened before the ready line, so that no press can be lost. A press is two
+# 24-byte records (the key and a synchronisation mark); one is enough to know.
 _INIT = """\
 #!/bin/busybox sh
 /bin/busybox --install -s /bin
@@ -35,7 +35,8 @@ mount -t devtmpfs devtmpfs /dev
 for module in $(cat /modules/order); do insmod /modules/$module; done
 for event in /sys/class/input/event*; do
     if [ "$(cat $event/device/name)" = "Power Button" ]; then
-        (dd if=/dev/input/${event##*/} of=/dev/null bs=24 count=1 2>/dev/null; poweroff -f) &
+        exec 3</dev/input/${event##*/}
+        (dd bs=24 count=1 <&3 of=/dev/null 2>/dev/null; poweroff -f) &
     fi
 done
 echo "READY" > /dev/ttyS0
