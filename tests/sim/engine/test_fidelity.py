@@ -95,3 +95,33 @@ def test_an_instrument_sees_every_step_from_when_it_is_added():
     simulate(program, chooser=RandomWalk(1)).unwrap()
     # The step that adds it has begun before it is there, and the one that removes it does not end.
     assert recorder.steps == ["after", *["child", "after"] * 2, "program"]
+
+
+def test_a_generator_closed_at_the_end_of_the_run_may_use_threads():
+    log, kept = [], []
+
+    async def endless() -> AsyncIterator[int]:
+        try:
+            yield 1
+        finally:
+            with trio.CancelScope(shield=True):
+                log.append(await trio.to_thread.run_sync(lambda: "from a thread"))
+
+    async def program() -> None:
+        kept.append(endless())
+        await anext(kept[0])
+
+    simulate(program).unwrap()
+    assert log == ["from a thread"]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_simulated_socket_is_a_stream_as_trio_defines_it(seed):
+    async def pair() -> tuple[trio.SocketStream, trio.SocketStream]:
+        left, right = trio.socket.socketpair()
+        return trio.SocketStream(left), trio.SocketStream(right)
+
+    async def program() -> None:
+        await trio.testing.check_half_closeable_stream(pair, None)
+
+    simulate(program, chooser=RandomWalk(seed)).unwrap()

@@ -179,7 +179,9 @@ class _ThreadCache:
             idle = execution.idle_workers
             await (idle.pop() if idle else Worker(execution)).run(job, deliver, name, host)
 
-        trio.lowlevel.spawn_system_task(thread, name="<thread>")
+        # Not as a system task: generators that are closed after those have ended may need threads.
+        runner = execution.runner
+        runner.spawn_impl(thread, (), runner.entry_nursery, "<thread>", system_task=True)
 
 
 class _PollingTaskData(_threads._ParentTaskData):

@@ -8,6 +8,7 @@ Trio's own socket code runs on top of it unchanged; only the kernel underneath i
 from __future__ import annotations
 
 import errno
+import operator
 import socket
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
@@ -230,6 +231,7 @@ class Descriptor:
 
     def recv(self, bufsize: int, flags: int = 0) -> bytes:
         self._refuse_flags(flags, _READ_FLAGS)
+        bufsize = operator.index(bufsize)  # a wrong type is noticed before anything blocks
         if bufsize < 0:
             raise ValueError("negative buffersize in recv")
         # Linux: a Unix socket that was never connected is "invalid", a TCP socket "not connected".

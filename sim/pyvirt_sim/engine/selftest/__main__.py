@@ -7,7 +7,7 @@ import json
 import sys
 import time
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import attrs
@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     unknown = set(options.check) - {check.name for check in CHECKS}
     if unknown:
         parser.error(f"no such check: {', '.join(sorted(unknown))}")
-    documents: list[dict[str, object]] = []
+    documents: list[Mapping[str, object]] = []
     for check in _selected(options.check, options.quick):
         began = time.perf_counter()
         verdict = _run(check)

@@ -27,8 +27,10 @@ from pyvirt_sim.engine.selftest.trio_suite.stand_in import trio_run_stands_on_th
 __all__ = ["PARTS", "trio_modules"]
 
 ROOT: Final = Path(trio.__file__).parent
-# A test that waits for the real world waits for ever. Those that pass take far below a second.
-PATIENCE_S: Final = 5.0
+# A test that waits for the real world waits for ever. Those that pass take far below a second; one
+# that is expected to fail need not be given the time a busy machine may take.
+PATIENCE_S: Final = 10.0
+LEFT_OUT_PATIENCE_S: Final = 0.5
 
 # Which tests a session runs. `left-out` is for proving that those fail indeed.
 PARTS: Final[dict[str, Callable[[str], bool]]] = {
@@ -55,6 +57,7 @@ class Plugin:
     def __init__(self, part: str) -> None:
         self.is_selected = PARTS[part]
         self.fails_fast = part == "left-out"
+        self.patience_s = LEFT_OUT_PATIENCE_S if self.fails_fast else PATIENCE_S
         self.failed: set[str] = set()
         self.outcomes: dict[str, str] = {}
         self.runs = 0
@@ -83,7 +86,7 @@ class Plugin:
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
         """Watch one test, not longer than it deserves."""
         self.runs = 0
-        signal.setitimer(signal.ITIMER_REAL, PATIENCE_S)
+        signal.setitimer(signal.ITIMER_REAL, self.patience_s)
         try:
             return (yield)
         finally:
@@ -109,13 +112,12 @@ class Plugin:
 
 
 def _summary(report: pytest.TestReport) -> str:
-    lines = report.longreprtext.splitlines() or ["no message"]
-    found = [line for line in lines if line.startswith("E ")]
-    return (found or lines[-1:])[0].removeprefix("E").strip()[:160]
+    lines = [line for line in report.longreprtext.splitlines() if line[:1].strip()]
+    return (lines or ["no message"])[-1][:160]
 
 
 def _is_stuck(_signal: int, _frame: FrameType | None) -> None:
-    raise StuckError(f"no end after {PATIENCE_S:g} s of real time")
+    raise StuckError("no end in the real time a test is given")
 
 
 def _modules_of(part: str) -> list[str]:
@@ -139,7 +141,7 @@ def run_session(part: str, policy: Any, seed: int | None) -> dict[str, str]:
     # --run-slow: what is slow is slow because it sleeps, and here time is virtual.
     # Rubbish of tests that leave the simulation is no finding.
     warnings = "ignore" if part == "left-out" else "error"
-    options = ["-q", "--tb=short", "--run-slow", "-W", warnings, "--import-mode=importlib"]
+    options = ["-q", "--tb=native", "--run-slow", "-W", warnings, "--import-mode=importlib"]
     where = ["-c", os.devnull, "--rootdir", str(ROOT), "-p", "no:cacheprovider"]
     signal.signal(signal.SIGALRM, _is_stuck)
     with trio_run_stands_on_the_engine(new_chooser, policy, plugin.count_run):

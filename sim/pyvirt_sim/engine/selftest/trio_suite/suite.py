@@ -147,7 +147,7 @@ def verify_left_out() -> list[str]:
             *(Session("batches", "any", seed) for seed in seeds),
         ]
     )
-    problems: list[str] = []
+    problems = [outcomes["session"] for outcomes in results if "session" in outcomes]
     for entry in LEFT_OUT:
         if entry.is_collected:
             problems.extend(_problem(name, results[:1]) for name in entry.names)
