@@ -128,8 +128,8 @@ def simulated(
                     return
                 if not is_given or current_build_context().is_final:
                     failure = _explained(joint)
-            if failure.error is not None:
-                raise failure.error
+                if failure.error is not None:
+                    raise failure.error
 
         return test
 
@@ -174,6 +174,7 @@ def with_workload(function: AsyncTest, args: Sequence[Any], drawn: Mapping[str, 
     copied = {name: value for name, value in drawn.items() if name not in kept}
 
     async def program() -> None:
+        __tracebackhide__ = True
         await function(*args, **kept, **copy.deepcopy(copied))
 
     program.__qualname__ = getattr(function, "__name__", "test")

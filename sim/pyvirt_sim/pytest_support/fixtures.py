@@ -104,6 +104,7 @@ async def run_within(
         placeholders: the fixtures, in the order in which pytest met them.
         use: gets a function that turns a placeholder into its value and leaves other values alone.
     """
+    __tracebackhide__ = True
     values: dict[Placeholder, Any] = {}
 
     def resolve(value: Any) -> Any:

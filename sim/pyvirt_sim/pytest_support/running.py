@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import wraps
 from pathlib import Path
 from typing import Any, Final, cast
@@ -79,12 +80,20 @@ class SimulatedCall:
             BaseException: how the test failed, in the smallest failing run.
         """
         __tracebackhide__ = True
-        try:
-            failure = self._failing_run(self._program(args, kwargs))
-        except ReplayDivergedError as error:
-            pytest.fail(f"{_NOT_REPEATABLE}{error}", pytrace=False)
-        if failure is not None and failure.error is not None:
-            raise failure.error
+        with self._untraced():
+            try:
+                failure = self._failing_run(self._program(args, kwargs))
+            except ReplayDivergedError as error:
+                pytest.fail(f"{_NOT_REPEATABLE}{error}", pytrace=False)
+            if failure is not None and failure.error is not None:
+                raise failure.error
+
+    def _untraced(self) -> AbstractContextManager[None]:
+        if not self.is_given:
+            return nullcontext()
+        from pyvirt_sim.engine.hypothesis import untraced
+
+        return untraced()
 
     def _program(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Program:
         """Return the program of one run: fixtures around the test, with a workload of its own."""
@@ -95,7 +104,10 @@ class SimulatedCall:
         function = self.function
 
         async def program(**workload: Any) -> None:
+            __tracebackhide__ = True
+
             async def test(resolve: Callable[[Any], Any]) -> None:
+                __tracebackhide__ = True
                 resolved = {name: resolve(value) for name, value in fixtures.items()}
                 await function(*args, **resolved, **workload)
 
@@ -135,8 +147,7 @@ class SimulatedCall:
         def is_drawn_failure(run: Run) -> bool:
             return is_failure(run) and hypothesis.is_failure(run)
 
-        with hypothesis.untraced():
-            failure = self._joint.run(program, is_failure=is_drawn_failure)
+        failure = self._joint.run(program, is_failure=is_drawn_failure)
         self.schedules = self._joint.schedules
         if failure is None:
             return None

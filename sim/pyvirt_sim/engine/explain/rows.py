@@ -42,6 +42,7 @@ Line = tuple[str, str]
 
 INIT_TASK: Final = "<init>"
 
+MAX_LOCATION: Final = 40
 MAX_COMPARED: Final = 3000
 """Lines that are compared with another run; finding the differences takes their square in time."""
 
@@ -92,7 +93,13 @@ def _stepped(step: Step, short: Callable[[str], str]) -> Line:
     if step.path == TIMER:
         return TIMER, step.cause
     why = f", {step.cause}" if step.cause not in ("", "checkpoint") else ""
-    return short(step.path), f"goes on at {step.location.partition(' in ')[0]}{why}"
+    return short(step.path), f"goes on at {_line_of(step)}{why}"
+
+
+def _line_of(step: Step) -> str:
+    """The file and line where a step goes on; of a long name the end, which tells files apart."""
+    line = step.location.partition(" in ")[0]
+    return line if len(line) <= MAX_LOCATION else f"…{line[1 - MAX_LOCATION :]}"
 
 
 def _decision(run: Run, deviation: Deviation, short: Callable[[str], str]) -> Row:
@@ -101,7 +108,7 @@ def _decision(run: Run, deviation: Deviation, short: Callable[[str], str]) -> Ro
     if deviation.stream != SCHEDULE:
         action = f"{deviation.label} = {deviation.chosen} instead of {deviation.expected}"
         return Row(taken.index + 1, taken.time_s, deviation.stream, action, True, True)
-    where = f", at {taken.location.partition(' in ')[0]}" if taken.location else ""
+    where = f", at {_line_of(taken)}" if taken.location else ""
     action = f"runs before {short(deviation.expected)!r}{where}"
     return Row(taken.index + 1, taken.time_s, short(taken.path), action, True, True)
 
