@@ -58,6 +58,9 @@ def play_sim(program: Program) -> Transcript | Gap:
         trio.run(arm.run, clock=trio.testing.MockClock(autojump_threshold=0))
     except* ModelGapError as group:
         gaps.append(_first(group))
+    except* Exception as group:
+        group.add_note(program.as_text())
+        raise
     return Gap(arm.step, gaps[0]) if gaps else arm.result
 
 

@@ -308,7 +308,9 @@ class SimHost(Host):
 
     def file_exists(self, path: str) -> bool:
         """Whether a regular file can be opened there."""
-        return not self.is_dead and not _is_kernel(path) and self._system(path).is_file(path)
+        if self.is_dead or not path.startswith("/") or _is_kernel(path):
+            return False
+        return self._system(path).is_file(path)
 
     def append_text(self, path: str, text: str) -> None:
         """Append to a file, creating it; nothing when the machine has crashed."""

@@ -284,3 +284,6 @@ _SETTERS: Final[Mapping[str, Callable[[Config, str], None]]] = {
     "-bios": _set_path("bios"),
     "-action": _set_action,
 }
+
+MODELLED: Final = frozenset({*_FLAGS, *_HARMLESS, *_JSON_OPTIONS, *_SETTERS})
+"""The options that are."""

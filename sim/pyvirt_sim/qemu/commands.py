@@ -12,11 +12,15 @@ from pyvirt_sim.qemu.errors import QmpError
 if TYPE_CHECKING:
     from pyvirt_sim.qemu.process import QemuProcess
 
+_TABLES: Final = (
+    static_queries.COMMANDS,
+    monitor_commands.COMMANDS,
+    run_commands.COMMANDS,
+    device_commands.COMMANDS,
+)
+# A recorded query that this build of QEMU answers with CommandNotFound is none.
 COMMANDS: Final[dict[str, Handler]] = {
-    **static_queries.COMMANDS,
-    **monitor_commands.COMMANDS,
-    **run_commands.COMMANDS,
-    **device_commands.COMMANDS,
+    name: handler for table in _TABLES for name, handler in table.items() if name in schema.COMMANDS
 }
 
 

@@ -1,0 +1,143 @@
+"""Writes the page that says what is modelled: ``python -m pyvirt_sim.modelled``.
+
+The lists on it are those that the simulator itself goes by: a command is modelled when it has a
+handler, an event when `Events.emit` lets it pass. A contract test holds the page to this module.
+"""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from collections.abc import Iterable
+
+from pyvirt_sim.host.sites import SITES
+from pyvirt_sim.qemu import argv, schema
+from pyvirt_sim.qemu.boards import BOARDS
+from pyvirt_sim.qemu.commands import COMMANDS
+from pyvirt_sim.qemu.events import MODELLED, RATE_LIMITED
+from pyvirt_sim.qemu.guest import GuestState, UnplugAnswer
+from pyvirt_sim.qemu.guest_actions import GuestAction
+from pyvirt_sim.qemu.models import MODELS
+from pyvirt_sim.qemu.run_state import CHOICES, RunState
+
+_WIDTH = 100
+_TEXT = """\
+# What the simulator models, and what it does not
+
+This page is written by `python -m pyvirt_sim.modelled` from the simulator's own tables.
+
+`pyvirt_sim.host.open_sim_host()` gives a machine that implements the same seam as the real one
+(`pyvirt_trio.abc.Host`), so the library runs unchanged. It shares no code with the library but
+the models, the errors and the seam: import contracts in the build enforce that. What is not
+modelled raises `ModelGapError`; it never gets an invented answer.
+
+## How it is kept honest
+
+`pyvirt-sim conformance` makes programs of monitor commands and plays each on a real QEMU 7.2 and
+on ours: with the processors stopped, at the firmware, with a guest of a hundred bytes that causes
+every machine event on demand, and with a booted Linux. Replies and events are compared one by
+one, after times, paths and numbers of the machine are taken out; the first one that differs is
+printed, with the shortest program that shows it. Everything said is also held to QEMU's own
+schema, which was recorded from a real one by `python -m pyvirt_sim.conformance.record`.
+`pyvirt-sim conformance --kernel` does the same for sysfs and vfio-pci. A difference counts as a
+bug of the simulator until shown otherwise.
+
+## The monitor
+
+Greeting, negotiation, one client at a time with one more in the backlog, several monitors, the
+in-band queue and out-of-band execution, QEMU's reading of JSON and its words for what is not
+JSON, the type of every argument of every command and QEMU's words for what is wrong with it,
+events before the replies they belong to, and a connection that ends at any byte. Sent at most
+once a second, as in QEMU: {limited}.
+
+Not modelled: more messages at once than QEMU's own queue holds (a real 7.2 crashes), descriptors
+passed over the socket, human monitor commands.
+
+### Commands that are modelled
+
+{commands}
+
+### Commands that raise `ModelGapError`
+
+Their arguments are checked all the same.
+
+{missing_commands}
+
+### Events that are modelled
+
+{events}
+
+### Events that are never sent
+
+{missing_events}
+
+## The machine
+
+Boards: {boards}. Run states: {states}. Chosen by `-no-reboot`, `-no-shutdown`, `-action`,
+`set-action` and `watchdog-set-action`: {choices}.
+
+Device types:
+
+{devices}
+
+Options of the command line:
+
+{options}
+
+## The guest
+
+It is {guest_states}. Asked for a device it may {answers}, after a time drawn; several requests
+are answered one after the other, in the order of ACPI's tables. Requests that come while it boots
+are lost. The power button is obeyed, ignored, or obeyed late. Somebody in it may: {actions}. A
+refusal (DEVICE_UNPLUG_GUEST_ERROR) is given for any device, as on machines whose firmware has a
+word for it; on a PC, QEMU 7.2 has it for memory devices only.
+
+Not modelled: everything inside it, and native PCI Express hotplug with its five seconds of
+blinking.
+
+## The host
+
+Named sites where something may be slow or go wrong; a plan (`pyvirt_sim.host.HostPlan`) says
+which are live in a run:
+
+{sites}
+"""
+
+
+def page() -> str:
+    """The text of ``docs/explanation/simulator.md``."""
+    lists = {
+        "limited": _spoken(RATE_LIMITED),
+        "commands": _listed(COMMANDS),
+        "missing_commands": _listed(schema.COMMANDS.keys() - COMMANDS.keys()),
+        "events": _listed(MODELLED),
+        "missing_events": _listed(schema.EVENTS.keys() - MODELLED),
+        "boards": _spoken(BOARDS),
+        "states": _spoken(state.value for state in RunState),
+        "choices": "; ".join(f"{kind}: {', '.join(names)}" for kind, names in CHOICES.items()),
+        "devices": _listed(MODELS),
+        "options": _listed(argv.MODELLED),
+        "guest_states": ", ".join(state.value for state in GuestState),
+        "answers": ", ".join(answer.value for answer in UnplugAnswer),
+        "actions": ", ".join(action.value for action in GuestAction),
+        "sites": _listed(SITES),
+    }
+    paragraphs = _TEXT.format(**lists).rstrip().split("\n\n")
+    return "\n\n".join(map(_filled, paragraphs)) + "\n"
+
+
+def _spoken(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _listed(names: Iterable[str]) -> str:
+    found = sorted(names)
+    return f"{len(found)}: {_spoken(found)}."
+
+
+def _filled(paragraph: str) -> str:
+    return textwrap.fill(paragraph, _WIDTH, break_on_hyphens=False, break_long_words=False)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())
