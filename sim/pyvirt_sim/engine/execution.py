@@ -36,6 +36,7 @@ from pyvirt_sim.engine.errors import (
     StepLimitError,
 )
 from pyvirt_sim.engine.fence import Fence
+from pyvirt_sim.engine.fence.entropy import Entropy
 from pyvirt_sim.engine.fence.gate import gate
 from pyvirt_sim.engine.fence.threads import Worker
 from pyvirt_sim.engine.incarnation import is_dead_here
@@ -113,6 +114,7 @@ class Execution:
         self.cause: dict[int, str] = {}
         self.wants_footprints = footprints
         self.footprints: footprint_collect.Collector | None = None
+        self.entropy = Entropy(self)
         self.idle_workers: list[Worker] = []  # threads of this run that wait for work
 
     # -- choices ------------------------------------------------------------------------------

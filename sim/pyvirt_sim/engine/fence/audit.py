@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from types import FrameType
 from typing import Any, Final
 
 from pyvirt_sim.engine.fence.blame import refuse
@@ -35,10 +34,9 @@ def _opens_a_file(arguments: Arguments) -> bool:
 
 def _is_no_pair(_arguments: Arguments) -> bool:
     """A pair of sockets, like a pipe, connects the program with itself only; asyncio makes one."""
-    frame: FrameType | None = sys._getframe(2)  # pyright: ignore[reportPrivateUsage]
-    if frame is not None and frame.f_code.co_name == "__init__":
-        frame = frame.f_back
-    return frame is None or frame.f_code.co_name != "socketpair"
+    frame = sys._getframe(2)  # pyright: ignore[reportPrivateUsage]
+    caller = frame.f_back
+    return caller is None or caller.f_code.co_name != "socketpair"
 
 
 # Some events are reported for harmless calls too.

@@ -78,7 +78,7 @@ REFUSED_EVENTS: Final = {
 }
 
 # Calls that Python does not report in every version supported, by module and name. They are
-# replaced in that module during a run; a program that holds the original function is not met.
+# replaced in that module; a program that took the original function before is not met.
 REFUSED_CALLS: Final = {
     "_posixsubprocess.fork_exec": Refusal("multiprocessing.Process.start()", _PROCESS),
     "_signal.signal": Refusal("signal.signal()", _SIGNAL),
@@ -92,7 +92,6 @@ REFUSED_CALLS: Final = {
     "signal.raise_signal": Refusal("signal.raise_signal()", _SIGNAL),
     "signal.set_wakeup_fd": Refusal("signal.set_wakeup_fd()", _SIGNAL),
     "signal.setitimer": Refusal("signal.setitimer()", _SIGNAL),
-    "socket.fromfd": Refusal("socket.fromfd()", _SOCKET),
     "threading._start_joinable_thread": Refusal("threading.Thread.start()", _THREAD),
     "threading._start_new_thread": Refusal("threading.Thread.start()", _THREAD),
     "time.sleep": Refusal("time.sleep()", _SLEEP),

@@ -74,8 +74,8 @@ _SPECIAL: Final[dict[str, type[RefusedCall]]] = {
 }
 
 
-def refused_calls() -> list[Swap]:
-    """Return what to swap so that the calls of ``REFUSED_CALLS`` are refused."""
+def refused_calls() -> dict[str, Swap]:
+    """Return, by module, what to swap so that the calls of ``REFUSED_CALLS`` are refused."""
     served: dict[str, dict[str, Any]] = {}
     for full_name, refusal in REFUSED_CALLS.items():
         module, _, name = full_name.rpartition(".")
@@ -83,4 +83,7 @@ def refused_calls() -> list[Swap]:
         if name in namespace:  # not every Python has each of them
             kind = _SPECIAL.get(full_name, RefusedCall)
             served.setdefault(module, {})[name] = kind(refusal, namespace[name]).call
-    return [Swap(vars(importlib.import_module(module)), names) for module, names in served.items()]
+    return {
+        module: Swap(importlib.import_module(module).__dict__, names)
+        for module, names in served.items()
+    }

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from pyvirt_sim.engine.fence.audit import install_audit_hook
 from pyvirt_sim.engine.fence.calls import refused_calls
+from pyvirt_sim.engine.fence.clock import served_clocks
+from pyvirt_sim.engine.fence.entropy import ClassSwap, served_chance
 from pyvirt_sim.engine.fence.gate import gate
-from pyvirt_sim.engine.fence.swap import Swap
+from pyvirt_sim.engine.fence.swap import Memory, Swap
 from pyvirt_sim.engine.fence.threads import close_workers, simulated_threads
 
 if TYPE_CHECKING:
@@ -15,16 +17,18 @@ if TYPE_CHECKING:
 
 __all__ = ["Fence"]
 
-_swaps: list[Swap] = []
+_swaps: list[Swap | Memory | ClassSwap] = []
 
 
-def _install() -> list[Swap]:
-    """Prepare everything that runs share; the first run does so."""
-    if not _swaps:
-        install_audit_hook()
-        _swaps.extend(refused_calls())
-        _swaps.extend(simulated_threads())
-    return _swaps
+def _install() -> None:
+    """Prepare everything that runs share, when the first run begins."""
+    install_audit_hook()
+    refused = refused_calls()
+    _swaps.extend((refused.pop("os"), refused.pop("time")))
+    for swap in (*refused.values(), *simulated_threads()):
+        swap.enter()  # for good
+    _swaps.extend(served_clocks())
+    _swaps.extend(served_chance())
 
 
 class Fence:
@@ -34,7 +38,9 @@ class Fence:
         self.execution = execution
 
     def __enter__(self) -> None:
-        for swap in _install():
+        if not _swaps:
+            _install()
+        for swap in _swaps:
             swap.enter()
         gate.execution = self.execution
 

@@ -163,7 +163,10 @@ def _send_message_to_trio(token: trio.lowlevel.TrioToken | None, message: Any) -
 
 
 class _ThreadCache:
-    """Takes the place of Trio's collection of idle threads."""
+    """Takes the place of Trio's collection of idle threads, and is it outside a run."""
+
+    # Trio forgets these in a child process after a fork.
+    _idle_workers = _original_cache._idle_workers
 
     def start_thread_soon(self, job: Job, deliver: Deliver, name: str | None = None) -> None:
         """Do ``job`` in a worker thread when the chooser says so."""
