@@ -127,15 +127,7 @@ LEFT_OUT: Final = (
     LeftOut(
         "real time: a clock of the operating system must agree with Trio's",
         True,
-        (
-            "_core/_tests/test_run.py::test_current_time",
-            "_core/_tests/test_run.py::test_timekeeping",
-            "_tests/test_timeouts.py::test_fail",
-            "_tests/test_timeouts.py::test_fail_after_fails_even_if_shielded",
-            "_tests/test_timeouts.py::test_move_on_after",
-            "_tests/test_timeouts.py::test_move_on_after_moves_on_even_if_shielded",
-            "_tests/test_timeouts.py::test_sleep",
-        ),
+        ("_core/_tests/test_run.py::test_current_time",),
     ),
     LeftOut(
         "the public names of the package, seen by tools of Trio's developers; nothing runs",
