@@ -83,6 +83,14 @@ def print_first_hits() -> None:
         print("".join([name.ljust(16), *cells]))
 
 
+def _make_runs(program: Program, chooser: Chooser, count: int) -> None:
+    for _ in range(count):
+        try:
+            simulate(program, chooser=chooser)
+        except RedundantRun:
+            pass
+
+
 def costs(program: Program, runs: int) -> dict[str, float]:
     """Return the time of a run, seconds, by strategy: medians of blocks that take turns."""
     makers: dict[str, Make] = {
@@ -93,15 +101,13 @@ def costs(program: Program, runs: int) -> dict[str, float]:
     }
     choosers = {name: make(1) for name, make in makers.items()}
     times: dict[str, list[float]] = {name: [] for name in choosers}
+    for chooser in choosers.values():
+        _make_runs(program, chooser, 4)  # the first ones learn more than the later ones
     for _ in range(BLOCKS):
         for name, chooser in choosers.items():
             gc.collect()
             begin = time.perf_counter()
-            for _ in range(runs):
-                try:
-                    simulate(program, chooser=chooser)
-                except RedundantRun:
-                    pass
+            _make_runs(program, chooser, runs)
             times[name].append((time.perf_counter() - begin) / runs)
     return {name: statistics.median(blocks) for name, blocks in times.items()}
 

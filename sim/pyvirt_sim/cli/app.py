@@ -71,6 +71,7 @@ def hunt(
         print(json.dumps(outcome_as_json(outcome), indent=2))
     elif outcome.finding is None:
         print(f"{name}: no promise broken in {outcome.schedules} schedules")
+        print(outcome.members)
     else:
         print(f"{name}: found after {outcome.schedules} schedules by {outcome.found_by}")
         print(finding_as_text(outcome.finding), end="")

@@ -27,6 +27,7 @@ class HuntOutcome:
         steps: Their task steps together.
         deviations_before: Non-canonical decisions of the run as it was found.
         shrink_runs: How many runs it took to shrink it.
+        members: What each strategy did, as a table.
     """
 
     subject: Subject
@@ -37,6 +38,7 @@ class HuntOutcome:
     steps: int
     deviations_before: int = 0
     shrink_runs: int = 0
+    members: str = ""
 
 
 def hunt_subject(
@@ -59,7 +61,8 @@ def hunt_subject(
     """
     program = subject.scenario.program
     with subject.planted():
-        result = hunt(program, Portfolio(seed), schedules, on_progress=on_progress)
+        portfolio = Portfolio(seed)
+        result = hunt(program, portfolio, schedules, on_progress=on_progress)
         shrunk = None if result.found is None else shrink(program, result.found)
     if shrunk is None:
         return HuntOutcome(
@@ -68,6 +71,7 @@ def hunt_subject(
             finding=None,
             schedules=result.schedules,
             steps=result.total_steps,
+            members=portfolio.report(),
         )
     return HuntOutcome(
         subject=subject,
@@ -78,4 +82,5 @@ def hunt_subject(
         steps=result.total_steps,
         deviations_before=shrunk.before,
         shrink_runs=shrunk.executions,
+        members=portfolio.report(),
     )

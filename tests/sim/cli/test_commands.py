@@ -82,6 +82,7 @@ def test_a_mutant_that_is_not_found_is_a_failure(
     code, out, _ = run(monkeypatch, capsys, "hunt", MUTANT, "--schedules", "1")
     assert code == 1
     assert "no promise broken in 1 schedules" in out
+    assert "canonical" in out.splitlines()[3]  # who ran it
 
 
 @pytest.mark.parametrize("command", [("hunt",), ("replay", "--tape", "tape1")])

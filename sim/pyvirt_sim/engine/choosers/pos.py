@@ -49,6 +49,7 @@ class PartialOrderSampling:
         self._paths: list[str] = []
         self._priorities: list[float] = []
         self._pending: list[Touched] = []
+        self._by_label: dict[str, dict[int, int]] = {}  # who will touch it, and how
         self._seen = 0
 
     @property
@@ -60,7 +61,7 @@ class PartialOrderSampling:
         """Take the next seed."""
         self.streams.next_execution()
         self._steps, self._paths, self._seen = [], [], 0
-        self._priorities, self._pending = [], []
+        self._priorities, self._pending, self._by_label = [], [], {}
 
     def choose(self, point: Point, /) -> int:
         """Return the candidate of highest priority, and draw anew for those that race with it."""
@@ -75,12 +76,9 @@ class PartialOrderSampling:
         self._catch_up(point)
         numbers = point.numbers[: point.bound - 1] if point.has_timer else point.numbers
         best = max(numbers, key=priorities.__getitem__)
-        touched = self._pending[best]
-        if touched:
-            pending, labels = self._pending, touched.keys()
-            for number in numbers:
-                other = pending[number]
-                if number != best and not labels.isdisjoint(other) and _race(touched, other):
+        for label, mode in self._pending[best].items():
+            for number, other in self._by_label[label].items():
+                if mode | other > UPDATE and number != best:
                     priorities[number] = random()
         return numbers.index(best)
 
@@ -90,15 +88,24 @@ class PartialOrderSampling:
         for number in range(len(steps), len(point.parents)):
             steps.append(0)
             self._paths.append(point.path(number))
-            self._pending.append(self._learned.get((self._paths[number], 0), NOTHING))
-            self._priorities.append(self._random())
+            self._pending.append(NOTHING)
+            self._priorities.append(0.0)
+            self._expect(number)
         for number in order[self._seen :]:
             if number >= 0:
                 steps[number] += 1
-                key = self._paths[number], steps[number]
-                self._pending[number] = self._learned.get(key, NOTHING)
-                self._priorities[number] = self._random()
+                self._expect(number)
         self._seen = len(order)
+
+    def _expect(self, number: int) -> None:
+        """Draw a priority for a task's next step, and look up what the step will touch."""
+        self._priorities[number] = self._random()
+        for label in self._pending[number]:
+            del self._by_label[label][number]
+        key = self._paths[number], self._steps[number]
+        self._pending[number] = touched = self._learned.get(key, NOTHING)
+        for label, mode in touched.items():
+            self._by_label.setdefault(label, {})[number] = mode
 
     def finish(self, result: Run | None, /) -> None:
         """Learn from an instrumented run."""
@@ -115,7 +122,3 @@ class PartialOrderSampling:
 
     def __repr__(self) -> str:
         return f"partial order sampling, seed {self.streams.seed + max(self.streams.execution, 0)}"
-
-
-def _race(touched: Touched, other: Touched) -> bool:
-    return any(mode | touched[label] > UPDATE for label, mode in other.items() if label in touched)
