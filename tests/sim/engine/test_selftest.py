@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pyvirt_sim.engine.selftest import __main__ as command
-from pyvirt_sim.engine.selftest import fresh, hazards, memory, replays, versions
+from pyvirt_sim.engine.selftest import fresh, hazards, memory, replays, searches, versions
 from pyvirt_sim.engine.selftest.check import Check, Verdict
 from pyvirt_sim.engine.selftest.fresh import Fresh, run_fresh
 
@@ -52,6 +52,15 @@ def test_more_left_behind_is_a_problem():
     )
     assert memory.judge((1000, 9000), (1000, 11049)).problems == (
         "2049 KiB more memory after 10000 runs",
+    )
+
+
+def test_the_reduced_search_is_held_to_what_was_counted_by_hand(monkeypatch):
+    assert searches.check().problems == ()
+    monkeypatch.setattr(searches, "CASES", (searches.Case(2, 1, schedules=7, classes=3),))
+    assert searches.check().problems == (
+        "2 tasks, 1 counter: 6 schedules, not 7",
+        "2 tasks, 1 counter: 4 runs by reduction, not 3",
     )
 
 

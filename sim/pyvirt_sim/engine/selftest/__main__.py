@@ -16,6 +16,7 @@ from pyvirt_sim.engine.selftest import (
     hazards,
     memory,
     replays,
+    searches,
     trios_tests,
     versions,
     websocket,
@@ -27,6 +28,7 @@ __all__ = ["CHECKS", "main"]
 CHECKS: Final = (
     Check("hazards", "no order comes from an address or a hash seed", hazards.check),
     Check("replays", "one tape gives one run in every process", replays.check),
+    Check("searches", "the reduced search loses no outcome", searches.check),
     Check("memory", "runs leave nothing behind", memory.check),
     Check("trio", "Trio's own tests hold under the engine", trios_tests.check),
     Check("websocket", "trio-websocket runs unmodified over a bad network", websocket.check),
