@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pyvirt_sim.conformance.kernel.steps import DEVICES, NOT_OPEN, SUBSYSTEMS, GroupNames, Step
+from pyvirt_sim.conformance.real.inside import require_nested
 
 _KOBJECT_UEVENT = 15  # NETLINK_KOBJECT_UEVENT
 _WAIT_S = 0.5
@@ -221,6 +222,7 @@ def _members(number: str) -> list[str]:
 
 def main() -> None:
     """Play ``script.json``."""
+    require_nested()
     with open("script.json", encoding="utf-8") as file:
         script: list[list[Any]] = json.load(file)
     with open("kernel", "w", encoding="utf-8") as file:

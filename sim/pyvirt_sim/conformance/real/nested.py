@@ -20,6 +20,7 @@ import attrs
 
 from pyvirt_sim.conformance.real import initramfs, packages
 from pyvirt_sim.conformance.real.guest import BUSYBOX_PACKAGE, boot_members
+from pyvirt_sim.conformance.real.inside import MARK
 
 KERNEL_PACKAGE = "linux-image-amd64"
 """The kernel for clouds has no 9p."""
@@ -38,7 +39,7 @@ _QEMU = (
     "qemu-system-x86_64 -accel tcg,thread=multi -M q35,kernel-irqchip=split -cpu max -smp 2 -m 1500"
     " -nodefaults -display none -no-reboot -device intel-iommu,intremap=on,caching-mode=on"
 )
-_CMDLINE = "console=ttyS0 quiet panic=-1 intel_iommu=on"
+_CMDLINE = f"console=ttyS0 quiet panic=-1 intel_iommu=on {MARK}"
 
 # /run/result is shared with the outside and written at once, so nothing is lost by the power-off.
 _INIT = """\
