@@ -64,6 +64,7 @@ _ALL = (
     _latency("guest-notices", "guest", "the guest before it sees a request"),
     _latency("guest-unplug", "guest", "the guest between an unplug request and its answer"),
     _latency("guest-powerdown", "guest", "the guest between the power button and power off"),
+    _latency("block-job", "process", "a block job between two of its states"),
     _latency("rcu", "kernel", "QEMU's release of a deleted device"),
     _fault("split-reads", "a read from a socket gives a few bytes only"),
     _fault("uevent-lost", "an event of the kernel does not reach the program"),

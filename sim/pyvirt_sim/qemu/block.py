@@ -49,8 +49,9 @@ class Node:
         parents: How many nodes read from it.
         is_owned: Whether the user made it, rather than another node.
         users: The devices that have it.
-        medium_of: The drives it lies in.
         write_threshold: Set by a monitor.
+        job_kind: The kind of the block job that reads it.
+        is_job_target: Whether a block job writes it.
     """
 
     name: str
@@ -61,6 +62,8 @@ class Node:
     is_owned: bool = True
     users: list[User] = attrs.field(factory=list[User])
     write_threshold: int = 0
+    job_kind: str | None = None
+    is_job_target: bool = False
 
     @property
     def is_read_only(self) -> bool:
@@ -133,6 +136,8 @@ class Blocks:
         child = self._nodes.get(name)
         if child is None:
             raise QmpError(f"Cannot find device='{name}' nor node-name='{name}'")
+        if child.job_kind or child.is_job_target:
+            raise ModelGapError(f"node {name} is used by a node and by a job")
         if any(user.writes or not user.shares_writing for user in child.users):
             raise ModelGapError(f"node {name} is used by a device and by a node")
         return child
@@ -146,7 +151,7 @@ class Blocks:
             raise QmpError("Node name too long")
 
     def _check_file(self, path: str) -> None:
-        if not self._world.file_exists(path):
+        if not path or not self._world.file_exists(path):
             raise QmpError(f"Could not open '{path}': No such file or directory")
 
     def delete(self, name: str) -> None:
@@ -158,7 +163,11 @@ class Blocks:
         node = self._nodes.get(name)
         if node is None:
             raise QmpError(f"Failed to find node with node-name='{name}'")
-        if node.users:
+        if node.job_kind is not None and not node.is_job_target:
+            raise QmpError(
+                f"Node '{name}' is busy: block device is in use by block job: {node.job_kind}"
+            )
+        if node.users or node.is_job_target:
             raise QmpError(f"Node {name} is in use")
         if not node.is_owned:
             raise QmpError(f"Node {name} is not owned by the monitor")
@@ -196,8 +205,8 @@ class Blocks:
         Raises:
             QmpError: Another user of the node and this one exclude each other.
         """
-        if node.parents:
-            raise ModelGapError(f"node {node.name} is used by a device and by a node")
+        if node.parents or node.job_kind or node.is_job_target:
+            raise ModelGapError(f"node {node.name} is used by a device and by a node or job")
         if user.writes and node.is_read_only:
             raise QmpError("Block node is read-only")
         newest_first = node.users[::-1]
@@ -234,6 +243,8 @@ def _check_format(node: Node, child: Node) -> None:
 
 def describe(node: Node) -> dict[str, Any]:
     """What QEMU says about a node nobody has read from or written to."""
+    if node.job_kind is not None:
+        raise ModelGapError("what QEMU puts above the source of a block job is not modelled")
     cache: Mapping[str, Any] = node.options.get("cache", {})
     return {
         "node-name": node.name,

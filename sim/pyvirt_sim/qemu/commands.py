@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from pyvirt_sim.gaps import ModelGapError
-from pyvirt_sim.qemu import device_commands, monitor_commands, run_commands, schema, static_queries
+from pyvirt_sim.qemu import (
+    device_commands,
+    job_commands,
+    monitor_commands,
+    run_commands,
+    schema,
+    static_queries,
+)
 from pyvirt_sim.qemu.command import Arguments, Handler
 from pyvirt_sim.qemu.errors import QmpError
 
@@ -17,6 +24,7 @@ _TABLES: Final = (
     monitor_commands.COMMANDS,
     run_commands.COMMANDS,
     device_commands.COMMANDS,
+    job_commands.COMMANDS,
 )
 # A recorded query that this build of QEMU answers with CommandNotFound is none.
 COMMANDS: Final[dict[str, Handler]] = {

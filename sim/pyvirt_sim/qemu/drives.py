@@ -147,6 +147,14 @@ class Drives:
         self._move_tray(drive, is_open=True)
         self._remove(drive, str(arguments["id"]))
 
+    def move(self, source: Node, target: Node) -> None:
+        """Whatever has one node has another one in its place from now on."""
+        for drive in self._drives:
+            if drive.medium is source:
+                drive.medium = target
+        target.users += source.users
+        source.users.clear()
+
     def listing(self) -> list[dict[str, Any]]:
         """QMP ``query-block``."""
         return [_describe(drive) for drive in self._drives]

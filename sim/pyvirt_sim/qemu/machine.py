@@ -133,17 +133,18 @@ class Machine:
             return
         if self.state is RunState.SHUTDOWN:
             raise QmpError("Resetting the Virtual Machine is required")
+        self.tree.jobs.check_start()
         self.emit("RESUME", None)
         self._run()
         if self._is_fresh:
             self._start_guest()
 
     def pause(self, state: RunState = RunState.PAUSED) -> None:
-        """Stop the processors. Event STOP, unless they stand still."""
-        if not self.is_running:
-            return
-        self._halt(state)
-        self.emit("STOP", None)
+        """Stop the processors. Event STOP, unless they stand still; block jobs rest either way."""
+        if self.is_running:
+            self._halt(state)
+            self.emit("STOP", None)
+        self.tree.jobs.drain()
 
     def reset(self, cause: Cause) -> None:
         """Reset the board: event RESET, then every pending unplug is carried out."""
@@ -171,6 +172,7 @@ class Machine:
             self.pause(RunState.SHUTDOWN)
             return
         self._is_ending = True
+        self.tree.jobs.shut_down()
         is_failure = cause is Cause.GUEST_PANIC and self.actions.panic == "exit-failure"
         self.end(EXIT_FAILURE if is_failure else 0)
 

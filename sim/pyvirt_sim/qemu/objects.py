@@ -214,7 +214,7 @@ class Objects:
 
     def _complete_random(self, item: QomObject) -> None:
         path = str(item.values.get("filename", "/dev/urandom"))
-        if path not in _ENTROPY and not self._world.file_exists(path):
+        if not path or (path not in _ENTROPY and not self._world.file_exists(path)):
             raise QmpError(f"Could not open '{path}': No such file or directory")
 
     def _complete_secret(self, item: QomObject) -> None:

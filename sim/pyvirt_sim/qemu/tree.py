@@ -34,6 +34,7 @@ from pyvirt_sim.qemu.cpus import Cpus
 from pyvirt_sim.qemu.devices import Device, check_modelled, resolve_type, walk
 from pyvirt_sim.qemu.drives import Drives
 from pyvirt_sim.qemu.errors import QmpError, bad_identifier, device_not_found, missing
+from pyvirt_sim.qemu.jobs import Jobs
 from pyvirt_sim.qemu.memory_devices import MemoryDevices
 from pyvirt_sim.qemu.netdevs import Netdevs
 from pyvirt_sim.qemu.objects import Objects
@@ -75,6 +76,7 @@ class DeviceTree:
     chardevs: Chardevs = attrs.field(init=False)
     blocks: Blocks = attrs.field(init=False)
     drives: Drives = attrs.field(init=False)
+    jobs: Jobs = attrs.field(init=False)
     # By id, and by path for those without one.
     devices: dict[str, Device] = attrs.field(factory=dict[str, Device])
     # The names below /machine/peripheral, in the order in which QEMU walks them.
@@ -96,12 +98,22 @@ class DeviceTree:
         self.chardevs = Chardevs(self.world)
         self.blocks = Blocks(self.world)
         self.drives = Drives(self.blocks, self.emit, self.find)
+        self.jobs = Jobs(self.blocks, self.drives, self.emit, self._later)
         self.system_bus, self.root = boards.build(self, self.board)
 
     def finish_building(self) -> None:
         """The command line has been carried out: from now on devices come and go."""
         pci.number_ejections(self.root)
         self.is_built = True
+
+    def _later(self, action: Callable[[], None]) -> None:
+        """Do something once the reply of the present command is on its way."""
+
+        async def run() -> None:
+            await self.world.pause("block-job")
+            action()
+
+        self.spawn(run, name=f"qemu/{self.name}/job")
 
     def all(self) -> Iterator[Device]:
         """Every device that hangs on a bus, parents first."""

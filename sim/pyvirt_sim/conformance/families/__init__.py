@@ -8,6 +8,7 @@ from typing import Final
 from pyvirt_sim.conformance.families import (
     blocks,
     chardevs,
+    jobs,
     linux,
     modules,
     monitor,
@@ -34,6 +35,7 @@ FAMILIES: Final[Mapping[str, Family]] = {
         chardevs.FAMILY,
         blocks.FAMILY,
         modules.FAMILY,
+        jobs.FAMILY,
         plugging.FAMILY,
         qom.FAMILY,
     )
