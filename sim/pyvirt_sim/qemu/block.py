@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -10,12 +11,15 @@ import attrs
 
 from pyvirt_sim.gaps import ModelGapError
 from pyvirt_sim.qemu.errors import QmpError
+from pyvirt_sim.qemu.order import qdict_order
 from pyvirt_sim.qemu.world import World
 
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
 _MAX_NAME: Final = 31
 _NULL_BYTES: Final = 1 << 30
 _SECTOR: Final = 512
+# Options of a node that decide what it shows.
+_STRONG: Final = frozenset({"size", "offset", "read-zeroes"})
 _HARMLESS: Final = frozenset(
     {"driver", "node-name", "read-only", "discard", "cache", "detect-zeroes"}
 )
@@ -74,7 +78,8 @@ class Node:
     def size(self) -> int:
         """The bytes a guest sees."""
         if self.driver.startswith("null"):
-            return int(self.options.get("size", _NULL_BYTES))
+            asked = int(self.options.get("size", _NULL_BYTES))
+            return -(-asked // _SECTOR) * _SECTOR
         if self.driver == "raw" and self.child is not None:
             offset = int(self.options.get("offset", 0))
             return int(self.options.get("size", self.child.size - offset))
@@ -271,12 +276,23 @@ def describe(node: Node) -> dict[str, Any]:
 
 
 def _filename(node: Node) -> str:
+    """QEMU's name for what a node shows: short where the driver alone says it."""
+    short = _short_name(node)
+    return short if short is not None else f"json:{json.dumps(_strong_options(node))}"
+
+
+def _short_name(node: Node) -> str | None:
     if node.driver.startswith("null"):
-        if node.options.keys() & {"size", "latency-ns", "read-zeroes"}:
-            raise ModelGapError("the file name of a null node with options is not modelled")
-        return f"{node.driver}://"
+        return None if node.options.keys() & _STRONG else f"{node.driver}://"
     if node.driver == "raw" and node.child is not None:
-        if node.options.keys() & {"offset", "size"}:
-            raise ModelGapError("the file name of a part of a node is not modelled")
-        return _filename(node.child)
+        return None if node.options.keys() & {"offset", "size"} else _short_name(node.child)
     raise ModelGapError(f"the file name of a {node.driver} node is not modelled")
+
+
+def _strong_options(node: Node) -> dict[str, Any]:
+    """The options that decide what a node shows, in the order in which QEMU writes them."""
+    options = {key: node.options[key] for key in node.options if key in _STRONG}
+    options["driver"] = node.driver
+    if node.child is not None:
+        options["file"] = _strong_options(node.child)
+    return {key: options[key] for key in qdict_order(options)}
