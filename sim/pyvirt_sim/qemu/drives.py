@@ -54,8 +54,13 @@ class Drives:
         self._find_device = find_device
         self._drives: list[Drive] = []
 
-    def attach(self, device: Device, name: str) -> None:
+    def attach(self, device: Device, name: str, name_after: str | None = None) -> None:
         """A device that is being realized gets its drive, with or without a medium.
+
+        Args:
+            device: The device.
+            name: What QEMU calls it.
+            name_after: What it calls it afterwards, when that is not the same.
 
         Raises:
             QmpError: Its node is another's.
@@ -68,7 +73,8 @@ class Drives:
                 # A disk that cannot be written is shown to the guest as read only.
                 user.writes = False
             self._blocks.take(node, user)
-        drive = Drive(device, name, node, user, is_removable=is_cd)
+        user.name = name_after or name
+        drive = Drive(device, user.name, node, user, is_removable=is_cd)
         self._drives.append(drive)
 
         def detach() -> None:
@@ -130,7 +136,8 @@ class Drives:
         node = self._blocks.get(str(arguments["node-name"]))
         if node is None:
             raise QmpError(f"Node '{arguments['node-name']}' not found")
-        if node.users:
+        # What a job reads is no longer the device's own: the job stands between.
+        if node.is_job_target or (node.users and node.job_kind is None):
             raise QmpError(f"Node '{node.name}' is already in use")
         if not drive.is_removable:
             raise QmpError("Device is not removable")

@@ -127,7 +127,7 @@ def _add_disk(tree: DeviceTree, device: Device) -> None:
     disk.links["drive"] = device.links["drive"]
     disk.values["share-rw"] = device.value("share-rw")
     bus.add(disk)
-    tree.drives.attach(disk, disk.path)
+    tree.drives.attach(disk, device.name, disk.path)
     disk.is_realized = True
 
 
