@@ -116,7 +116,7 @@ class Jobs:
             return
         job.length = source.size if arguments["sync"] == "full" else 0
         self._move(job, "ready")
-        self._tell(job, "BLOCK_JOB_READY")
+        self._emit("BLOCK_JOB_READY", _facts(job))
 
     def stream(self, arguments: Mapping[str, Any]) -> None:
         """QMP ``block-stream`` of a node without a backing file: there is nothing to do.
@@ -302,7 +302,7 @@ class Jobs:
         if job.pivots and job.target is not None:
             self._drives.move(job.source, job.target)
         self._release(job)
-        self._tell(job, "BLOCK_JOB_COMPLETED")
+        self._emit("BLOCK_JOB_COMPLETED", _facts(job))
         self._end(job)
 
     def _fail(self, job: Job, error: str, *, is_cancelled: bool = False) -> None:
@@ -310,9 +310,9 @@ class Jobs:
         self._move(job, "aborting")
         self._release(job)
         if is_cancelled:
-            self._tell(job, "BLOCK_JOB_CANCELLED")
+            self._emit("BLOCK_JOB_CANCELLED", _facts(job))
         else:
-            self._tell(job, "BLOCK_JOB_COMPLETED", error=error)
+            self._emit("BLOCK_JOB_COMPLETED", {**_facts(job), "error": error})
         self._end(job)
 
     def _end(self, job: Job) -> None:
@@ -329,10 +329,6 @@ class Jobs:
     def _move(self, job: Job, status: str) -> None:
         job.status = status
         self._emit("JOB_STATUS_CHANGE", {"id": job.id, "status": status})
-
-    def _tell(self, job: Job, event: str, **more: str) -> None:
-        data = {"type": job.kind, "device": job.id, "len": job.length, "offset": job.length}
-        self._emit(event, {**data, "speed": job.speed, **more})
 
     # -- queries ------------------------------------------------------------------------------
 
@@ -381,3 +377,9 @@ def _check_idle(node: Node) -> None:
         raise QmpError(
             f"Node '{node.name}' is busy: block device is in use by block job: {node.job_kind}"
         )
+
+
+def _facts(job: Job) -> dict[str, Any]:
+    """What every event about a block job says."""
+    progress = {"len": job.length, "offset": job.length, "speed": job.speed}
+    return {"type": job.kind, "device": job.id, **progress}
