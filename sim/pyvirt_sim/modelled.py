@@ -10,6 +10,9 @@ import sys
 import textwrap
 from collections.abc import Iterable
 
+from pyvirt_sim.conformance.kernel.script import CASES
+from pyvirt_sim.conformance.kernel.steps import SUBSYSTEMS
+from pyvirt_sim.host import sysfs
 from pyvirt_sim.host.sites import SITES
 from pyvirt_sim.qemu import argv, schema
 from pyvirt_sim.qemu.boards import BOARDS
@@ -97,8 +100,34 @@ blinking.
 
 ## The host
 
-Named sites where something may be slow or go wrong; a plan (`pyvirt_sim.host.HostPlan`) says
-which are live in a run:
+**Files** are on a simulated disk (`pyvirt_sim.engine.disk`), and in memory below /run and /tmp. A
+machine (`pyvirt_sim.host.open_sim_machine`) can lose power at any step and boot again: what was not
+synced may then be lost or torn, processes are gone, devices are back with their own drivers.
+
+**Processes** are QEMUs. /proc shows `cmdline`, `comm` and `stat` of each; numbers may be used
+again, once their process has been reaped.
+
+**PCI** as Linux 6.1 has it: override, bind, unbind, probe, ids added and removed, resets, IOMMU
+groups, vfio, virtual functions, and the events of the subsystems {subsystems}. A write, or a read,
+that waits for a device's lock in the kernel waits here too: while a process holds a device that is
+being unbound from vfio-pci, even reading its `driver_override` does. Attributes of a device that
+are modelled:
+
+{attributes}
+
+The {cases} cases that `pyvirt-sim conformance --kernel` plays on both kernels:
+
+{case_names}
+
+Not modelled: every other attribute of a device and a list of them all, modules (drivers are loaded
+or not there), physical functions that lose their driver while they have virtual ones, ids with more
+than vendor and product, events of other subsystems, devices other than PCI, failing syncs and full
+disks.
+
+### Where it may be slow or go wrong
+
+Drawn for each run and noted before anything happens (`pyvirt_sim.host.HostPlan.drawn`): which of
+these named sites are live, and how often each strikes. `pyvirt-sim sites` says what each is:
 
 {sites}
 """
@@ -120,6 +149,10 @@ def page() -> str:
         "guest_states": ", ".join(state.value for state in GuestState),
         "answers": ", ".join(answer.value for answer in UnplugAnswer),
         "actions": ", ".join(action.value for action in GuestAction),
+        "subsystems": _spoken(SUBSYSTEMS),
+        "attributes": _listed(sysfs.MODELLED),
+        "cases": len(CASES),
+        "case_names": f"{'; '.join(CASES)}.",
         "sites": _listed(SITES),
     }
     paragraphs = _TEXT.format(**lists).rstrip().split("\n\n")

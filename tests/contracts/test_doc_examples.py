@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = [
     *sorted((DOCS / "tutorial").glob("*.md")),
-    DOCS / "reference" / "engine-network.md",
+    *sorted((DOCS / "reference").glob("engine-*.md")),
     ROOT / "README.md",
 ]
 _BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
