@@ -12,6 +12,7 @@ Layers, lowest first:
     runner, fence            Trio's Runner without the operating system
     execution                one run while it runs
     choosers                 who decides
+    determinism              the proof that a program gives one run for the same answers
     canary, run              `simulate` and `replay`
     node, crashes            machines that crash and restart, at every step
     disk                     files that a crash may lose or tear (`pyvirt_sim.engine.disk`)
@@ -37,6 +38,9 @@ from pyvirt_sim.engine.choosers import TimeBox as TimeBox
 from pyvirt_sim.engine.choosers import UniformWalk as UniformWalk
 from pyvirt_sim.engine.crashes import CrashAt as CrashAt
 from pyvirt_sim.engine.crashes import crash_at_every_step as crash_at_every_step
+from pyvirt_sim.engine.determinism import Divergence as Divergence
+from pyvirt_sim.engine.determinism import Proof as Proof
+from pyvirt_sim.engine.determinism import prove_deterministic as prove_deterministic
 from pyvirt_sim.engine.errors import BlockedTask as BlockedTask
 from pyvirt_sim.engine.errors import ChooserError as ChooserError
 from pyvirt_sim.engine.errors import DeadlockError as DeadlockError

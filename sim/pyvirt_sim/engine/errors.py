@@ -19,8 +19,12 @@ EngineError
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import attrs
+
+if TYPE_CHECKING:
+    from pyvirt_sim.engine.determinism.observation import Divergence
 
 __all__ = [
     "BlockedTask",
@@ -268,4 +272,11 @@ class NondeterminismError(EngineError):
 
     The fault is in the program under test: something it uses is neither served by the engine nor
     fresh for each run.
+
+    Attributes:
+        divergence: the first difference, from ``prove_deterministic``; else None.
     """
+
+    def __init__(self, text: str, divergence: Divergence | None = None) -> None:
+        self.divergence = divergence
+        super().__init__(text)
