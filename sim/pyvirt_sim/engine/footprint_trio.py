@@ -318,6 +318,11 @@ def _reschedule(original: Method, collector: Collector, runner: Any, task: Any, 
     original(runner, task, *args)
 
 
+def _count_all(original: Method, collector: Collector, *args: Any) -> Any:
+    collector.open_step()
+    return original(*args)
+
+
 def _sequence(original: Method) -> Method:
     @functools.wraps(original)
     @asynccontextmanager
@@ -421,6 +426,7 @@ TABLE: Final[list[tuple[Any, str, Callable[[Any], Any]]]] = [
     (trio.Nursery, "_nested_child_finished", _wait_for_children),
     (_Status, "started", _by_hand(_started)),
     (trio.lowlevel.Task, "_attempt_abort", _by_hand(_attempt_abort)),
+    (_run.Runner, "current_statistics", _by_hand(_count_all)),
     (LeanRunner, "spawn_impl", _by_hand(_spawn)),
     (LeanRunner, "reschedule", _by_hand(_reschedule)),
     (_Conflict, "__init__", _named("conflict")),

@@ -10,7 +10,8 @@ schedule twice. Of each finished schedule only its answers are kept; where it ca
 worked out when the next bound is due.
 
 A step of Trio ends at a checkpoint, so "could go on" means: the task that ran last is a candidate
-again. A draw (fault, latency, data) is no preemption; all its values are tried at every bound.
+again. A draw (fault, latency, data) is no preemption; all its values, if they are few enough, are
+tried at every bound.
 Moving time while tasks can run (``timers="choice"``) is one.
 """
 
@@ -21,7 +22,7 @@ from collections.abc import Iterator
 
 import attrs
 
-from pyvirt_sim.engine.choosers.prefix import expect_bound
+from pyvirt_sim.engine.choosers.prefix import UNTRIED, expect_bound, values_to_try
 from pyvirt_sim.engine.errors import SearchExhausted
 from pyvirt_sim.engine.point import Point, RunStart
 from pyvirt_sim.engine.record import Run
@@ -69,6 +70,7 @@ class PreemptionBound:
         bound: how many preemptions the schedules have that run now.
         schedules: how many have run, by bound; complete for all below ``bound``.
         exhausted_bound: the highest bound that is complete; -1 before the first is.
+        is_cut: a draw had too many values to try them all.
     """
 
     def __init__(self, max_bound: int | None = None) -> None:
@@ -78,6 +80,7 @@ class PreemptionBound:
         self.bound = 0
         self.schedules = [0]
         self.exhausted_bound = -1
+        self.is_cut = False
         whole: list[list[int]] = [[]]
         self._starts: Iterator[list[int]] = iter(whole)
         self._finished: list[_Finished] = []
@@ -88,6 +91,7 @@ class PreemptionBound:
         self._continuing: list[int] = []
         self._bounds: list[int] = []
         self._timers: list[bool] = []
+        self._free: list[int] = []  # by answer: how many the search tries at no cost
 
     def start(self, _run: RunStart, /) -> None:
         """Take the next beginning.
@@ -100,6 +104,7 @@ class PreemptionBound:
             self._fixed = len(self._prefix)
             self._old_bounds = []
         self._values, self._continuing, self._bounds, self._timers = [], [], [], []
+        self._free = []
 
     def _next_beginning(self) -> list[int]:
         while True:
@@ -109,12 +114,13 @@ class PreemptionBound:
             if not self._finished:
                 raise SearchExhausted(
                     f"every schedule has run: {sum(self.schedules)} with up to "
-                    f"{len(self.schedules) - 1} preemptions"
+                    f"{len(self.schedules) - 1} preemptions{UNTRIED * self.is_cut}",
+                    is_complete=not self.is_cut,
                 )
             if self.bound == self.max_bound:
                 raise SearchExhausted(
                     f"every schedule with up to {self.bound} preemptions has run: "
-                    f"{sum(self.schedules)} in all",
+                    f"{sum(self.schedules)} in all{UNTRIED * self.is_cut}",
                     is_complete=False,
                 )
             self.bound += 1
@@ -137,7 +143,14 @@ class PreemptionBound:
         self._continuing.append(going_on)
         self._bounds.append(point.bound)
         self._timers.append(point.has_timer)
+        self._free.append(self._free_answers(point, going_on))
         return value
+
+    def _free_answers(self, point: Point, going_on: int) -> int:
+        if going_on == -2:
+            self.is_cut = self.is_cut or values_to_try(point) < point.bound
+            return values_to_try(point)
+        return 1 if going_on >= 0 else point.bound - point.has_timer
 
     @staticmethod
     def _going_on(point: Point) -> int:
@@ -167,8 +180,7 @@ class PreemptionBound:
             )
         self._prefix = None
         for position in range(len(self._values) - 1, self._fixed - 1, -1):
-            free = self._bounds[position] - self._timers[position]
-            if self._continuing[position] < 0 and self._values[position] + 1 < free:
+            if self._values[position] + 1 < self._free[position]:
                 self._prefix = [*self._values[:position], self._values[position] + 1]
                 self._old_bounds = self._bounds[: position + 1]
                 break

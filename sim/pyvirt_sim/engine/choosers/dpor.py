@@ -14,7 +14,7 @@ met nothing dependent since: running one of them next would repeat something. (A
 Jonsson, Sagonas, "Optimal dynamic partial order reduction", POPL 2014.) Trio helps: a runnable task
 stays runnable, so a race can always be reversed unless the second step had to wait for the first.
 
-Draws are tried with all their values, at every draw.
+Draws are tried with all their values, if they are few enough, at every draw.
 
 The search needs footprints (``wants_footprints``), and the options ``policy="any"`` and
 ``timers="idle"``. Under ``batch`` who may run next depends on everything that ran in the batch; and
@@ -24,7 +24,7 @@ little to leave out. `PreemptionBound` searches those systematically.
 
 from __future__ import annotations
 
-from pyvirt_sim.engine.choosers.prefix import expect_bound
+from pyvirt_sim.engine.choosers.prefix import UNTRIED, expect_bound, values_to_try
 from pyvirt_sim.engine.choosers.races import Branch, Order, copied, insert, is_weak_initial
 from pyvirt_sim.engine.errors import RedundantRun, SearchExhausted, StepLimitError
 from pyvirt_sim.engine.footprint import Footprint
@@ -42,6 +42,7 @@ class _Choice:
     Attributes:
         step: the step that was chosen, or in which a number was drawn.
         bound, value: the choice.
+        tries: how many values of a draw to try.
         names: paths of the candidates; empty for a draw.
         sleep: what was searched here, or before and is independent of all since: by path, what the
             step touched (several, when it draws).
@@ -49,11 +50,11 @@ class _Choice:
         seen: what the chosen step touched, in the runs so far.
     """
 
-    __slots__ = ("bound", "names", "plans", "seen", "sleep", "step", "value")
+    __slots__ = ("bound", "names", "plans", "seen", "sleep", "step", "tries", "value")
 
     def __init__(self, step: int, bound: int, names: list[str]) -> None:
         self.step = step
-        self.bound = bound
+        self.bound = self.tries = bound
         self.value = 0
         self.names = names
         self.sleep: dict[str, list[Footprint]] = {}
@@ -69,7 +70,6 @@ class Dpor:
         redundant: runs that were given up or turned out to repeat a class.
         open_choices: choices, over all runs, whose step was open (it conflicts with everything);
             where all are, nothing is saved.
-        is_cut: a run met ``max_steps``, and what would have come after is not covered.
     """
 
     wants_footprints = True
@@ -78,7 +78,7 @@ class Dpor:
         self.runs = 0
         self.redundant = 0
         self.open_choices = 0
-        self.is_cut = False
+        self._has_long_runs = self._has_cut_draws = False
         self._choices: list[_Choice] = []
         self._position = 0
         self._has_begun = False
@@ -88,6 +88,11 @@ class Dpor:
         self._looked_at = 0
         self._repeats = False
         self._collector: Collector | None = None
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether a run met ``max_steps``, or a draw had too many values to try them all."""
+        return self._has_long_runs or self._has_cut_draws
 
     # -- choosing ------------------------------------------------------------------------------
 
@@ -104,7 +109,9 @@ class Dpor:
                 "others; PreemptionBound and Exhaustive take all options"
             )
         if self._has_begun and not self._backtrack():
-            cut = ", none longer than max_steps allows" if self.is_cut else ""
+            cut = UNTRIED * self._has_cut_draws
+            if self._has_long_runs:
+                cut += ", none longer than max_steps allows"
             raise SearchExhausted(
                 f"every class of equivalent schedules has run{cut}: {self.runs} runs",
                 is_complete=not self.is_cut,
@@ -124,7 +131,7 @@ class Dpor:
             choice = choices[-1]
             self._plans = []
             if not choice.names:
-                if choice.value + 1 < choice.bound:
+                if choice.value + 1 < choice.tries:
                     choice.value += 1
                     self._plans = copied(choice.plans)
                     return True
@@ -166,6 +173,8 @@ class Dpor:
         choice = _Choice(point.step - is_draw, point.bound, names)
         if is_draw:
             choice.plans = copied(self._plans)  # followed with each value
+            choice.tries = values_to_try(point)
+            self._has_cut_draws = self._has_cut_draws or choice.tries < choice.bound
         else:
             self._look_at_steps(point.step)
             choice.sleep = dict(self._sleep)
@@ -221,7 +230,7 @@ class Dpor:
             self.redundant += 1
         else:
             self.runs += 1
-            self.is_cut = self.is_cut or isinstance(result.error, StepLimitError)
+            self._has_long_runs |= isinstance(result.error, StepLimitError)
         by_step: dict[int, _Choice] = {}
         for choice in self._choices:
             if choice.names and choice.step < len(steps):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pyvirt_sim.engine import (
     TIMER,
+    Dpor,
     Exhaustive,
     PreemptionBound,
     ReplayDivergedError,
@@ -106,6 +107,23 @@ def test_all_values_of_all_draws_are_tried(search):
     seen: set[tuple[int, str]] = set()
     everything(program, search())
     assert seen == {(a, b) for a in range(3) for b in "xy"}
+
+
+@pytest.mark.parametrize("search", [Exhaustive, PreemptionBound, Dpor])
+def test_a_draw_with_too_many_values_is_not_tried_out_and_that_is_said(search):
+    async def program():
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.lowlevel.checkpoint)
+            seen.add((draw("data", "seed", 1_000_000), draw("data", "few", 2)))
+
+    seen: set[tuple[int, int]] = set()
+    result = hunt(program, search(), 100)
+    assert result.is_exhausted
+    assert "more than 64 values" in result.ended
+    assert seen == {(0, 0), (0, 1)}
+    with pytest.raises(SearchExhausted) as caught:
+        simulate(program, chooser=result.chooser)
+    assert not caught.value.is_complete
 
 
 @pytest.mark.parametrize("search", [Exhaustive, PreemptionBound])
