@@ -23,6 +23,7 @@ from pyvirt_sim.engine import (
     note,
     simulate,
 )
+from pyvirt_sim.engine.net.seam import SimulatedSocket
 from tests.sim.engine.net.programs import read_all
 
 TLS = Path(__file__).parent / "tls"
@@ -98,6 +99,29 @@ def test_no_address_orders_the_traffic():
         rubbish.append([object() for _ in range(size * 777)])  # moves the addresses
         digests.add(simulate(crowd, chooser=RandomWalk(7)).digest)
     assert len(digests) == 1
+
+
+async def happy_eyeballs() -> list[str]:
+    """Connect to a name with many addresses; Trio closes the losers in the order of a set."""
+    addresses = [f"10.1.0.{number}" for number in range(1, 9)]
+    server = Node("server", addresses=addresses)
+    link = current_network().link("main", "server")
+    link.stall(5)  # until all attempts are under way
+    link.plan = LinkPlan(latency_s=(1,))
+    with server.here():
+        await trio.open_tcp_listeners(80)
+    async with await trio.open_tcp_stream("server", 80, happy_eyeballs_delay=0.1):
+        return [message.target for message in link.in_flight if message.kind == "fin"]
+
+
+def test_the_losers_of_a_connection_race_are_closed_in_one_order():
+    orders, rubbish = set(), []
+    for size in range(8):
+        # Takes the places that the sockets of the last run had.
+        rubbish.append([SimulatedSocket.__new__(SimulatedSocket) for _ in range(size)])
+        orders.add(tuple(simulate(happy_eyeballs).unwrap()))
+    assert len(orders) == 1
+    assert len(orders.pop()) == 7
 
 
 def test_sockets_are_real_again_after_a_run_whatever_ended_it():
