@@ -7,7 +7,7 @@ import json
 
 import attrs
 
-from tests.benchmarks import dpor, engine, hypothesis, qmp, strategies
+from tests.benchmarks import dpor, engine, hypothesis, qmp, simulator, strategies
 from tests.benchmarks.table import Row, print_table
 
 BENCHMARKS = {
@@ -16,6 +16,7 @@ BENCHMARKS = {
     "strategies": strategies.rows,
     "hypothesis": hypothesis.rows,
     "qmp": qmp.rows,
+    "simulator": simulator.rows,
 }
 
 
