@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from itertools import zip_longest
-from typing import Final
+from typing import Final, cast
 
 import attrs
 
@@ -39,10 +39,25 @@ class Difference:
         """What a person needs to see it again."""
         return (
             f"{self.program.as_text()}\n"
-            f"first difference after: {self.where}\n"
+            f"first difference after: {self.where}{_place(self.simulated, self.real)}\n"
             f"  simulated: {_shown(self.simulated)}\n"
             f"  real:      {_shown(self.real)}"
         )
+
+
+def _place(one: object, other: object, path: str = "") -> str:
+    """Where within two messages they part, in words; nothing when one is missing."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        ours, theirs = cast("dict[str, object]", one), cast("dict[str, object]", other)
+        for key in sorted(ours.keys() | theirs.keys()):
+            if ours.get(key) != theirs.get(key):
+                return _place(ours.get(key), theirs.get(key), f"{path}.{key}")
+    if isinstance(one, list) and isinstance(other, list):
+        pairs = zip_longest(cast("list[object]", one), cast("list[object]", other))
+        for index, (mine, his) in enumerate(pairs):
+            if mine != his:
+                return _place(mine, his, f"{path}[{index}]")
+    return f", at {path[1:]}: {_shown(one)} against {_shown(other)}" if path else ""
 
 
 def _shown(message: object) -> str:

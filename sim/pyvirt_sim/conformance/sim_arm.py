@@ -85,7 +85,8 @@ class _Arm:
             boot = _BOOT[self._shape.guest]
             for path in boot[1::2]:
                 host.add_file(path)
-            argv = self._shape.argv(monitor, f"null,id={SERIAL}", ROOT, boot)
+            serial = f"socket,id={SERIAL},path={ROOT}/{SERIAL},server=on,wait=off"
+            argv = self._shape.argv(monitor, serial, ROOT, boot)
             process = await host.start_process(argv, log_file=f"{ROOT}/log")
             # The socket is made by another process, without a sign when.
             while not await host.exists(socket):  # noqa: ASYNC110

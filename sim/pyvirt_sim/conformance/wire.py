@@ -9,7 +9,6 @@ from typing import Any, Final, cast
 import attrs
 
 from pyvirt_sim.conformance.program import Burst, Execute, Message, Program, Raw, Step, commands_of
-from pyvirt_sim.conformance.shapes import SERIAL
 
 # Ends any token that has begun, recovers from it, and is no message: one more parse error.
 CLEAR: Final = b"\n\x01\n"
@@ -18,10 +17,6 @@ QUIT_ID: Final = "quit"
 NEGOTIATION_ID: Final = "qmp_capabilities"
 # Members that differ from machine to machine and run to run; only their type is compared.
 MASKED: Final = frozenset({"thread-id", "seconds", "microseconds", "offset", "pid", "total-time"})
-
-
-# The real arm talks through its serial port to the guest, where ours calls a method.
-_SERIAL_FILENAME: Final = "unix:$ROOT/serial,server=on"
 
 
 @attrs.define
@@ -76,7 +71,7 @@ def answered(message: Message, program: Program) -> str | None:
 
 def normalised(message: Message, root: str) -> Message:
     """A message as it is compared: times, numbers of this machine and paths taken out."""
-    text = json.dumps(message).replace(root, "$ROOT").replace(_SERIAL_FILENAME, "null")
+    text = json.dumps(message).replace(root, "$ROOT")
     comparable: Message = json.loads(text, object_hook=_masked)
     comparable.pop("timestamp", None)
     if _is_listing(comparable.get("return")):
@@ -95,19 +90,9 @@ def _is_listing(value: Any) -> bool:
 
 def _masked(members: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        key: type(value)()
-        if key in MASKED and isinstance(value, int | float)
-        else _without_serial(value)
+        key: type(value)() if key in MASKED and isinstance(value, int | float) else value
         for key, value in members.items()
     }
-
-
-def _without_serial(value: object) -> object:
-    # query-yank lists the socket behind the serial port of the real arm.
-    if not isinstance(value, list):
-        return value
-    items = cast("list[object]", value)
-    return [item for item in items if item != {"type": "chardev", "id": SERIAL}]
 
 
 def negotiation(enable: tuple[str, ...] = ()) -> bytes:

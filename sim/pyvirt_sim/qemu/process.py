@@ -21,7 +21,7 @@ from pyvirt_sim.qemu.machine import Machine
 from pyvirt_sim.qemu.memory_devices import MemoryDevices
 from pyvirt_sim.qemu.monitor import Dispatcher
 from pyvirt_sim.qemu.run_state import Cause
-from pyvirt_sim.qemu.world import Listener, World
+from pyvirt_sim.qemu.world import Listener, MonitorStream, World
 
 _SIGTERM = 15
 
@@ -114,9 +114,10 @@ class QemuProcess:
                 raise StartupError(f"-chardev {chardev.id}: {verb} {name}: {reason}") from error
 
     def _listen(self, chardev: Chardev) -> None:
-        if chardev.id not in self.config.monitor_chardevs or chardev.path is None:
-            raise ModelGapError("only a monitor may have a socket chardev")
-        self._listeners.append(self.world.listen(chardev.path, self._monitors.add().accept))
+        assert chardev.path is not None
+        is_monitor = chardev.id in self.config.monitor_chardevs
+        accept = self._monitors.add().accept if is_monitor else _refuse
+        self._listeners.append(self.world.listen(chardev.path, accept))
 
     def _build(self) -> None:
         """Create the machine and what the command line puts into it, in QEMU's order."""
@@ -235,6 +236,10 @@ class QemuProcess:
         for listener in self._listeners:
             listener.close(unlink=unlink)
         self._listeners.clear()
+
+
+def _refuse(_stream: MonitorStream) -> bool:
+    raise ModelGapError("clients of character devices are not modelled")
 
 
 def _cannot_read(kind: str, path: str) -> str:

@@ -31,7 +31,7 @@ class SerialBus(Bus):
         return None
 
 
-def realize(_tree: DeviceTree, device: Device) -> None:
+def realize(tree: DeviceTree, device: Device) -> None:
     """A port or a console, at the number asked for or the first free one.
 
     Raises:
@@ -60,6 +60,9 @@ def realize(_tree: DeviceTree, device: Device) -> None:
         )
     device.address = (number,)
     device.values["nr"] = number
+    if is_console and "chardev" in device.links:
+        # A console listens from the first moment, a port only once the guest has opened it.
+        tree.chardevs.find(device.links["chardev"]).is_open = True
 
 
 def _first_free(bus: SerialBus, is_console: bool) -> int:
