@@ -21,7 +21,7 @@ OTHER = {"engine": {"a": ["x"], "b": ["z"]}, "trio": {"a": ["x2"], "b": ["y2"]}}
 def test_every_hazard_has_one_outcome_in_two_processes():
     verdict = hazards.check(processes=2)
     assert verdict.problems == ()
-    assert len(verdict.table) == 12
+    assert len(verdict.table) == 14
 
 
 def test_a_hazard_that_differs_between_processes_is_a_problem():

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import gc
+import os
+import random
+import secrets
+import tempfile
+import time
+import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 import trio
@@ -217,6 +225,35 @@ async def names_of_things() -> list[str]:
     return log
 
 
+async def chance() -> list[str]:
+    """What a program gets that asks for something random."""
+    async with trio.open_nursery() as nursery:
+        for _ in range(3):
+            nursery.start_soon(trio.lowlevel.checkpoint)
+    return [
+        str(random.random()),
+        str(random.choice(range(1000))),
+        str(random.Random().random()),
+        str(uuid.uuid1()),
+        str(uuid.uuid4()),
+        os.urandom(8).hex(),
+        secrets.token_hex(8),
+        Path(tempfile.mktemp(dir="/")).name,
+    ]
+
+
+async def clocks() -> list[str]:
+    """What a program sees that looks at a clock."""
+    await trio.sleep(1.5)
+    return [
+        str(time.time_ns()),
+        str(time.monotonic_ns()),
+        str(time.perf_counter_ns()),
+        str(datetime.now(tz=UTC)),
+        time.ctime(),
+    ]
+
+
 HAZARDS: Final[dict[str, Callable[[], Awaitable[list[str]]]]] = {
     "cancel 8 children": cancelled_children,
     "Event.set with 8 waiters": event_waiters,
@@ -230,4 +267,6 @@ HAZARDS: Final[dict[str, Callable[[], Awaitable[list[str]]]]] = {
     "async generators left at exit": generators_at_exit,
     "collecting a cyclic async generator": collected_generator,
     "names of tasks, scopes and cancellations": names_of_things,
+    "random, uuid, secrets, tempfile": chance,
+    "clocks": clocks,
 }
