@@ -50,7 +50,7 @@ class Job:
         length: How many bytes it copies.
         speed: The limit a monitor has set.
         is_paused: Whether a monitor has paused it.
-        is_completing: Whether it was told to complete while it was paused.
+        is_ending: Whether it was told to end, and has not got that far.
         pivots: Whether its end puts the target in the place of the source.
         error: Why it failed.
     """
@@ -65,7 +65,7 @@ class Job:
     length: int = 0
     speed: int = 0
     is_paused: bool = False
-    is_completing: bool = False
+    is_ending: bool = False
     pivots: bool = False
     error: str | None = None
 
@@ -210,6 +210,8 @@ class Jobs:
         """QMP ``job-pause``."""
         if job.is_paused:
             raise QmpError("Job is already paused")
+        if job.is_ending:
+            raise ModelGapError("pausing a job that is about to end is not modelled")
         job.is_paused = True
         self._move(job, "standby")
 
@@ -217,7 +219,7 @@ class Jobs:
         """QMP ``job-resume``."""
         job.is_paused = False
         self._move(job, "ready")
-        if job.is_completing:
+        if job.is_ending:
             self._later(lambda: self._succeed(job))
 
     def set_speed(self, job: Job, speed: int) -> None:
@@ -228,9 +230,9 @@ class Jobs:
 
     def complete(self, job: Job) -> None:
         """QMP ``job-complete``: the target takes the place of the source."""
-        if job.is_completing:
+        if job.is_ending:
             raise ModelGapError("completing a job twice is not modelled")
-        job.pivots = job.is_completing = True
+        job.pivots = job.is_ending = True
         if not job.is_paused:
             self._later(lambda: self._succeed(job))
 
@@ -241,12 +243,12 @@ class Jobs:
                 raise ModelGapError("cancelling a pending job gently is not modelled")
             self._fail(job, "Operation canceled", is_cancelled=True)
             return
-        if job.is_paused or job.is_completing:
+        if job.is_paused or job.is_ending:
             raise ModelGapError("cancelling a paused or completing job is not modelled")
+        job.is_ending = True
         if by_force:
             self._later(lambda: self._fail(job, "Operation canceled", is_cancelled=True))
         else:
-            job.is_completing = True
             self._later(lambda: self._succeed(job))
 
     def finalize(self, job: Job) -> None:
@@ -278,7 +280,7 @@ class Jobs:
         """QEMU ends: every job is cancelled or forgotten, the newest first."""
         for job in self._jobs.values():
             if job.status == "ready":
-                self._move(job, "standby")
+                pass
         for job in list(self._jobs.values())[::-1]:
             job.is_dismissed_alone = True
             if job.status == "concluded":

@@ -58,6 +58,9 @@ def realize(tree: DeviceTree, device: Device) -> None:
         raise QmpError(
             f"virtio-serial-bus: Out-of-range port id specified, max. allowed: {bus.ports - 1}"
         )
+    if is_console and "chardev" in device.links:
+        # A console is always open; a port waits for the guest to open it.
+        tree.chardevs.find(device.links["chardev"]).is_open = True
     device.address = (number,)
     device.values["nr"] = number
     if is_console and "chardev" in device.links:
