@@ -45,6 +45,10 @@ MAX_INVERTED: Final = 300
 MAX_OTHERS: Final = 50
 # How many ways of keeping some deviations are tried; there are exponentially many.
 MAX_GROUPS: Final = 10
+# Runs that the search for two deviations in place of three and more may take.
+MAX_PAIR_RUNS: Final = 500
+# Task steps of all runs together, after which what was found stands: some seconds' worth.
+MAX_STEPS_IN_ALL: Final = 2_000_000
 
 
 @attrs.frozen(eq=False)
@@ -57,7 +61,7 @@ class ShrinkResult:
         before: deviations of the run that was shrunk, over all streams.
         after: deviations of ``run``.
         is_minimal: no single deviation can be undone without losing the failure; False when
-            ``max_runs`` ended the search first.
+            ``max_runs`` or `MAX_STEPS_IN_ALL` ended the search first.
     """
 
     run: Run
@@ -130,6 +134,7 @@ class _Shrinker:
         self.timers: Timers = "choice" if run.tape.timers == "choice" else "idle"
         self.max_steps = max_steps
         self.executions = 0
+        self.steps_left = MAX_STEPS_IN_ALL
         self.tried: set[tuple[Deviation, ...]] = set()
         witness = Witness(Replay(run.tape))
         # The strict replay proves the run repeatable, and tells its deviations.
@@ -150,6 +155,8 @@ class _Shrinker:
                 before = _measure(self.best)
                 self._undo_chunks()
                 self._replace_groups()
+                if _measure(self.best) == before:
+                    self._search_pairs()
                 self._lower_values()
                 if _measure(self.best) == before:
                     return True
@@ -184,33 +191,53 @@ class _Shrinker:
             else:
                 kept += 1
 
-    def _replace(self, kept: Sequence[Deviation]) -> None:
-        """Try the deviations in ``kept`` and one more, in all places where there is a choice.
+    def _search_pairs(self) -> None:
+        """Where more than two deviations are left, look for two that none of them need be in."""
+        if len(self.deviations) < 3:
+            return
+        end = self.executions + MAX_PAIR_RUNS
+        for first in self._worth_trying(()):
+            self._replace((first,))
+            if len(self.deviations) < 3 or self.executions > end:
+                return
 
-        First the places where the failing run has the two tasks' steps in the other order, late
-        ones before early ones: what decides tends to come late. Elsewhere a deviation helps only
-        by accident, so few of those are tried.
-        """
+    def _replace(self, kept: Sequence[Deviation]) -> None:
+        """Try the deviations in ``kept`` and one more."""
         if len(self.deviations) <= len(kept) + 1:
             return
+        for one in self._worth_trying(kept):
+            if self._try(sorted((*kept, one), key=lambda deviation: deviation.step)):
+                return
+
+    def _worth_trying(self, kept: Sequence[Deviation]) -> Sequence[Deviation]:
+        """Return single deviations to add to those in ``kept``, the most promising first.
+
+        Those are where the failing run has the two tasks' steps in the other order, late ones
+        before early ones: what decides tends to come late. Elsewhere a deviation helps only by
+        accident, so few of those are tried.
+        """
         surveyor = Surveyor(Directed(kept))
         base = self._simulate(surveyor)
         inverted, others = _alternatives(base, surveyor.offers, self.best)
         drawn = _other_draws(surveyor, self.deviations)
-        for one in (*inverted[:MAX_INVERTED], *drawn[:MAX_INVERTED], *others[:MAX_OTHERS]):
-            if self._try(sorted((*kept, one), key=lambda deviation: deviation.step)):
-                return
+        return (*inverted[:MAX_INVERTED], *drawn[:MAX_INVERTED], *others[:MAX_OTHERS])
 
     def _lower_values(self) -> None:
         """Take an earlier candidate, or a smaller draw: pass over as few tasks as possible."""
-        for place in range(len(self.deviations)):
-            value = self.deviations[place].index if place < len(self.deviations) else 0
-            for lower in (1, value // 2, value - 1):
-                if 0 < lower < value:
-                    changed = list(self.deviations)
-                    changed[place] = attrs.evolve(changed[place], index=lower, chosen="")
-                    if self._try(changed):
-                        break
+        place = 0
+        while place < len(self.deviations):
+            lowest, value = 0, self.deviations[place].index
+            while value - lowest > 1:
+                middle = (lowest + value) // 2 if lowest else 1  # 1 is most often enough
+                changed = list(self.deviations)
+                changed[place] = attrs.evolve(changed[place], index=middle, chosen="")
+                if not self._try(changed):
+                    lowest = middle
+                elif place < len(self.deviations):
+                    value = self.deviations[place].index
+                else:
+                    break
+            place += 1
 
     def _try(self, wanted: Sequence[Deviation]) -> bool:
         """Run with these deviations; keep the run if it fails and is smaller."""
@@ -226,7 +253,7 @@ class _Shrinker:
         return True
 
     def _simulate(self, chooser: Chooser) -> Run:
-        if self.executions >= self.max_runs:
+        if self.executions >= self.max_runs or self.steps_left < 0:
             raise _OutOfRunsError
         self.executions += 1
         run = simulate(
@@ -236,6 +263,7 @@ class _Shrinker:
             timers=self.timers,
             max_steps=self.max_steps,
         )
+        self.steps_left -= run.steps
         raise_if_interrupted(run.error)
         return run
 

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyvirt_sim.engine.explain import Conflict
 from pyvirt_sim.explore.finding import Finding
 from pyvirt_sim.explore.hunting import HuntOutcome
+
+
+def _order(conflict: Conflict | None) -> list[dict[str, Any]] | None:
+    """The two steps that must not come in this order."""
+    if conflict is None:
+        return None
+    steps = (conflict.first, conflict.second)
+    return [{"task": step.path, "location": step.location, "time_s": step.time_s} for step in steps]
 
 
 def outcome_as_json(outcome: HuntOutcome) -> dict[str, Any]:
@@ -46,6 +55,7 @@ def finding_as_json(finding: Finding) -> dict[str, Any]:
             {"question": one.question, "expected": one.expected, "seen": one.seen}
             for one in promise.observations
         ],
+        "order_that_decides": _order(finding.explanation.conflict),
         "reachable_under_batch": finding.explanation.reachable.schedule is not None,
         "replay": finding.replay_command,
     }

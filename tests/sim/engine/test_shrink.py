@@ -20,7 +20,7 @@ from pyvirt_sim.engine import (
     simulate,
 )
 from pyvirt_sim.engine.deviation import Directed, Witness
-from tests.sim.engine.generated import OrderError, fewest_deviations, recipes
+from tests.sim.engine.generated import OrderError, Recipe, fewest_deviations, recipes
 from tests.sim.engine.programs import LostUpdateError, busy, lost_update
 
 TIMERS = st.sampled_from(["idle", "choice"])
@@ -34,7 +34,7 @@ def failing(program, chooser=None, schedules=300, **options):
 
 @settings(deadline=None, max_examples=60)
 @given(recipes(), st.integers(0, 1000))
-def test_the_shrunk_run_is_the_same_failure_with_the_fewest_deviations(recipe, seed):
+def test_the_shrunk_run_is_the_same_failure_and_one_deviation_where_one_is_enough(recipe, seed):
     program = recipe.program()
     found = hunt(program, Portfolio(seed), 60).found
     assume(found is not None)
@@ -44,7 +44,7 @@ def test_the_shrunk_run_is_the_same_failure_with_the_fewest_deviations(recipe, s
     assert small.after == small.run.tape.deviations <= small.before == found.tape.deviations
     again = replay(program, Tape.from_text(small.run.tape.to_text()))
     assert again.digest == small.run.digest
-    fewest = fewest_deviations(program, 2, 1500)
+    fewest = fewest_deviations(program, 1, 1500)
     if fewest is not None:
         assert small.after == fewest
     else:
@@ -74,6 +74,17 @@ def test_a_lost_update_needs_one_decision_however_it_was_found(seed):
     assert small.executions < 20
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_bug_that_needs_two_decisions_is_shrunk_to_two(seed):
+    # It fails when the slowest task logs first and the fastest one last.
+    pairs = (((0, 0), (1, 0)), ((1, 0), (2, 0)))
+    program = Recipe(pauses=((3,), (1,), (0,)), pairs=pairs, uses_lock=True).program()
+    found = failing(program, RandomWalk(1000 * seed), 3000)
+    assert fewest_deviations(program, 2, 5000) == 2
+    small = shrink(program, found)
+    assert (small.after, small.is_minimal) == (2, True)
+
+
 def test_draws_shrink_with_the_schedule():
     async def program():
         async with trio.open_nursery() as nursery:
@@ -89,6 +100,16 @@ def test_draws_shrink_with_the_schedule():
     assert small.run.deviations == 0
     latency, faults = (sorted(small.run.tape.values(name)) for name in ("latency", "faults"))
     assert (sum(latency), faults) == (7, [1])
+
+
+def test_a_large_draw_is_lowered_to_the_least_that_fails_in_few_runs():
+    async def program():
+        await trio.sleep(1)
+        assert draw("latency", "delay", 1_000_000) < 4711
+
+    small = shrink(program, failing(program, RandomWalk(0)))
+    assert small.run.tape.values("latency") == (4711,)
+    assert small.executions < 40
 
 
 def test_a_budget_is_kept_and_what_was_found_stands():
