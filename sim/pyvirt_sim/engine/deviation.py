@@ -63,6 +63,10 @@ class Turns:
         self._steps: Counter[int] = Counter()
         self._draws: Counter[tuple[str, str]] = Counter()
 
+    def first(self) -> int:
+        """Return the number of the canonical candidate, without asking for all of them."""
+        return self.execution.queue[0]._counter
+
     def path(self, number: int) -> str:
         """Return the path of a task."""
         return self.execution.record.path(number)
@@ -101,7 +105,7 @@ class _Recording:
     def turn(self, point: Point) -> int:
         if point.stream != SCHEDULE:
             return self.turns.of_draw(point)
-        return self.turns.of_task(point.numbers[0])
+        return self.turns.of_task(self.turns.first())
 
 
 class Witness(_Recording):
@@ -124,7 +128,7 @@ class Witness(_Recording):
             if index:
                 self.remember(point, turn, index)
         elif index:
-            self.remember(point, self.turns.of_task(point.numbers[0]), index)
+            self.remember(point, self.turns.of_task(self.turns.first()), index)
         return index
 
     def finish(self, result: Run | None, /) -> None:
@@ -154,7 +158,7 @@ class Directed(_Recording):
     def choose(self, point: Point, /) -> int:
         """Return what the deviation for this turn says, or 0."""
         turn = self.turn(point)
-        first = point.label or self.turns.path(point.numbers[0])
+        first = point.label or self.turns.path(self.turns.first())
         pending = self._pending.get((point.stream, first, turn))
         if not pending:
             return 0

@@ -40,6 +40,8 @@ from pyvirt_sim.engine.tape import SCHEDULE
 
 __all__ = ["ShrinkResult", "shrink"]
 
+# As many single decisions are all tried before anything is taken out of the failing run.
+FEW: Final = 150
 # Runs that one search for a single replacing decision may take.
 MAX_INVERTED: Final = 300
 MAX_OTHERS: Final = 50
@@ -149,7 +151,7 @@ class _Shrinker:
                 "deterministic"
             )
         try:
-            if self.deviations and not self._try([]):
+            if self.deviations and not self._try([]) and len(self._worth_trying(())) <= FEW:
                 self._replace(())
             while True:
                 before = _measure(self.best)
@@ -180,7 +182,7 @@ class _Shrinker:
 
     def _replace_groups(self) -> None:
         """Keep some deviations, few before many, and look for one that does what the rest do."""
-        kept = 1
+        kept = 0
         while kept < len(self.deviations) - 1:
             before = self.best
             groups = combinations(self.deviations, kept)

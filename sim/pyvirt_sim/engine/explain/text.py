@@ -24,6 +24,8 @@ __all__ = [
 WIDTH: Final = 100
 MAX_ROWS: Final = 24
 """Lines of the schedule on one screen: with what stands around them they fill 50 lines."""
+NEAR: Final = 3
+"""Lines shown on both sides of a decision, if there is room."""
 MAX_QUIET_ROWS: Final = 5
 """Lines told of the quiet run: enough to see what should have come first."""
 MAX_MESSAGE: Final = 12
@@ -113,14 +115,16 @@ def _gap(rows: Sequence[Row]) -> str:
 
 
 def _most_telling(rows: Sequence[Row]) -> set[int]:
-    """Choose the lines to show: decisions, the end, what differs, and what came right before."""
+    """Choose the lines to show: decisions, the end, what differs, and what stands around it."""
     places = range(len(rows))
     # Of lines that say the same one after the other, the first is enough.
     news = [index for index in places if not index or not _says_same(rows[index - 1], rows[index])]
+    decided = [index for index in places if rows[index].is_decision]
     order = [
-        *(index for index in places if rows[index].is_decision),
-        *reversed(news[-4:]),
+        *decided,
+        *reversed(news[-2:]),
         *(index for index in news if rows[index].is_different),
+        *(near for index in decided for near in news if abs(near - index) <= NEAR),
         *reversed(news),
     ]
     return set(list(dict.fromkeys(order))[:MAX_ROWS])
