@@ -43,6 +43,8 @@ Method = Callable[..., Any]
 # In what a task waits: an object that was touched, or something no other step can disturb.
 _PRIVATE: Final = object()
 _UNKNOWN: Final = object()
+_RUNNER: Final = "pyvirt_sim.engine.runner"
+_SOCKETS: Final = "pyvirt_sim.engine.net.opensocket"
 _ENTRIES: Final = "<entry queue>"
 _context: Any = _run.GLOBAL_RUN_CONTEXT
 _originals: list[tuple[Any, str, Any]] = []
@@ -55,7 +57,7 @@ def _awaited(task: Any) -> Any:
         return _PRIVATE
     code: Any = getattr(abort, "__code__", None)
     module = getattr(abort, "__module__", "")
-    if code is None or not module.startswith(("trio.", "pyvirt_sim.engine.runner")):
+    if code is None or not module.startswith(("trio.", _RUNNER, _SOCKETS)):
         return _UNKNOWN
     if module == _parking_lot.__name__:
         return task.custom_sleep_data
@@ -65,8 +67,9 @@ def _awaited(task: Any) -> Any:
         return dict(zip(code.co_freevars, abort.__closure__ or (), strict=True))[
             "self"
         ].cell_contents
-    # sleeps, idleness, a parent that waits for its children; our own server of `run_sync_soon`
-    if module in ("trio._timeouts", _run.__name__, "pyvirt_sim.engine.runner"):
+    # sleeps, idleness, a parent that waits for its children; our own server of `run_sync_soon`;
+    # sockets, which are touched by whoever wakes or cancels who waits for them
+    if module in ("trio._timeouts", _run.__name__, _RUNNER, _SOCKETS):
         return _PRIVATE
     return _UNKNOWN
 

@@ -3,6 +3,7 @@
 Layers, lowest first:
 
     plan                        what may happen on a link by itself
+    wire                        what steps have in common when they use the network
     link                        one direction between two machines; messages in flight
     endpoint, listening         one end of a connection; the queue in front of ``accept``
     options, opensocket         a socket, as the kernel sees it

@@ -81,6 +81,7 @@ class Descriptor:
         opened = self.network.opened(self.number)
         if opened is None:
             raise os_error(errno.EBADF)
+        opened.touch()
         return opened
 
     def fileno(self) -> int:
@@ -189,6 +190,7 @@ class Descriptor:
         if opened.listening is not None:
             raise os_error(errno.EISCONN)
         if opened.endpoint is None:
+            # Its port is the next one that is free, whoever else connects from here.
             if opened.host.connect(opened, address).is_local:
                 return
             # A kernel says so even when the answer is there already, as over loopback.

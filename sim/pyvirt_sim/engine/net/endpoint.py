@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pyvirt_sim.engine.net.host import Address, Host
     from pyvirt_sim.engine.net.listening import Listening
     from pyvirt_sim.engine.net.opensocket import OpenSocket
+    from pyvirt_sim.engine.net.wire import Wire
 
 __all__ = ["Endpoint", "os_error"]
 
@@ -36,6 +37,7 @@ class Endpoint:
         remote: the other end's address.
         is_local: a Unix socket or a socket pair, which no network can reset.
         link: the link its messages take.
+        wire: the connection, as steps have it in common.
         peer: the other end, once known.
         owner: the open socket in front of it; None before ``accept`` and after ``close``.
         listening: where it waits to be accepted, if it came in.
@@ -46,9 +48,10 @@ class Endpoint:
         error: an ``errno`` to be reported once, or 0.
     """
 
-    def __init__(self, host: Host, link: Link, local: Address, remote: Address) -> None:
+    def __init__(self, host: Host, link: Link, wire: Wire, local: Address, remote: Address) -> None:
         self.host = host
         self.link = link
+        self.wire = wire
         self.local = local
         self.remote = remote
         self.label = host.label(local)
@@ -266,6 +269,7 @@ class Endpoint:
 
     def vanish(self, *, silent: bool) -> None:
         """Forget the connection because the machine crashed; tell the other end unless silent."""
+        self.wire.touch()
         self.is_gone = True
         if not silent and self.is_connected and not self.is_reset:
             self.send("close", b"unread") if self.is_local else self.send("rst")
@@ -276,6 +280,7 @@ class Endpoint:
 
     def arrive(self, kind: str, data: bytes) -> None:
         """Take in a message."""
+        self.wire.touch()
         if self.is_gone or (self.is_closed and kind in ("data", "syn-ack")):
             self._refuse_late(kind)
         elif not self.is_reset:
@@ -335,11 +340,13 @@ class Endpoint:
 
     def window_opens(self, count: int) -> None:
         """The other end has read ``count`` bytes."""
+        self.wire.touch()
         self.outstanding_bytes -= count
         self._wake_writer()
 
     def fail(self, error: int) -> None:
         """Break the connection at this end."""
+        self.wire.touch()
         if self.is_reset:
             return
         self.is_reset = True

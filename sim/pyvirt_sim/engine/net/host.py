@@ -10,6 +10,7 @@ from pyvirt_sim.engine.incarnation import Incarnation
 from pyvirt_sim.engine.net.endpoint import Endpoint, os_error
 from pyvirt_sim.engine.net.files import SocketFiles
 from pyvirt_sim.engine.net.ports import WILDCARDS, Ports, address_of, seen_as, unmapped
+from pyvirt_sim.engine.net.wire import Wire, touch_everything
 
 if TYPE_CHECKING:
     from pyvirt_sim.engine.net.network import Network
@@ -32,6 +33,7 @@ class Host:
         incarnation: its present life.
         ports: who is bound to which port.
         files: its socket files.
+        wire: its ports, files and listeners, as steps have them in common.
     """
 
     def __init__(self, network: Network, name: str, addresses: tuple[str, ...]) -> None:
@@ -40,6 +42,7 @@ class Host:
         self.addresses = addresses
         self.is_down = False
         self.incarnation = Incarnation(self, 1)
+        self.wire = Wire(f"machine {name}")
         self._sockets: dict[int, OpenSocket] = {}
         self._endpoints: dict[Endpoint, None] = {}
         self.ports = Ports(self._sockets.values, lambda: network.now_s)
@@ -75,6 +78,7 @@ class Host:
 
     def forget_socket(self, opened: OpenSocket) -> None:
         """``opened`` was closed."""
+        self.wire.touch()
         self._sockets.pop(opened.number, None)
         if opened.family == socket.AF_UNIX:
             self.files.closed(opened)
@@ -126,8 +130,9 @@ class Host:
     def _request(
         self, opened: OpenSocket, target: Host, local: Address, remote: Address
     ) -> Endpoint:
-        here = Endpoint(self, self.network.link_between(self, target), local, remote)
-        there = Endpoint(target, self.network.link_between(target, self), remote, local)
+        wire, network = Wire(), self.network
+        here = Endpoint(self, network.link_between(self, target), wire, local, remote)
+        there = Endpoint(target, network.link_between(target, self), wire, remote, local)
         here.is_local = there.is_local = opened.family == socket.AF_UNIX
         here.peer, there.peer = there, here
         here.owner = opened
@@ -138,6 +143,7 @@ class Host:
 
     def knock(self, end: Endpoint) -> None:
         """A connection request has arrived: pass it to who listens, or refuse it."""
+        self.wire.touch()
         listener = self._listener(end)
         if listener is None or listener.listening is None:
             end.send("rst")
@@ -157,7 +163,8 @@ class Host:
     def pair(self, first: OpenSocket, second: OpenSocket) -> None:
         """Connect two new sockets with each other."""
         link = self.network.link_between(self, self)
-        one, two = Endpoint(self, link, "", ""), Endpoint(self, link, "", "")
+        wire = Wire()
+        one, two = Endpoint(self, link, wire, "", ""), Endpoint(self, link, wire, "", "")
         one.peer, two.peer = two, one
         for opened, end in ((first, one), (second, two)):
             end.is_local = end.is_connected = True
@@ -173,6 +180,7 @@ class Host:
             silent: the other ends hear nothing of it, as when the power fails. Otherwise they
                 get a reset.
         """
+        touch_everything()
         self.incarnation.is_dead = True
         for end in self.endpoints():
             end.vanish(silent=silent)
@@ -191,6 +199,7 @@ class Host:
 
     def boot(self) -> Incarnation:
         """Start a new life; what was sent to the old one meanwhile is answered by a reset."""
+        touch_everything()
         self.is_down = False
         self.incarnation = Incarnation(self, self.incarnation.number + 1)
         self.network.pump_into(self)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from pyvirt_sim.engine.net.plan import CONNECT_TIMEOUT_S, RETRANSMIT_TIMEOUT_S, LinkPlan
+from pyvirt_sim.engine.net.wire import Wire, touch_everything
 
 if TYPE_CHECKING:
     from pyvirt_sim.engine.net.endpoint import Endpoint
@@ -74,6 +75,7 @@ class Link:
         self._queue: list[Message] = []
         self._lost_updates: list[Callable[[], object]] = []
         self.name = f"{source.name}->{target.name}"
+        self._wire = Wire(f"link {self.name}")
 
     @property
     def back(self) -> Link:
@@ -87,11 +89,13 @@ class Link:
 
     @plan.setter
     def plan(self, plan: LinkPlan | None) -> None:
+        touch_everything()
         self._plan = plan
 
     @property
     def in_flight(self) -> tuple[Message, ...]:
         """The messages that have been sent and have not arrived, in the order they would."""
+        touch_everything()
         return tuple(self._queue)
 
     @property
@@ -112,6 +116,7 @@ class Link:
 
     def hold(self) -> None:
         """Let nothing arrive until `release`: messages stay in flight and can be looked at."""
+        touch_everything()
         self._is_held = True
 
     def release(self, count: int | None = None) -> None:
@@ -121,6 +126,7 @@ class Link:
             count: only so many messages arrive, the oldest, and the rest stay held; None ends the
                 hold.
         """
+        touch_everything()
         if count is None:
             self._is_held = False
             self.pump()
@@ -142,6 +148,7 @@ class Link:
         Senders notice nothing until their buffers are full, connecting fails with ``ETIMEDOUT``
         after 127 s, and data that cannot arrive for 924.6 s breaks its connection.
         """
+        touch_everything()
         self._network.note("partition", self)
         self._is_cut = True
         for message in self._queue:
@@ -149,6 +156,7 @@ class Link:
 
     def heal(self) -> None:
         """End the partition; what was lost is sent again and arrives."""
+        touch_everything()
         self._network.note("heal", self)
         self._is_cut = False
         self.pump()
@@ -174,6 +182,7 @@ class Link:
 
     def connections(self) -> list[Endpoint]:
         """Return the sending ends of the connections over this link, oldest first."""
+        touch_everything()
         return [end for end in self.source.endpoints() if end.link is self and end.is_connected]
 
     # -- what connections do -------------------------------------------------------------------
@@ -195,6 +204,7 @@ class Link:
         if message.due_s <= now_s and is_first and not self._is_held and not self.is_lost:
             message.arrive()
             return
+        self._wire.touch()
         insort(self._queue, message, key=_order)
         if self.is_lost:
             self._start_giving_up(message)
@@ -203,6 +213,7 @@ class Link:
 
     def pump(self) -> None:
         """Let everything arrive that is due and not kept."""
+        self._wire.touch()
         while self._queue and not self._is_held and not self.is_lost:
             if self._queue[0].due_s > self._network.now_s:
                 self._network.call_at(self._queue[0].due_s, self.pump)

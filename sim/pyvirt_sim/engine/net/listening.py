@@ -58,12 +58,14 @@ class Listening:
 
     def complete(self, end: Endpoint) -> None:
         """The other end knows that it is connected: ``end`` can be accepted."""
+        self.owner.host.wire.touch()
         self._shaking_hands -= 1
         self._ready.append(end)
         self.owner.wake_readers()
 
     def abandon(self) -> None:
         """The other end of a connection that was being set up is gone."""
+        self.owner.host.wire.touch()
         self._shaking_hands -= 1
         self._admit()
 

@@ -16,6 +16,7 @@ from pyvirt_sim.engine.incarnation import INCARNATION
 from pyvirt_sim.engine.net.host import Host
 from pyvirt_sim.engine.net.link import Link, Message
 from pyvirt_sim.engine.net.plan import LinkPlan
+from pyvirt_sim.engine.net.wire import Wire, touch_everything
 
 if TYPE_CHECKING:
     from pyvirt_sim.engine.execution import Execution
@@ -55,14 +56,13 @@ class Network:
     all machines resolve everywhere.
 
     Attributes:
-        plan: what may happen by itself on every link that has no plan of its own.
         hosts: the machines, by name.
         has_files: whether a Unix socket was bound to a path.
     """
 
     def __init__(self, execution: Execution) -> None:
         self.execution = execution
-        self.plan = LinkPlan()
+        self._plan = LinkPlan()
         self.hosts: dict[str, Host] = {}
         self.has_files = False
         self._addresses: dict[str, Host] = {}
@@ -70,10 +70,21 @@ class Network:
         self._descriptors: dict[int, OpenSocket] = {}
         self._descriptor_numbers = count(_FIRST_DESCRIPTOR)
         self._numbers = count()
+        self._timers_wire = Wire("network timers")
         self._timers: list[tuple[float, int, Callable[[], object]]] = []
         self._alarm: trio.CancelScope | None = None
         self._has_courier = False
         self.add_host(MAIN_HOST)
+
+    @property
+    def plan(self) -> LinkPlan:
+        """What may happen by itself on every link that has no plan of its own."""
+        return self._plan
+
+    @plan.setter
+    def plan(self, plan: LinkPlan) -> None:
+        touch_everything()
+        self._plan = plan
 
     # -- machines and links --------------------------------------------------------------------
 
@@ -95,6 +106,7 @@ class Network:
         for text in texts or [self._next_address()]:
             if text in self._addresses or ipaddress.ip_address(text).is_loopback:
                 raise ValueError(f"{text} is taken")
+        touch_everything()
         host = Host(self, name, tuple(texts or [self._next_address()]))
         self.hosts[name] = host
         self._addresses.update(dict.fromkeys(host.addresses, host))
@@ -205,6 +217,7 @@ class Network:
 
     def call_at(self, due_s: float, action: Callable[[], object]) -> None:
         """Call ``action()`` at this virtual time, in a step of the network's own."""
+        self._timers_wire.touch()
         heapq.heappush(self._timers, (due_s, self.next_number(), action))
         if not self._has_courier:
             self._start_courier()

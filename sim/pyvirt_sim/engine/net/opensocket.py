@@ -95,15 +95,37 @@ class OpenSocket:
             return False
         return self.endpoint is None or self.endpoint.is_writable
 
+    def touch(self) -> None:
+        """The running step uses this socket."""
+        (self.host if self.endpoint is None else self.endpoint).wire.touch()
+
     # -- waiting, as epoll would ---------------------------------------------------------------
 
     async def wait_readable(self, number: int) -> None:
         """Wait, for the descriptor ``number``, until reading or accepting would not block."""
-        await _wait(self._readers, number, "reading from", is_ready=self.is_readable)
+        await self._wait(self._readers, number, "reading from", is_ready=self.is_readable)
 
     async def wait_writable(self, number: int) -> None:
         """Wait until writing would not block, or until connecting is decided."""
-        await _wait(self._writers, number, "writing to", is_ready=self.is_writable)
+        await self._wait(self._writers, number, "writing to", is_ready=self.is_writable)
+
+    async def _wait(
+        self, waiting: dict[int, Task], number: int, doing: str, *, is_ready: bool
+    ) -> None:
+        self.touch()
+        if number in waiting:
+            raise trio.BusyResourceError(f"another task is already {doing} this fd")
+        if is_ready:
+            await trio.lowlevel.checkpoint()
+            return
+        waiting[number] = trio.lowlevel.current_task()
+
+        def abort(_: object) -> trio.lowlevel.Abort:
+            self.touch()
+            del waiting[number]
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        await trio.lowlevel.wait_task_rescheduled(abort)
 
     def wake_readers(self) -> None:
         """Something can be read or accepted."""
@@ -115,6 +137,7 @@ class OpenSocket:
 
     def notify_closing(self, number: int) -> None:
         """Tell who waits that the descriptor ``number`` is being closed."""
+        self.touch()
         for waiting in (self._readers, self._writers):
             task = waiting.pop(number, None)
             if task is not None:
@@ -141,6 +164,7 @@ class OpenSocket:
 
     def release(self, number: int) -> None:
         """The descriptor ``number`` is closed; the last one closes the socket."""
+        self.touch()
         self.numbers.remove(number)
         if not self.numbers:
             self._close()
@@ -163,21 +187,6 @@ class OpenSocket:
             self.host.network.forget_descriptor(number)
             self.notify_closing(number)
         self.numbers.clear()
-
-
-async def _wait(waiting: dict[int, Task], number: int, doing: str, *, is_ready: bool) -> None:
-    if number in waiting:
-        raise trio.BusyResourceError(f"another task is already {doing} this fd")
-    if is_ready:
-        await trio.lowlevel.checkpoint()
-        return
-    waiting[number] = trio.lowlevel.current_task()
-
-    def abort(_: object) -> trio.lowlevel.Abort:
-        del waiting[number]
-        return trio.lowlevel.Abort.SUCCEEDED
-
-    await trio.lowlevel.wait_task_rescheduled(abort)
 
 
 def _on_its_way(sender: Endpoint) -> str:
