@@ -8,6 +8,7 @@ of well-behaved clients take a short cut through Python's own parser.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections import deque
 from collections.abc import Callable
@@ -169,20 +170,25 @@ class _Parser:
 def number(text: str) -> int | float:
     """Read a number as QEMU does: what fits no 64-bit integer is a floating-point number."""
     try:
-        value = int(text)
+        value: int | float = int(text)
     except ValueError:
-        return float(text)
-    return value if -(1 << 63) <= value < (1 << 64) else float(text)
+        value = float(text)
+    if isinstance(value, int) and not -(1 << 63) <= value < (1 << 64):
+        value = float(text)
+    if math.isinf(value):
+        raise ModelGapError(f"QEMU would print {text} as inf, which is no JSON")
+    return value
 
 
 def _string(quoted: bytes) -> str:
     try:
-        text = quoted[1:-1].decode()
+        # With the closing quote, which QEMU too sees behind an escape that is cut short.
+        text = quoted[1:].decode()
     except UnicodeDecodeError:
         raise _failure("invalid UTF-8 sequence in string") from None
     parts: list[str] = []
     position = 0
-    while position < len(text):
+    while position < len(text) - 1:
         if text[position] != "\\":
             parts.append(text[position])
             position += 1
@@ -243,7 +249,7 @@ def _refuse(constant: str) -> Any:
 def _float(text: str) -> float:
     if text[:3].lower().lstrip("-").startswith("0e"):  # QEMU ends the number before the e
         raise _NotPlainError(text)
-    return float(text)
+    return float(number(text))
 
 
 _plain: Final[Callable[[str, int], tuple[Any, int]]] = json.JSONDecoder(

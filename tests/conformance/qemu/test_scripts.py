@@ -1,0 +1,156 @@
+"""Scripted cases: every refusal the schema knows, bad messages, and the ways through run states."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+
+from pyvirt_sim.conformance.compare import run_program
+from pyvirt_sim.conformance.program import (
+    Execute,
+    InGuest,
+    Pause,
+    Program,
+    Raw,
+    Reconnect,
+    Step,
+    Terminate,
+)
+from pyvirt_sim.qemu import schema
+
+pytestmark = pytest.mark.real_qemu
+
+STEPS_A_MACHINE = 120
+# A member that no command has: whatever else is right, nothing is executed.
+SPOILER = "no-such-member"
+WRONG: tuple[Any, ...] = (None, True, -1, 1 << 40, 1 << 64, 1.5, "nope", [], {})
+
+BAD_MESSAGES = (
+    b"{}", b"[]", b"[1,2]", b"null", b'"text"', b"12", b"-0", b"01", b"1.", b"1e", b"0e1", b"-",
+    b"+1", b"truex", b"True", b"{,}", b"{:}", b'{"a"}', b'{"a":}', b'{"a":1,}', b'{"a" 1}',
+    b"{1:2}", b'{"a":1 "b":2}', b'{"a":1,"a":2}', b"[1 2]", b"[,]", b"[1,]", b"]", b"}", b"[}",
+    b"{]", b"[[[}", b"'single'", b"{'execute':'query-name'}", b'"\\x"', b'"\\u12"', b'"\\ud800"',
+    b'"\\udc00x"', b'"\\ud834\\udd1e"', b'"\\ufffe"', b'"\\u0000"', b'"\xff"', b'"\xc3"',
+    b'"\xc3\xa9"', b"\x80", b"\x00", b'"\x01"', b'"tab\there"', b'"line\nhere"', b"@", b"%d",
+    b'"%d"', b"/* no comment */", b"# nor this", b'{"execute":"query-name"}', b'{"execute":1}',
+    b'{"execute":null}', b'{"arguments":{}}', b'{"id":1}',
+    b'{"execute":"query-name","arguments":[]}', b'{"execute":"query-name","arguments":null}',
+    b'{"execute":"query-name","control":{}}', b'{"execute":"query-name","x":1,"y":2,"z":3,"a":4}',
+    b'{"execute":"query-name","exec-oob":"query-name"}', b'{"exec-oob":"query-yank"}',
+    b'{"exec-oob":1}', b'{"execute":""}', b'{"execute":"Query-name"}',
+    b'{"execute":"query_name","id":[]}', b'{"execute":"query-name","id":null}',
+    b'{"execute":"query-name","id":9223372036854775808}', b'{"execute":"query-name","id":-1.0}',
+)  # fmt: skip
+
+
+def scripted(words: str) -> tuple[Step, ...]:
+    """Steps from words: a command and its arguments, or ``!`` and what the guest does."""
+    return tuple(map(step, words.split("; ")))
+
+
+def step(words: str) -> Step:
+    if words.startswith("!"):
+        return InGuest(words[1:])
+    if words == "SIGTERM":
+        return Terminate()
+    command, *arguments = words.split(" ")
+    return Execute(command, dict(argument.split("=") for argument in arguments))
+
+
+RUN_STATES = {
+    name: scripted(script)
+    for name, script in {
+        "stop twice": "cont; stop; stop; cont; cont; query-status",
+        "reset while stopped": "cont; stop; system_reset; query-status; cont; query-status",
+        "reset before the start": "system_reset; query-status; cont; system_reset; query-status",
+        "sleep and wake": "cont; !suspend; query-status; system_wakeup; query-status; !reset",
+        "sleep and stop": "cont; !suspend; stop; cont; query-status; system_wakeup; stop",
+        "sleep and reset": "cont; !suspend; system_reset; query-status; cont; !suspend",
+        "wake nobody": "system_wakeup; cont; system_wakeup; stop; system_wakeup",
+        "sleep twice": "cont; !suspend; system_wakeup; !suspend; system_wakeup; query-status",
+        "button while asleep": "cont; !suspend; system_powerdown; system_wakeup; query-status",
+        "button while stopped": "system_powerdown; cont; stop; system_powerdown; query-status",
+        "panic, paused": "set-action panic=pause; cont; !panic; query-status; cont; query-status",
+        "panic, ignored": "set-action panic=none; cont; !panic; query-status; !panic",
+        "panic, shut down": "cont; !panic",
+        "panic, failure": "set-action panic=exit-failure; cont; !panic",
+        "panic, kept": "set-action shutdown=pause; cont; !panic; query-status; system_reset; cont",
+        "panic, failure, kept": "set-action panic=exit-failure shutdown=pause; cont; !panic; cont",
+        "crash kernel": "cont; !load crash kernel; query-status; !load crash kernel",
+        "watchdog": "cont; !let watchdog expire; query-status",
+        "watchdog, paused": "watchdog-set-action action=pause; cont; !let watchdog expire; cont",
+        "watchdog, button": "watchdog-set-action action=shutdown; cont; !let watchdog expire",
+        "watchdog, off": "watchdog-set-action action=poweroff; cont; !let watchdog expire",
+        "watchdog, none": "watchdog-set-action action=none; cont; !let watchdog expire; stop",
+        "watchdog, nmi": "watchdog-set-action action=inject-nmi; cont; !let watchdog expire",
+        "power off": "cont; !power off",
+        "power off, kept": "set-action shutdown=pause; cont; !power off; query-status; cont; stop",
+        "power off, kept, reset": "set-action shutdown=pause; cont; !power off; system_reset; cont",
+        "hibernate": "cont; !hibernate",
+        "hibernate, kept": "set-action shutdown=pause; cont; !hibernate; query-status",
+        "reboot": "cont; !reset; query-status; !reset",
+        "reboot, shut down": "set-action reboot=shutdown; cont; !reset",
+        "reset, shut down": "set-action reboot=shutdown; system_reset",
+        "reboot, kept": "set-action reboot=shutdown shutdown=pause; cont; !reset; query-status",
+        "clock, twice in a second": "cont; !set clock; !set clock; !set clock; query-status",
+        "terminated": "cont; SIGTERM",
+        "terminated, stopped": "SIGTERM",
+        "terminated, kept": "set-action shutdown=pause; cont; SIGTERM",
+        "wrong actions": "set-action panic=x; set-action x=y; watchdog-set-action action=x; cont",
+    }.items()
+}
+
+
+def refusals() -> Iterator[Execute]:
+    """Each command with a member too many, with none, and with each member of each wrong type."""
+    for command in sorted(schema.COMMANDS.keys() - schema.UNCHECKED - {"qmp_capabilities"}):
+        kind = schema.TYPES[schema.COMMANDS[command].arguments]
+        assert isinstance(kind, schema.Object)
+        yield Execute(command, {SPOILER: 0})
+        for index, member in enumerate(kind.members):
+            value = WRONG[(len(command) + index) % len(WRONG)]
+            yield Execute(command, {member.name: value, SPOILER: 0})
+
+
+def compare(shape: str, steps: Sequence[Step]) -> None:
+    outcome = run_program(Program(shape, tuple(steps)))
+    assert outcome.gaps == ()
+    assert outcome.difference is None, outcome.difference.as_text()
+
+
+def parts(steps: Sequence[Step]) -> list[Sequence[Step]]:
+    return [steps[at : at + STEPS_A_MACHINE] for at in range(0, len(steps), STEPS_A_MACHINE)]
+
+
+@pytest.mark.parametrize("steps", parts(list(refusals())), ids=lambda steps: steps[0].command)
+def test_arguments_are_refused_in_the_same_words(steps: Sequence[Step]) -> None:
+    compare("q35", steps)
+
+
+def test_there_are_hundreds_of_refusals() -> None:
+    assert len(list(refusals())) >= 500
+
+
+@pytest.mark.parametrize("enable", [(), ("oob",)], ids=["in band", "oob"])
+def test_bad_messages_are_answered_in_the_same_words(enable: tuple[str, ...]) -> None:
+    compare("q35", [Reconnect(enable=enable), *map(Raw, BAD_MESSAGES)])
+
+
+@pytest.mark.parametrize("script", RUN_STATES)
+def test_run_states_follow_each_other_alike(script: str) -> None:
+    compare("bare", RUN_STATES[script])
+
+
+def test_rate_limited_events_come_a_second_apart() -> None:
+    act = InGuest("set clock")
+    compare("bare", [Execute("cont"), act, act, Pause(1.5), act, Pause(1.5), Pause(1.5), act])
+
+
+@pytest.mark.parametrize(
+    "first", [b"{", b'{"execute":', b'{"execute":"stop"', b'"', b"[1,", b"tru"]
+)
+def test_a_client_may_leave_at_any_byte(first: bytes) -> None:
+    begin = (Execute("cont"), Reconnect(first), Execute("query-status"))
+    compare("q35", [*begin, Reconnect(first, ("oob",)), Execute("query-yank", out_of_band=True)])
