@@ -9,8 +9,9 @@ everything.**
 What is known
     Trio's own objects, whose methods are watched in these runs (`footprint_trio`): events, locks,
     semaphores, conditions, limiters, parking lots, memory channels, nurseries, cancel scopes,
-    run-local variables, Trio's in-memory test streams. And every object of the program's own that
-    says what happens to it: with `touch`, or by keeping the state in a `Shared`.
+    run-local variables, Trio's in-memory test streams, sockets of the simulated network. And every
+    object of the program's own that says what happens to it: with `touch`, or by keeping the state
+    in a `Shared`.
 
 What is not known
     Everything else in Python: a variable of an enclosing function, an attribute, a list that two
