@@ -15,7 +15,6 @@ PAGES = [
     *sorted((DOCS / "tutorial").glob("*.md")),
     *sorted((DOCS / "reference").glob("engine-*.md")),
     DOCS / "reference" / "choosers.md",
-    DOCS / "reference" / "engine-network.md",
     ROOT / "README.md",
 ]
 _BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
