@@ -40,8 +40,10 @@ from pyvirt_sim.engine.runner import LeanRunner
 __all__ = ["TABLE", "install", "uninstall"]
 
 Method = Callable[..., Any]
-# In what a task waits: an object that was touched, or something no other step can disturb.
+# What a task waits for, where it is not an object that was touched: something that no other step
+# can disturb; something that its abort function touches; nobody knows.
 _PRIVATE: Final = object()
+_TOUCHES_ITSELF: Final = object()
 _UNKNOWN: Final = object()
 _RUNNER: Final = "pyvirt_sim.engine.runner"
 _SOCKETS: Final = "pyvirt_sim.engine.net.opensocket"
@@ -51,7 +53,7 @@ _originals: list[tuple[Any, str, Any]] = []
 
 
 def _awaited(task: Any) -> Any:
-    """Return the object that ``task`` waits for, `_PRIVATE` or `_UNKNOWN`."""
+    """Return the object that ``task`` waits for, or one of the marks above."""
     abort = task._abort_func
     if abort is None:
         return _PRIVATE
@@ -67,9 +69,10 @@ def _awaited(task: Any) -> Any:
         return dict(zip(code.co_freevars, abort.__closure__ or (), strict=True))[
             "self"
         ].cell_contents
-    # sleeps, idleness, a parent that waits for its children; our own server of `run_sync_soon`;
-    # sockets, which are touched by whoever wakes or cancels who waits for them
-    if module in ("trio._timeouts", _run.__name__, _RUNNER, _SOCKETS):
+    if module == _SOCKETS:
+        return _TOUCHES_ITSELF
+    # sleeps, idleness, a parent that waits for its children; our own server of `run_sync_soon`
+    if module in ("trio._timeouts", _run.__name__, _RUNNER):
         return _PRIVATE
     return _UNKNOWN
 
@@ -305,7 +308,7 @@ def _attempt_abort(original: Method, collector: Collector, task: Any, *args: Any
     awaited = _awaited(task)
     if awaited is _UNKNOWN:
         collector.open_step()
-    elif awaited is not _PRIVATE:
+    elif awaited not in (_PRIVATE, _TOUCHES_ITSELF):
         collector.touch_object(awaited, WRITE)
     original(task, *args)
 
