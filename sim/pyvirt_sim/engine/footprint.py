@@ -21,7 +21,7 @@ What is not known
     Trio's objects and labelled ones. Tasks that are spawned inside the block are inside too, from
     their first step to their last; for a whole program put the block around the outermost nursery.
     A step that only partly ran inside is open. So is, even inside, a step that touches a Trio
-    object which was made before the run, that wakes or cancels a task which waits in a way nobody
+    object which was made before the run, that begins or ends a wait of a kind nobody
     knows (a home-made ``wait_task_rescheduled``), or that runs code for a thread; and every step
     of a run in which something is due at a step of a given number.
 

@@ -1,8 +1,8 @@
 """Watching Trio: each method that touches shared state says so before it does what it always does.
 
 What a task waits for is read off its abort function, because that is what a cancellation runs; the
-functions are told apart by the module and name under which Trio defines them. An abort function
-that is not known here makes the steps that cancel or wake the task open.
+functions are told apart by the module that defines them. An abort function that is not known here
+makes the steps open that begin such a wait, and those that end it.
 
 Two rules come from how Trio behaves, not from one object:
 
@@ -26,7 +26,7 @@ from typing import Any, Final, cast
 
 import trio
 from trio import _channel, _sync, _util
-from trio._core import _local, _parking_lot, _run
+from trio._core import _local, _parking_lot, _run, _traps
 from trio._core._entry_queue import EntryQueue
 from trio.testing import Sequencer, _memory_streams
 
@@ -47,9 +47,23 @@ _TOUCHES_ITSELF: Final = object()
 _UNKNOWN: Final = object()
 _RUNNER: Final = "pyvirt_sim.engine.runner"
 _SOCKETS: Final = "pyvirt_sim.engine.net.opensocket"
+# Modules whose abort functions are known: locks and their like; and sleeps, idleness, a parent that
+# waits for its children, our own server of `run_sync_soon`, which no other step can disturb.
+_KNOWN: Final = {
+    *(module.__name__ for module in (_channel, _parking_lot, _run, _sync)),
+    "trio._timeouts",
+    _RUNNER,
+    _SOCKETS,
+}
 _ENTRIES: Final = "<entry queue>"
 _context: Any = _run.GLOBAL_RUN_CONTEXT
 _originals: list[tuple[Any, str, Any]] = []
+
+
+def _home_of(abort: Any) -> str:
+    """Return the module of an abort function that is known here, empty for any other."""
+    module: str = getattr(abort, "__module__", None) or ""
+    return module if module in _KNOWN and hasattr(abort, "__code__") else ""
 
 
 def _awaited(task: Any) -> Any:
@@ -57,24 +71,17 @@ def _awaited(task: Any) -> Any:
     abort = task._abort_func
     if abort is None:
         return _PRIVATE
-    code: Any = getattr(abort, "__code__", None)
-    module = getattr(abort, "__module__", "")
-    if code is None or not module.startswith(("trio.", _RUNNER, _SOCKETS)):
-        return _UNKNOWN
+    module = _home_of(abort)
     if module == _parking_lot.__name__:
         return task.custom_sleep_data
     if module == _channel.__name__:
         return task.custom_sleep_data._state
     if module == _sync.__name__:
-        return dict(zip(code.co_freevars, abort.__closure__ or (), strict=True))[
-            "self"
-        ].cell_contents
+        names, cells = abort.__code__.co_freevars, abort.__closure__ or ()
+        return dict(zip(names, cells, strict=True))["self"].cell_contents
     if module == _SOCKETS:
         return _TOUCHES_ITSELF
-    # sleeps, idleness, a parent that waits for its children; our own server of `run_sync_soon`
-    if module in ("trio._timeouts", _run.__name__, _RUNNER):
-        return _PRIVATE
-    return _UNKNOWN
+    return _PRIVATE if module else _UNKNOWN
 
 
 def _touch_task(collector: Collector, task: Any) -> None:
@@ -313,6 +320,12 @@ def _attempt_abort(original: Method, collector: Collector, task: Any, *args: Any
     original(task, *args)
 
 
+def _wait(original: Method, collector: Collector, message: Any, abort: Any) -> None:
+    if not _home_of(abort):
+        collector.open_step()
+    original(message, abort)
+
+
 def _reschedule(original: Method, collector: Collector, runner: Any, task: Any, *args: Any) -> None:
     if _context.__dict__.get("task") is not task:
         awaited = _awaited(task)
@@ -431,6 +444,7 @@ TABLE: Final[list[tuple[Any, str, Callable[[Any], Any]]]] = [
     (trio.Nursery, "_child_finished", _touching(UPDATE)),
     (trio.Nursery, "_nested_child_finished", _wait_for_children),
     (_Status, "started", _by_hand(_started)),
+    (_traps.WaitTaskRescheduled, "__init__", _by_hand(_wait)),
     (trio.lowlevel.Task, "_attempt_abort", _by_hand(_attempt_abort)),
     (_run.Runner, "current_statistics", _by_hand(_count_all)),
     (LeanRunner, "spawn_impl", _by_hand(_spawn)),

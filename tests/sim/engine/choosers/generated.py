@@ -25,6 +25,34 @@ class Op:
     body: tuple[Op, ...] = ()
 
 
+class HomeMadeEvent:
+    """An event that Trio knows nothing of, made as Trio's documentation says."""
+
+    def __init__(self):
+        self.tasks = []
+        self.is_set = False
+
+    def set(self):
+        touch("home-made")
+        self.is_set = True
+        while self.tasks:
+            trio.lowlevel.reschedule(self.tasks.pop())
+
+    async def wait(self):
+        touch("home-made")
+        if self.is_set:
+            await trio.lowlevel.checkpoint()
+            return
+        task = trio.lowlevel.current_task()
+        self.tasks.append(task)
+
+        def abort(_):
+            self.tasks.remove(task)
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        await trio.lowlevel.wait_task_rescheduled(abort)
+
+
 class World:
     """The objects that the tasks of one run share, and what each task saw."""
 
@@ -32,6 +60,7 @@ class World:
         self.channels = [trio.open_memory_channel[object](c) for c in range(OBJECTS)]
         self.locks = [trio.Lock() for _ in range(OBJECTS)]
         self.events = [trio.Event() for _ in range(OBJECTS)]
+        self.home_made = [HomeMadeEvent() for _ in range(OBJECTS)]
         self.semaphores = [trio.Semaphore(1) for _ in range(OBJECTS)]
         self.limiters = [trio.CapacityLimiter(1) for _ in range(OBJECTS)]
         self.conditions = [trio.Condition() for _ in range(OBJECTS)]
@@ -92,6 +121,10 @@ async def run_op(world, op, name, log, nursery):  # noqa: C901, PLR0915 - an int
             world.events[which].set()
         case "wait":
             await world.events[which].wait()
+        case "home-made set":
+            world.home_made[which].set()
+        case "home-made wait":
+            await world.home_made[which].wait()
         case "is set":
             log.append(world.events[which].is_set())
         case "read":
@@ -184,7 +217,7 @@ def leaves(error):
 SIMPLE = [
     "checkpoint", "sleep", "send", "receive", "try send", "try receive", "close", "notify",
     "condition", "set", "wait", "is set", "read", "write", "update", "draw", "raise", "cancel",
-    "ask", "cancel nursery",
+    "ask", "cancel nursery", "home-made set", "home-made wait",
 ]  # fmt: skip
 NESTED = ["lock", "semaphore", "limiter", "timeout", "scope", "shield", "spawn", "start", "nursery"]
 

@@ -19,7 +19,7 @@ from pyvirt_sim.engine import (
     touch,
 )
 from tests.sim.engine.choosers.classes import Watching, explore
-from tests.sim.engine.choosers.generated import program_of, programs
+from tests.sim.engine.choosers.generated import HomeMadeEvent, program_of, programs
 from tests.sim.engine.choosers.programs import tasks_of
 from tests.sim.engine.choosers.reducible import counters, handover, timeout_and_cancel
 from tests.sim.engine.programs import busy, hazards, lost_update
@@ -131,30 +131,39 @@ def test_an_object_from_before_the_run_opens_the_step():
     assert not any(s.is_open for s in steps if "checkpoint" in s.path)
 
 
-def test_waiting_in_a_way_of_ones_own_opens_the_steps_that_end_it():
-    async def program(how):
-        with labelled_only():
+async def a_home_made_wait():
+    with labelled_only():
+        event, log = HomeMadeEvent(), []
+
+        async def wait():
+            try:
+                await event.wait()
+                log.append("woken")
+            except trio.Cancelled:
+                log.append("cancelled")
+
+        async def wake():
+            event.set()
+
+        async def cancel(nursery):
+            nursery.cancel_scope.cancel()
+
+        async with trio.open_nursery() as outer:
             async with trio.open_nursery() as nursery:
-                tasks = []
-
-                async def wait():
-                    tasks.append(trio.lowlevel.current_task())
-                    await trio.lowlevel.wait_task_rescheduled(
-                        lambda _: trio.lowlevel.Abort.SUCCEEDED
-                    )
-
-                async def end():
-                    if how == "wake":
-                        trio.lowlevel.reschedule(tasks[0])
-                    else:
-                        nursery.cancel_scope.cancel()
-
                 nursery.start_soon(wait)
-                nursery.start_soon(end)
+                outer.start_soon(wake)
+                outer.start_soon(cancel, nursery)
+        return log
 
-    for how in ("wake", "cancel"):
-        steps = simulate(program, how, footprints=True).footprints
-        assert [s.is_open for s in steps if s.path == "program/end[0]"] == [True]
+
+def test_waiting_in_a_way_of_ones_own_opens_the_steps_that_begin_and_end_it():
+    classes, schedules = compare(a_home_made_wait)
+    assert classes < schedules
+    opened: set[str] = set()
+    for seed in range(20):
+        run = simulate(a_home_made_wait, chooser=RandomWalk(seed), footprints=True)
+        opened.update(s.path.rpartition("/")[2] for s in run.footprints if s.is_open)
+    assert {"wait[0]", "wake[0]", "cancel[0]"} <= opened
 
 
 def test_updates_commute_and_notice_reads():
