@@ -280,7 +280,7 @@ class Jobs:
         """QEMU ends: every job is cancelled or forgotten, the newest first."""
         for job in self._jobs.values():
             if job.status == "ready":
-                pass
+                self._move(job, "standby")
         for job in list(self._jobs.values())[::-1]:
             job.is_dismissed_alone = True
             if job.status == "concluded":

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _PERIPHERAL: Final = "/machine/peripheral"
 # Containers whose members come and go.
 _CONTAINERS: Final = frozenset({_PERIPHERAL, "/machine/peripheral-anon", "/objects", "/chardevs"})
+# What a board has only where memory modules can be plugged in.
+_ROOM: Final = ("acpi-mem-hotplug", "device-memory[")
 _TYPE_ROW: Final[Row] = ["type", "string", "container"]
 # Options that decide nothing but themselves, or what this module computes from them.
 _INDEPENDENT: Final = frozenset(
@@ -154,6 +156,8 @@ class Qom:
             return device.path
         if item is not None and device is None:
             return item.path
+        if self._tree.chardevs.has(name):
+            raise ModelGapError("the objects of character devices are not modelled")
         if "/" in name or device is not None or item is not None or _is_recorded(name):
             raise ModelGapError(f"the object meant by the partial path {name} is not modelled")
         if any(bus.name == name for one in self._tree.all() for bus in one.buses):
@@ -252,7 +256,7 @@ class Qom:
             raise ModelGapError(f"what is at {path} is not modelled")
         if not self._tree.memory.slots:
             # The recorded boards had room for memory modules.
-            rows = [row for row in rows if not row[0].startswith("acpi-mem-hotplug")]
+            rows = [row for row in rows if not row[0].startswith(_ROOM)]
         return Place(path, rows)
 
     # -- values -------------------------------------------------------------------------------
