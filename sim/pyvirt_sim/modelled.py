@@ -14,13 +14,14 @@ from pyvirt_sim.conformance.kernel.script import CASES
 from pyvirt_sim.conformance.kernel.steps import SUBSYSTEMS
 from pyvirt_sim.host import sysfs
 from pyvirt_sim.host.sites import SITES
-from pyvirt_sim.qemu import argv, schema
+from pyvirt_sim.qemu import argv, block, chardevs, netdevs, schema
 from pyvirt_sim.qemu.boards import BOARDS
 from pyvirt_sim.qemu.commands import COMMANDS
 from pyvirt_sim.qemu.events import MODELLED, RATE_LIMITED
 from pyvirt_sim.qemu.guest import GuestState, UnplugAnswer
 from pyvirt_sim.qemu.guest_actions import GuestAction
 from pyvirt_sim.qemu.models import MODELS
+from pyvirt_sim.qemu.recorded_devices import OBJECTS
 from pyvirt_sim.qemu.run_state import CHOICES, RunState
 
 _WIDTH = 100
@@ -82,6 +83,24 @@ Boards: {boards}. Run states: {states}. Chosen by `-no-reboot`, `-no-shutdown`, 
 Device types:
 
 {devices}
+
+PCI and PCI Express, USB, SCSI, virtio-serial and ISA buses with their addresses and occupants,
+memory modules and processors. Where QEMU serves a bus itself a device goes at once; from a root
+port, a bridge of the start or the first bus of `pc` it goes when the guest lets it, or at a reset,
+slot by slot. What hangs on a device goes with it and is announced before it, in QEMU's order. A
+failing `device_add` waits for all that is still dying, as QEMU does. A hotplugged `qemu-xhci` is
+never announced as deleted: QEMU 7.2 leaks it.
+
+Not modelled: unplugging behind a hotplugged bridge while the processors run, `nvdimm`,
+`virtio-mem`, expansion ROMs of the user's own, fail-over partners, devices on the command line in
+QEMU's `key=value` form.
+
+Objects: {objects}. Network back ends: {netdevs}. Character devices: {chardevs}. Block drivers:
+{drivers}; the contents of images are not looked at, so the sizes of those in files are not told.
+Block jobs: mirror and stream of small nodes without contents, through all their states.
+
+The object tree can be listed, and read where a value was given or is the default; writing it is
+modelled where QEMU refuses. `query-pci` is answered until the processors have run.
 
 Options of the command line:
 
@@ -145,6 +164,10 @@ def page() -> str:
         "states": _spoken(state.value for state in RunState),
         "choices": "; ".join(f"{kind}: {', '.join(names)}" for kind, names in CHOICES.items()),
         "devices": _listed(MODELS),
+        "objects": _spoken(OBJECTS),
+        "netdevs": _spoken(netdevs.KINDS),
+        "chardevs": _spoken(chardevs.KINDS),
+        "drivers": _spoken(block.DRIVERS),
         "options": _listed(argv.MODELLED),
         "guest_states": ", ".join(state.value for state in GuestState),
         "answers": ", ".join(answer.value for answer in UnplugAnswer),

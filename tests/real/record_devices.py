@@ -243,14 +243,31 @@ def record_model(driver: str, how: dict[str, Any], default_bus: str | None) -> d
     try:
         if not cold:
             machine("device_add", **device)
-        listed = machine("device-list-properties", typename=driver)
         return {
-            "properties": {item.pop("name"): item for item in listed},
+            "properties": listed_properties(machine, "device-list-properties", driver),
+            "class_properties": class_properties(machine, driver),
             "tree": machine.tree("/machine/peripheral/probed"),
             "given": sorted(arguments.keys() - {"bus"}),
         }
     finally:
         machine.close()
+
+
+def listed_properties(machine: Machine, command: str, kind: str) -> dict[str, Any]:
+    """The properties of a type, by name."""
+    return {item.pop("name"): item for item in machine(command, typename=kind)}
+
+
+def class_properties(machine: Machine, driver: str) -> dict[str, Any]:
+    """The properties that ``qom-list-properties`` has for a device type.
+
+    Null stands for the one that `device-list-properties` has, without its default.
+    """
+    own = listed_properties(machine, "device-list-properties", driver)
+    for item in own.values():
+        item.pop("default-value", None)
+    everything = listed_properties(machine, "qom-list-properties", driver)
+    return {name: None if own.get(name) == item else item for name, item in everything.items()}
 
 
 def record_registers(driver: str, how: dict[str, Any]) -> dict[str, Any]:
@@ -320,9 +337,8 @@ def record_objects() -> dict[str, Any]:
         if "mem-path" in how:
             arguments["mem-path"] = f"{machine.folder.name}/ram"
         machine("object-add", **{"qom-type": kind, "id": "probed", **arguments})
-        listed = machine("qom-list-properties", typename=kind)
         result[kind] = {
-            "properties": {item.pop("name"): item for item in listed},
+            "properties": listed_properties(machine, "qom-list-properties", kind),
             "tree": machine.tree("/objects/probed"),
             "given": sorted(arguments.keys() - {"qom-type", "id"}),
         }
@@ -363,8 +379,10 @@ def main() -> int:
     models |= {driver: record_model(driver, how, None) for driver, how in OTHER.items()}
     machine = open_machine()
     for driver in LISTED:
-        listed = machine("device-list-properties", typename=driver)
-        models[driver] = {"properties": {item.pop("name"): item for item in listed}}
+        models[driver] = {
+            "properties": listed_properties(machine, "device-list-properties", driver),
+            "class_properties": class_properties(machine, driver),
+        }
     machine.close()
     data = {
         "types": types,

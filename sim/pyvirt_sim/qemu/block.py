@@ -23,7 +23,7 @@ _STRONG: Final = frozenset({"size", "offset", "read-zeroes"})
 _HARMLESS: Final = frozenset(
     {"driver", "node-name", "read-only", "discard", "cache", "detect-zeroes"}
 )
-_OPTIONS: Final[Mapping[str, frozenset[str]]] = {
+DRIVERS: Final[Mapping[str, frozenset[str]]] = {
     "null-co": frozenset({"size", "latency-ns", "read-zeroes"}),
     "null-aio": frozenset({"size", "latency-ns", "read-zeroes"}),
     "file": frozenset({"filename", "aio", "locking"}),
@@ -109,8 +109,8 @@ class Blocks:
 
     def _open(self, arguments: Mapping[str, Any], *, is_owned: bool) -> Node:
         driver, name = str(arguments["driver"]), str(arguments.get("node-name", ""))
-        extra = arguments.keys() - _HARMLESS - _OPTIONS.get(driver, frozenset())
-        if driver not in _OPTIONS or extra or arguments.get("backing") is not None:
+        extra = arguments.keys() - _HARMLESS - DRIVERS.get(driver, frozenset())
+        if driver not in DRIVERS or extra or arguments.get("backing") is not None:
             raise ModelGapError(f"block driver {driver} with {sorted(extra)} is not modelled")
         if not name and not is_owned:
             raise ModelGapError("block nodes without a name are not modelled")

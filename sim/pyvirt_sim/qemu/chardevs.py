@@ -16,6 +16,8 @@ from pyvirt_sim.qemu.errors import QmpError
 from pyvirt_sim.qemu.order import GlibTable
 from pyvirt_sim.qemu.world import Listener, MonitorStream, World
 
+# Back ends that are modelled.
+KINDS: Final = ("file", "memory", "msmouse", "null", "pty", "ringbuf", "socket", "testdev")
 _RING_BYTES: Final = 65536
 
 
@@ -98,6 +100,7 @@ class Chardevs:
             return Chardev(name, kind, f"pty:/dev/pts/{self._terminals - 1}")
         if kind == "socket":
             return self._make_socket(name, data)
+        # No other is one of `KINDS`.
         raise ModelGapError(f"chardev back end {kind} with {sorted(data)} is not modelled")
 
     def _make_file(self, name: str, data: Mapping[str, Any]) -> Chardev:

@@ -16,7 +16,8 @@ from pyvirt_sim.qemu.text import is_identifier
 CARDS: Final = frozenset({"virtio-net-pci", "e1000", "e1000e", "rtl8139"})
 # Back ends that Debian's QEMU was built without.
 _MISSING: Final = frozenset({"nic", "netmap"})
-_HARMLESS: Final[Mapping[str, frozenset[str]]] = {
+# Back ends that are modelled, and their options.
+KINDS: Final[Mapping[str, frozenset[str]]] = {
     "user": frozenset({"restrict", "hostname", "ipv4", "ipv6"}),
     "hubport": frozenset({"hubid", "netdev"}),
     "socket": frozenset({"listen", "connect", "mcast", "udp", "fd", "localaddr"}),
@@ -61,7 +62,7 @@ class Netdevs:
         if name in self._items:
             raise QmpError(f"Duplicate ID '{name}'")
         given = arguments.keys() - {"id", "type"}
-        if kind not in _HARMLESS or given - _HARMLESS[kind]:
+        if kind not in KINDS or given - KINDS[kind]:
             raise ModelGapError(f"netdev of type {kind} with {sorted(given)} is not modelled")
         self._check(kind, arguments)
         item = Netdev(name, kind)

@@ -56,9 +56,19 @@ def object_properties(name: str) -> list[dict[str, Any]]:
     """
     if name not in recorded.TYPES:
         raise QmpError(f"Class '{name}' not found", "DeviceNotFound")
-    if name not in recorded.OBJECTS:
+    if name in recorded.OBJECTS:
+        return _properties(recorded.OBJECTS[name])
+    if name not in recorded.MODELS:
         raise ModelGapError(f"all properties of type {name} are not modelled")
-    return _properties(recorded.OBJECTS[name])
+    model = recorded.MODELS[name]
+    result: list[dict[str, Any]] = []
+    for prop, item in model["class_properties"].items():
+        facts = dict(model["properties"][prop] if item is None else item)
+        if item is None:
+            # Only a device that is made for the purpose tells its defaults.
+            facts.pop("default-value", None)
+        result.append({"name": prop, **facts})
+    return result
 
 
 def _properties(model: Mapping[str, Any]) -> list[dict[str, Any]]:
