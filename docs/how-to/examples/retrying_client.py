@@ -7,7 +7,7 @@ answer to the next request. The cure is to number the requests: see `NumberingCl
 
 from __future__ import annotations
 
-from random import random
+import random
 
 import trio
 
@@ -61,12 +61,15 @@ class NumberingClient(Client):
 async def serve(stream: trio.SocketStream) -> None:
     """Answer each line ``number account`` with ``number balance``; a look-up takes 0.9 s."""
     pending = b""
-    async for chunk in stream:
-        *complete, pending = (pending + chunk).split(b"\n")
-        for line in complete:
-            number, account = line.decode().split()
-            await trio.sleep(0.9 + 0.05 * random())
-            await stream.send_all(f"{number} {ACCOUNTS[account]}\n".encode())
+    try:
+        async for chunk in stream:
+            *complete, pending = (pending + chunk).split(b"\n")
+            for line in complete:
+                number, account = line.decode().split()
+                await trio.sleep(0.9 + 0.05 * random.random())
+                await stream.send_all(f"{number} {ACCOUNTS[account]}\n".encode())
+    except trio.BrokenResourceError:
+        pass  # the client has left while an answer was under way
 
 
 async def play(make_client: type[Client]) -> None:

@@ -92,7 +92,9 @@ def _noted(note: Note) -> Line:
 def _stepped(step: Step, short: Callable[[str], str]) -> Line:
     if step.path == TIMER:
         return TIMER, step.cause
-    why = f", {step.cause}" if step.cause not in ("", "checkpoint") else ""
+    verb, by, who = step.cause.partition(" by ")
+    cause = f"{verb}{by}{short(who)}"  # "its deadline" is nobody's path and stays
+    why = f", {cause}" if cause not in ("", "checkpoint") else ""
     return short(step.path), f"goes on at {_line_of(step)}{why}"
 
 
