@@ -6,6 +6,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Final
 
+from pyvirt_sim.engine.fence.gate import outside
 from pyvirt_sim.engine.point import Point, RunStart
 from pyvirt_sim.engine.record import Run
 from pyvirt_sim.engine.tape import SCHEDULE
@@ -104,7 +105,8 @@ class Drawn:
 
     def choose(self, point: Point, /) -> int:
         """Return what the source says."""
-        return self._draw(point.bound)
+        with outside():
+            return self._draw(point.bound)
 
     def finish(self, _result: Run | None, /) -> None:
         """Nothing to learn."""

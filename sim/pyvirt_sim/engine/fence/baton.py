@@ -83,6 +83,10 @@ class Baton:
             raise interrupt
         return True
 
+    def is_done(self) -> bool:
+        """Tell whether the job has ended; its outcome is ``result``."""
+        return self.result is not None
+
     def stack(self) -> FrameType | None:
         """Return the innermost frame of the thread."""
         frames = sys._current_frames()  # pyright: ignore[reportPrivateUsage]

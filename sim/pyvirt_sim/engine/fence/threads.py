@@ -55,6 +55,7 @@ class Worker:
         self.sleep_s: float | None = None
         self.is_parked = False
         self.is_over = False
+        self.is_killed = False
         self.last_poll = -1
 
     def _enter(self) -> None:
@@ -72,6 +73,8 @@ class Worker:
         """Let others run: for ``sleep_s`` seconds of virtual time, or until `wake`."""
         self.sleep_s = sleep_s
         self.baton.give_back()
+        if self.is_killed:
+            raise SystemExit("the run was abandoned")
 
     def sleep(self, seconds: float) -> None:
         """Do what ``time.sleep`` does, in virtual time."""
@@ -109,7 +112,13 @@ class Worker:
                 self.execution.idle_workers.append(self)
                 self.baton.result.unwrap()
                 return
-            await self._wait()
+            try:
+                await self._wait()
+            except GeneratorExit:  # the run is abandoned; its threads should not stay behind
+                self.is_killed = True
+                if self.baton.give() and self.baton.is_done():
+                    self.execution.idle_workers.append(self)
+                raise
 
     async def _wait(self) -> None:
         if self.sleep_s is None:
