@@ -34,7 +34,7 @@ class Baton:
         self.enter = enter
         self.job: Callable[[], Any] | None = None
         self.result: outcome.Outcome[Any] | None = None
-        self.has_it = False
+        self._returns = 0
         self._given, self._returned = threading.Lock(), threading.Lock()
         self._given.acquire()
         self._returned.acquire()
@@ -59,8 +59,7 @@ class Baton:
             KeyboardInterrupt: Ctrl-C came meanwhile; the baton is back nevertheless.
         """
         interrupt: KeyboardInterrupt | None = None
-        last: tuple[FrameType, int] | None = None
-        self.has_it = True
+        returns = self._returns + 1
         try:
             if self._is_started:
                 self._given.release()
@@ -70,17 +69,29 @@ class Baton:
                     self._thread.start()
         except KeyboardInterrupt as error:
             interrupt = error
-        while self.has_it:
+        while True:
             try:
-                if not self._returned.acquire(timeout=PATIENCE_S):
-                    place = self._waits_at()
-                    if place is not None and place == last:
-                        return False
-                    last = place
+                if not self._wait(returns):
+                    return False
+                break
             except KeyboardInterrupt as error:
                 interrupt = error
         if interrupt is not None:
             raise interrupt
+        return True
+
+    def _wait(self, returns: int) -> bool:
+        """Wait until the baton has come back for the ``returns``-th time."""
+        last: tuple[FrameType, int] | None = None
+        while not self._returned.acquire(timeout=PATIENCE_S):
+            if self._returns == returns:
+                # An interrupt came after the lock was taken and before that was known.
+                self._returned.acquire(timeout=PATIENCE_S)
+                return True
+            place = self._waits_at()
+            if place is not None and place == last:
+                return False
+            last = place
         return True
 
     def is_done(self) -> bool:
@@ -109,7 +120,7 @@ class Baton:
 
     def give_back(self) -> None:
         """Let the engine run, and return when the thread gets the baton again."""
-        self.has_it = False
+        self._returns += 1
         self._returned.release()
         self._given.acquire()
 
