@@ -10,7 +10,15 @@ from pathlib import Path
 import pytest
 
 from pyvirt_sim.engine.selftest import __main__ as command
-from pyvirt_sim.engine.selftest import fresh, hazards, memory, replays, searches, versions
+from pyvirt_sim.engine.selftest import (
+    fresh,
+    hazards,
+    memory,
+    recordings,
+    replays,
+    searches,
+    versions,
+)
 from pyvirt_sim.engine.selftest.check import Check, Verdict
 from pyvirt_sim.engine.selftest.fresh import Fresh, run_fresh
 
@@ -41,8 +49,12 @@ def test_a_tape_replays_in_other_processes():
 
 
 def test_a_process_that_replays_otherwise_is_a_problem(monkeypatch):
-    monkeypatch.setattr(replays, "run_fresh", lambda processes: ["other\n"] * len(processes))
-    assert replays.check(processes=3).problems == ("another run: other",)
+    _, expected = recordings.record()
+    other = json.dumps({**expected, "over tcp": "other"})
+    monkeypatch.setattr(replays, "run_fresh", lambda processes: [other, json.dumps(expected)])
+    verdict = replays.check(processes=2)
+    assert verdict.summary.startswith("1 of 2 processes")
+    assert verdict.problems == (f"over tcp: other instead of {expected['over tcp']}",)
 
 
 def test_more_left_behind_is_a_problem():

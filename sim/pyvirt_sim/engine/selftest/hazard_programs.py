@@ -238,7 +238,7 @@ async def chance() -> list[str]:
         str(uuid.uuid4()),
         os.urandom(8).hex(),
         secrets.token_hex(8),
-        Path(tempfile.mktemp(dir="/")).name,
+        Path(tempfile.mktemp(dir="/")).name,  # pyright: ignore[reportDeprecated]
     ]
 
 

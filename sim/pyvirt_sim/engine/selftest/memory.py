@@ -20,7 +20,7 @@ from pyvirt_sim.engine.choosers.basic import RandomWalk
 from pyvirt_sim.engine.run import simulate
 from pyvirt_sim.engine.selftest.check import Verdict
 from pyvirt_sim.engine.selftest.fresh import Fresh, run_fresh
-from pyvirt_sim.engine.selftest.replays import lost_reply
+from pyvirt_sim.engine.selftest.recordings import lost_reply, over_tcp
 
 __all__ = ["check", "judge"]
 
@@ -95,7 +95,8 @@ async def refuses() -> None:
 # How many runs of each kind make up a hundred. Most runs of a hunt pass; one that refuses to end
 # takes ten thousand steps.
 PROGRAMS: Final[dict[str, tuple[Callable[[], Awaitable[Any]], int]]] = {
-    "passes": (passes, 60),
+    "passes": (passes, 50),
+    "passes, over TCP and with threads": (over_tcp, 10),
     "fails": (fails, 10),
     "cancels": (cancels, 10),
     "deadlocks": (deadlocks, 10),

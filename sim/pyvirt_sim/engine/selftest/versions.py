@@ -1,11 +1,12 @@
 """Every supported Trio on every supported Python runs the same programs the same way.
 
 Each release is installed into a throw-away environment, one after the other, from the package
-index. There the canary must have its known digest, and a tape recorded here must replay strictly.
+index. There the canary must have its known digest, and tapes recorded here must replay strictly.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -22,12 +23,9 @@ import attrs
 import trio
 
 from pyvirt_sim.engine.canary import DIGESTS, canary_digest
-from pyvirt_sim.engine.choosers.basic import RandomWalk
-from pyvirt_sim.engine.run import replay, simulate
 from pyvirt_sim.engine.selftest.check import Verdict
 from pyvirt_sim.engine.selftest.fresh import JOBS, Fresh, run_fresh
-from pyvirt_sim.engine.selftest.replays import SEED, lost_reply
-from pyvirt_sim.engine.tape import Tape
+from pyvirt_sim.engine.selftest.recordings import record, replay_recordings
 
 __all__ = ["LOWEST_TRIO", "PYTHONS", "check", "interpreters", "releases"]
 
@@ -104,16 +102,16 @@ def releases(python: str) -> list[str]:
 
 def child() -> None:
     """Check the versions this process runs on; print what it runs on and what is wrong."""
-    tape = Tape.from_text(sys.argv[1])
+    expected = json.loads(sys.argv[2])
     problems = [
-        f"canary digest of policy {policy} is {canary_digest(policy)[:12]}, not {expected[:12]}"
-        for policy, expected in DIGESTS.items()
-        if canary_digest(policy) != expected
+        f"canary digest of policy {policy} is {canary_digest(policy)[:12]}, not {known[:12]}"
+        for policy, known in DIGESTS.items()
+        if canary_digest(policy) != known
     ]
     if not problems:
-        run = replay(lost_reply, tape)
-        if run.digest != sys.argv[2]:
-            problems.append(f"the tape gives digest {run.digest[:12]}, not {sys.argv[2][:12]}")
+        for name, found in replay_recordings(sys.argv[1]).items():
+            if found != expected[name]:
+                problems.append(f"{name}: {found} instead of {expected[name]}")
     python = ".".join(map(str, sys.version_info[:3]))
     print(f"{python} {trio.__version__} {'; '.join(problems) or 'ok'}")
 
@@ -145,9 +143,8 @@ def check() -> Verdict:
     """Try every supported Trio release on every supported Python of this machine."""
     pythons = interpreters()
     versions = releases(sys.executable)
-    run = simulate(lost_reply, chooser=RandomWalk(SEED), timers="choice")
     program = f"from {__name__} import child; child()"
-    arguments = ["-c", program, run.tape.to_text(), run.digest]
+    arguments = ["-c", program, *(json.dumps(part) for part in record())]
     with ThreadPoolExecutor(JOBS) as pool:
         parts = pool.map(partial(rows, versions=versions, arguments=arguments), pythons.values())
         found = [row for part in parts for row in part]
