@@ -47,5 +47,6 @@ from pyvirt_trio.models.events import DomainStopped as DomainStopped
 from pyvirt_trio.models.events import DomainSuspended as DomainSuspended
 from pyvirt_trio.models.events import DomainUndefined as DomainUndefined
 from pyvirt_trio.models.events import Record as Record
+from pyvirt_trio.models.impact import Impact as Impact
 from pyvirt_trio.models.states import DomainState as DomainState
 from pyvirt_trio.models.states import DomainStatus as DomainStatus

@@ -11,6 +11,7 @@ import trio
 from cyclopts import Parameter
 
 from pyvirt_trio.cli.session import Hidden, read_file
+from pyvirt_trio.models.impact import Impact
 from pyvirt_trio.remote.client import open_remote
 
 
@@ -106,35 +107,82 @@ def dumpxml(
     session.call(str.rstrip, "dumpxml", domain=domain, inactive=inactive)
 
 
-def attach_device(domain: str, file: Path, *, session: Hidden) -> None:
-    """Plug a device into a running domain.
+Flag = Annotated[bool, Parameter(negative="")]
+
+
+def attach_device(
+    domain: str, file: Path, *, live: Flag = False, config: Flag = False, session: Hidden
+) -> None:
+    """Give a device to a domain: to the running machine, or to the definition if it is off.
 
     Args:
         domain: Its name.
         file: One device element in XML.
+        live: To the running machine.
+        config: To the definition that the next start uses; both may be given.
         session: Given by the launcher.
     """
     session.call(
-        lambda one: f"Device attached successfully as {one['alias']}",
+        lambda one: f"Device attached successfully{_as(one)}",
         "attach-device",
         domain=domain,
         xml=read_file(file),
+        impact=_impact(live=live, config=config),
     )
 
 
-def detach_device(domain: str, device: str, *, session: Hidden) -> None:
-    """Unplug a device from a running domain; returns when it is gone.
+def detach_device(
+    domain: str, device: str, *, live: Flag = False, config: Flag = False, session: Hidden
+) -> None:
+    """Take a device from a domain; returns when it is gone.
 
     Args:
         domain: Its name.
         device: The device's alias, or an XML file that describes it.
+        live: From the running machine.
+        config: From the definition that the next start uses; both may be given.
         session: Given by the launcher.
     """
     is_file = device.endswith(".xml") or "/" in device
-    wanted = read_file(Path(device)) if is_file else device
     session.call(
-        lambda _: "Device detached successfully", "detach-device", domain=domain, device=wanted
+        lambda _: "Device detached successfully",
+        "detach-device",
+        domain=domain,
+        device=read_file(Path(device)) if is_file else device,
+        impact=_impact(live=live, config=config),
     )
+
+
+def update_device(
+    domain: str, file: Path, *, live: Flag = False, config: Flag = False, session: Hidden
+) -> None:
+    """Change the medium of a CD-ROM drive, or the link state of a network card.
+
+    Args:
+        domain: Its name.
+        file: The whole device in XML, as it is to be.
+        live: In the running machine.
+        config: In the definition that the next start uses; both may be given.
+        session: Given by the launcher.
+    """
+    session.call(
+        lambda one: f"Device updated successfully{_as(one)}",
+        "update-device",
+        domain=domain,
+        xml=read_file(file),
+        impact=_impact(live=live, config=config),
+    )
+
+
+def _impact(*, live: bool, config: bool) -> int:
+    chosen = (Impact.LIVE if live else Impact.CURRENT) | (
+        Impact.CONFIG if config else Impact.CURRENT
+    )
+    return chosen.value
+
+
+def _as(device: dict[str, Any]) -> str:
+    return "" if device["alias"] is None else f" as {device['alias']}"
 
 
 def event(
@@ -184,5 +232,6 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "dumpxml": dumpxml,
     "attach-device": attach_device,
     "detach-device": detach_device,
+    "update-device": update_device,
     "event": event,
 }

@@ -7,6 +7,8 @@ from typing import Any
 
 from pyvirt_trio.driver.domain import Domain
 from pyvirt_trio.driver.hypervisor import Hypervisor
+from pyvirt_trio.errors import DefinitionError, ErrorCode
+from pyvirt_trio.models.impact import Impact
 from pyvirt_trio.xml.devices import format_device
 from pyvirt_trio.xml.nodedev import format_node_device
 
@@ -64,13 +66,30 @@ async def _dumpxml(hypervisor: Hypervisor, domain: str, *, inactive: bool = Fals
     return hypervisor.domain(domain).xml(inactive=inactive)
 
 
-async def _attach(hypervisor: Hypervisor, domain: str, xml: str) -> dict[str, Any]:
-    device = await hypervisor.domain(domain).attach_device(xml)
+def _impact(flags: object) -> Impact:
+    """The flags of a client, who may say anything."""
+    known = Impact.LIVE | Impact.CONFIG
+    if type(flags) is not int or flags & ~known.value:
+        raise DefinitionError(f"unsupported flags ({flags!r})", code=ErrorCode.INVALID_ARG)
+    return Impact(flags)
+
+
+async def _attach(
+    hypervisor: Hypervisor, domain: str, xml: str, *, impact: int = 0
+) -> dict[str, Any]:
+    device = await hypervisor.domain(domain).attach_device(xml, _impact(impact))
     return {"alias": device.alias, "xml": format_device(device)}
 
 
-async def _detach(hypervisor: Hypervisor, domain: str, device: str) -> None:
-    await hypervisor.domain(domain).detach_device(device)
+async def _detach(hypervisor: Hypervisor, domain: str, device: str, *, impact: int = 0) -> None:
+    await hypervisor.domain(domain).detach_device(device, _impact(impact))
+
+
+async def _update(
+    hypervisor: Hypervisor, domain: str, xml: str, *, impact: int = 0
+) -> dict[str, Any]:
+    device = await hypervisor.domain(domain).update_device(xml, _impact(impact))
+    return {"alias": device.alias, "xml": format_device(device)}
 
 
 async def _nodedev_list(hypervisor: Hypervisor) -> list[dict[str, Any]]:
@@ -115,6 +134,7 @@ METHODS: dict[str, Method] = {
     "dumpxml": _dumpxml,
     "attach-device": _attach,
     "detach-device": _detach,
+    "update-device": _update,
     "nodedev-list": _nodedev_list,
     "nodedev-dumpxml": _nodedev_dumpxml,
     "nodedev-detach": _nodedev_detach,

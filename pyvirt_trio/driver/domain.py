@@ -9,19 +9,16 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
-from pyvirt_trio.driver import hotplug
+from pyvirt_trio.driver import modification
 from pyvirt_trio.driver.jobs import JobLock
 from pyvirt_trio.driver.life import Life
-from pyvirt_trio.driver.matching import find_device
 from pyvirt_trio.driver.placement import name_devices
-from pyvirt_trio.driver.pluggable import require_unpluggable
-from pyvirt_trio.driver.removal import Removal, request_removal
 from pyvirt_trio.errors import InvalidStateError, NotFoundError
 from pyvirt_trio.models.devices import Device
 from pyvirt_trio.models.domain import DomainDefinition
 from pyvirt_trio.models.events import DomainUndefined
+from pyvirt_trio.models.impact import Impact
 from pyvirt_trio.models.states import DomainState, DomainStatus, ShutoffReason
-from pyvirt_trio.xml.devices import parse_device
 from pyvirt_trio.xml.domain import format_domain
 
 if TYPE_CHECKING:
@@ -62,6 +59,9 @@ class Domain:
         self.view = view
         self.job = JobLock()
         self.journal = hypervisor.journal
+        self.store = hypervisor.store
+        self.definition_lock = hypervisor.definition_lock
+        self.fresh_uuid = hypervisor.fresh_uuid
         self._hypervisor = hypervisor
         self._life: Life | None = None
 
@@ -225,37 +225,40 @@ class Domain:
                 )
                 self._hypervisor.drop_if_gone(self)
 
-    async def attach_device(self, xml: str) -> Device:
-        """The device in ``xml`` is part of the running domain (``virDomainAttachDevice``).
+    async def attach_device(self, xml: str, impact: Impact = Impact.CURRENT) -> Device:
+        """The domain has the device in ``xml`` (``virDomainAttachDeviceFlags``).
 
         Args:
             xml: One device element, such as ``<rng>`` or ``<hostdev>``.
+            impact: The running machine, the persistent definition, or both.
 
         Returns:
-            The device with its alias and address. QEMU has it; the guest is still finding it.
+            The device with its address, and with its alias when the domain runs. QEMU has it; the
+            guest is still finding it.
 
         Raises:
-            DefinitionError: The XML is wrong, or there is no free port.
+            DefinitionError: The XML is wrong, or there is no free place.
             AlreadyExistsError: Its alias is taken, for instance by a device on its way out.
             CommandFailedError: QEMU refused; nothing has changed.
-            InvalidStateError, DeviceInUseError, HostError: The domain does not run, or the host
+            InvalidStateError, DeviceInUseError: The domain is not in a state for it, or the host
                 device cannot be had; nothing has changed.
+            HostError: The same; or the running machine has the device and the persistent
+                definition could not be saved.
 
         Events:
-            `DeviceAdded` before this returns.
+            `DeviceAdded` before this returns, when the running machine got it.
 
         Cancellation:
             The device is attached and announced, or nothing is left of it.
         """
-        device = parse_device(xml)
-        async with self.job.hold("attach-device"):
-            return await hotplug.plug(self._running_life(), device)
+        return await modification.attach(self, xml, impact)
 
-    async def detach_device(self, device: str) -> None:
-        """The device has left the running domain, completely (``virDomainDetachDeviceFlags``).
+    async def detach_device(self, device: str, impact: Impact = Impact.CURRENT) -> None:
+        """The domain has lost a device, completely (``virDomainDetachDeviceFlags``).
 
         Args:
             device: Its alias, or XML that describes it as for `attach_device`.
+            impact: The running machine, the persistent definition, or both.
 
         Returns:
             When the guest has let go, the host side is torn down and `DeviceRemoved` is announced.
@@ -265,6 +268,7 @@ class Domain:
             UnplugRefusedError: The guest keeps the device.
             NotFoundError: There is no such device.
             CommandFailedError: QEMU refused; the device stays.
+            DefinitionError: Such a device cannot leave a running domain.
             HostError: The device is gone from the domain, but could not be given back to the host's
                 driver; it is in the inactive list.
             InvalidStateError: The domain does not run, or stopped meanwhile.
@@ -275,30 +279,54 @@ class Domain:
 
         Cancellation:
             The request stays with the guest. Should it let go later, the teardown is done and
-            `DeviceRemoved` is announced, once.
+            `DeviceRemoved` is announced, once. With ``LIVE | CONFIG`` the persistent definition
+            has lost the device from the moment QEMU accepted the request, as in libvirt.
         """
-        removal = await self._ask_to_remove(device)
-        await removal.wait()
+        removal = await modification.request_detach(self, device, impact)
+        if removal is not None:
+            await removal.wait()
 
-    async def request_detach(self, device: str) -> None:
+    async def request_detach(self, device: str, impact: Impact = Impact.CURRENT) -> None:
         """The guest has been asked to give a device up (``virDomainDetachDeviceAlias``).
 
         As `detach_device`, but returns when QEMU has accepted the request; `DeviceRemoved` or
         `DeviceRemovalFailed` tells the rest.
         """
-        await self._ask_to_remove(device)
+        await modification.request_detach(self, device, impact)
 
-    async def _ask_to_remove(self, device: str) -> Removal:
-        life = self._running_life()
-        found = find_device(life.definition, device)
-        require_unpluggable(life.definition, found)
-        return await request_removal(life, found)
+    async def update_device(self, xml: str, impact: Impact = Impact.CURRENT) -> Device:
+        """A device of the domain is as ``xml`` says (``virDomainUpdateDeviceFlags``).
+
+        Args:
+            xml: The whole device. What may differ from the device it means: the medium of a
+                CD-ROM drive, and the state of a network card's link.
+            impact: The running machine, the persistent definition, or both.
+
+        Returns:
+            The device as it is now.
+
+        Raises:
+            DefinitionError: The XML is wrong, or more differs than can be changed.
+            NotFoundError: There is no such device.
+            CommandFailedError: QEMU refused. A drive has its old medium again, or none.
+            InvalidStateError: The domain is not in a state for it.
+            HostError: The persistent definition could not be saved.
+
+        Cancellation:
+            The device is changed, or it is as it was.
+        """
+        return await modification.update(self, xml, impact)
 
     async def _simple_job(self, name: str, command: str) -> None:
         async with self.job.hold(name):
-            await self._running_life().execute(command)
+            await self.running_life().execute(command)
 
-    def _running_life(self) -> Life:
+    def running_life(self) -> Life:
+        """The life of a domain that runs; for the driver.
+
+        Raises:
+            InvalidStateError: It does not.
+        """
         if self._life is None or self.view.live is None:
             raise InvalidStateError("domain is not running")
         return self._life

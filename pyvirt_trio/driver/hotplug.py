@@ -11,7 +11,7 @@ from pyvirt_trio.driver.backends import Backend, backends, frontend
 from pyvirt_trio.driver.placement import complete_device, missing_controller, name_device
 from pyvirt_trio.driver.pluggable import require_hotpluggable, require_pluggable
 from pyvirt_trio.errors import MonitorError, OutcomeUnknownError
-from pyvirt_trio.models.devices import Device, HostDevice, Watchdog
+from pyvirt_trio.models.devices import Device, HostDevice, Interface, Watchdog
 from pyvirt_trio.models.events import DeviceAdded
 from pyvirt_trio.xml.unique import refuse_duplicates
 
@@ -79,6 +79,8 @@ async def _create(life: Life, device: Device, created: list[Backend]) -> None:
     properties = frontend(device)
     if properties is not None:  # a forwarded address is a backend and no device
         await life.execute("device_add", properties)
+    if isinstance(device, Interface) and not device.is_link_up:
+        await life.execute("set_link", {"name": device.alias, "up": False})
 
 
 async def _delete(life: Life, created: list[Backend]) -> None:

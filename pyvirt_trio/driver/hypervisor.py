@@ -65,6 +65,7 @@ class Hypervisor:
         self._bus = PciBus(host)
         self._domains: dict[str, Domain] = {}
         self.definition_lock = trio.Lock()
+        self.fresh_uuid = host.fresh_uuid
 
     @property
     def root(self) -> str:

@@ -29,7 +29,7 @@ from pyvirt_trio.errors import (
     OutcomeUnknownError,
     PyvirtError,
 )
-from pyvirt_trio.models.devices import HostDevice
+from pyvirt_trio.models.devices import HostDevice, Interface
 from pyvirt_trio.models.domain import DomainDefinition
 from pyvirt_trio.models.events import (
     DomainEvent,
@@ -208,6 +208,9 @@ class Life:
         status = DomainStatus(DomainState.PAUSED, PausedReason.STARTING_UP)
         with self.domain.journal.commit() as commit:
             commit.update(self.domain, live=definition, status=status)
+        for device in definition.devices:
+            if isinstance(device, Interface) and not device.is_link_up:
+                await self.execute("set_link", {"name": device.alias, "up": False})
         if not is_paused:
             await self.execute("cont")
         self._detail = StoppedDetail.CRASHED

@@ -148,9 +148,7 @@ def complete_device(
     Raises:
         DefinitionError: No port is empty, or the bus it names does not exist.
     """
-    if isinstance(device, Interface) and device.mac is None:
-        tail = fresh_uuid().bytes[-3:].hex(":")
-        device = attrs.evolve(device, mac=f"{QEMU_MAC_PREFIX}:{tail}")
+    device = with_mac(device, fresh_uuid)
     if isinstance(device, Serial) and device.port is None:
         device = attrs.evolve(device, port=_first_free_port(present))
     kind = address_kind(device)
@@ -163,6 +161,14 @@ def complete_device(
     if kind is VirtioSerialAddress:
         return _on_virtio_serial(device, present)
     return device
+
+
+def with_mac(device: Device, fresh_uuid: Callable[[], uuid.UUID]) -> Device:
+    """``device`` with a MAC of QEMU's range, if it is a network card without one."""
+    if not isinstance(device, Interface) or device.mac is not None:
+        return device
+    tail = fresh_uuid().bytes[-3:].hex(":")
+    return attrs.evolve(device, mac=f"{QEMU_MAC_PREFIX}:{tail}")
 
 
 def _first_free_port(present: Iterable[Device]) -> int:

@@ -39,6 +39,7 @@ from pyvirt_trio.models.events import DomainUndefined as DomainUndefined
 from pyvirt_trio.models.events import Record as Record
 from pyvirt_trio.models.events import ShutdownDetail as ShutdownDetail
 from pyvirt_trio.models.events import StoppedDetail as StoppedDetail
+from pyvirt_trio.models.impact import Impact as Impact
 from pyvirt_trio.models.nodedev import PciNodeDevice as PciNodeDevice
 from pyvirt_trio.models.states import DomainState as DomainState
 from pyvirt_trio.models.states import DomainStatus as DomainStatus

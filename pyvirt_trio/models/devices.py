@@ -73,9 +73,11 @@ class Interface(Device):
 
     Args:
         mac: Six colon-separated bytes in lower case; ``None`` means "choose one".
+        is_link_up: Whether the guest sees a cable.
     """
 
     mac: str | None = None
+    is_link_up: bool = True
 
 
 @attrs.frozen(kw_only=True)

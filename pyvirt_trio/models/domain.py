@@ -60,6 +60,11 @@ class DomainDefinition:
         """This definition with ``device`` added as the last one."""
         return attrs.evolve(self, devices=(*self.devices, device))
 
+    def replacing(self, device: Device, other: Device) -> DomainDefinition:
+        """This definition with ``other`` in the place of ``device`` (compared by identity)."""
+        devices = tuple(other if one is device else one for one in self.devices)
+        return attrs.evolve(self, devices=devices)
+
     def without_device(self, device: Device) -> DomainDefinition:
         """This definition without ``device`` (compared by identity, so that twins stay)."""
         kept = tuple(other for other in self.devices if other is not device)

@@ -15,7 +15,11 @@ def read_interface(reader: Reader) -> Interface:
     # Without a model libvirt would choose one that is not virtio, so it must be said.
     reader.required_child("model").choice("type", "virtio")
     mac = reader.child("mac")
-    return Interface(mac=None if mac is None else read_mac(mac))
+    link = reader.child("link")
+    return Interface(
+        mac=None if mac is None else read_mac(mac),
+        is_link_up=link is None or link.switch("state", "up", "down", default=True),
+    )
 
 
 def write_interface(interface: Interface) -> Element:
@@ -25,6 +29,7 @@ def write_interface(interface: Interface) -> Element:
         {"type": "user"},
         None if interface.mac is None else element("mac", {"address": interface.mac}),
         element("model", {"type": "virtio"}),
+        None if interface.is_link_up else element("link", {"state": "down"}),
     )
 
 

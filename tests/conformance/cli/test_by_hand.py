@@ -79,6 +79,11 @@ def test_define_start_watch_plug_unplug_destroy(
     assert "<alias name='rng0'/>" in shell.run("dumpxml", "demo")
     assert shell.run("detach-device", "demo", "rng0") == "Device detached successfully"
     assert "rng0" not in shell.run("dumpxml", "demo")
+    assert shell.run("attach-device", "demo", str(tmp_path / "rng.xml"), "--config") == (
+        "Device attached successfully"
+    )
+    assert "<rng" not in shell.run("dumpxml", "demo")
+    assert "<rng" in shell.run("dumpxml", "demo", "--inactive")
     out, _ = watcher.communicate(timeout=PATIENCE_S)
     kinds = [json.loads(line)["kind"] for line in out.splitlines()]
     assert kinds == ["DeviceAdded", "DeviceRemoved"]

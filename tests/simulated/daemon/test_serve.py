@@ -10,7 +10,7 @@ import trio
 import trio.testing
 
 from pyvirt_sim.qemu.guest import UnplugAnswer
-from pyvirt_trio import NotFoundError, PyvirtError
+from pyvirt_trio import DefinitionError, NotFoundError, PyvirtError
 from pyvirt_trio.daemon.serve import serve_client
 from pyvirt_trio.remote.client import RemoteHypervisor
 from tests.simulated.driver.world import RNG_XML, Clock, World, open_world
@@ -33,6 +33,9 @@ async def test_a_life_from_far_away(autojump_clock: Clock) -> None:
         assert (await anext(events))["domains"] == [{"name": "demo", "state": "running"}]
         attached = await remote.call("attach-device", domain="demo", xml=RNG_XML)
         assert attached["alias"] == "rng0"
+        for nonsense in (4, -1, "live", True):
+            with pytest.raises(DefinitionError, match="unsupported flags"):
+                await remote.call("attach-device", domain="demo", xml=RNG_XML, impact=nonsense)
         assert "rng0" in await remote.call("dumpxml", domain="demo")
         await remote.call("detach-device", domain="demo", device="rng0")
         kinds = [(await anext(events))["kind"] for _ in range(2)]

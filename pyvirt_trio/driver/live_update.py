@@ -1,0 +1,121 @@
+"""Changing a device of a running domain without taking it out (``qemuDomainUpdateDeviceLive``).
+
+Two things can be changed: the medium of a CD-ROM drive, and whether a network card's link is up.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+import trio
+
+from pyvirt_trio.driver.backends import Backend, backends
+from pyvirt_trio.errors import CommandFailedError, DefinitionError, ErrorCode
+from pyvirt_trio.models.devices import Device, Disk, Interface
+
+if TYPE_CHECKING:
+    from pyvirt_trio.driver.life import Life
+
+
+def merged(device: Device, wanted: Device) -> Device:
+    """``device`` with what may be changed of it taken from ``wanted``.
+
+    Raises:
+        DefinitionError: ``wanted`` differs in something else (``OPERATION_UNSUPPORTED``).
+    """
+    changed: Device
+    if isinstance(device, Disk) and isinstance(wanted, Disk) and device.is_cdrom:
+        changed = attrs.evolve(
+            device, source_file=wanted.source_file, image_format=wanted.image_format
+        )
+    elif isinstance(device, Interface) and isinstance(wanted, Interface):
+        changed = attrs.evolve(device, is_link_up=wanted.is_link_up)
+        wanted = attrs.evolve(wanted, mac=wanted.mac or device.mac)
+    else:
+        raise _unsupported("of disks, only the medium of a CD-ROM drive can be changed")
+    if attrs.evolve(wanted, alias=changed.alias, address=changed.address) != changed:
+        raise _unsupported("only the medium of a drive and the state of a link can be changed")
+    return changed
+
+
+async def update(life: Life, device: Device, wanted: Device) -> Device:
+    """Make ``device`` of the running domain what ``wanted`` says; the caller holds the job.
+
+    Returns:
+        The device as it is in the live definition.
+
+    Raises:
+        DefinitionError: More differs than can be changed.
+        CommandFailedError: QEMU refused. A drive has its old medium again, if QEMU let it have
+            it, or else none; the definition says which.
+
+    Cancellation:
+        What has been sent to QEMU is completed first.
+    """
+    changed = merged(device, wanted)
+    with trio.CancelScope(shield=True):  # bounded: QEMU answers these without the guest
+        if isinstance(changed, Interface):
+            await life.execute("set_link", {"name": device.alias, "up": changed.is_link_up})
+        elif isinstance(device, Disk) and isinstance(changed, Disk):
+            await _change_medium(life, device, changed)
+        _record(life, device, changed)
+    return changed
+
+
+async def _change_medium(life: Life, drive: Disk, changed: Disk) -> None:
+    """libvirt's order, except that the old medium goes before the new one comes: one set of names.
+
+    ``qemuDomainChangeMediaBlockdev``: open the tray, take out, put in, close.
+    """
+    await life.execute("blockdev-open-tray", {"id": drive.alias, "force": True})
+    empty = attrs.evolve(drive, source_file=None)
+    if drive.source_file is not None:
+        await life.execute("blockdev-remove-medium", {"id": drive.alias})
+        for node in reversed(backends(drive)):
+            await life.execute(node.delete, node.identity)
+        _record(life, drive, empty)
+    try:
+        await _insert(life, changed)
+    except CommandFailedError:
+        await _insert_again(life, drive, empty)
+        raise
+    finally:
+        await life.execute("blockdev-close-tray", {"id": drive.alias})
+
+
+async def _insert(life: Life, drive: Disk) -> None:
+    created: list[Backend] = []
+    try:
+        for node in backends(drive):
+            await life.execute(node.add, node.arguments)
+            created.append(node)
+        if created:
+            name = created[-1].identity["node-name"]
+            await life.execute("blockdev-insert-medium", {"id": drive.alias, "node-name": name})
+    except CommandFailedError:
+        for node in reversed(created):
+            await life.execute(node.delete, node.identity)
+        raise
+
+
+async def _insert_again(life: Life, drive: Disk, empty: Disk) -> None:
+    """Give a drive its old medium back; without it the drive stays empty, and is said to be."""
+    try:
+        await _insert(life, drive)
+    except CommandFailedError:
+        return
+    _record(life, empty, drive)
+
+
+def _record(life: Life, old: Device, new: Device) -> None:
+    """The live definition has ``new`` in the place of what has the alias of ``old``."""
+    live = life.definition
+    present = live.device(old.alias or "")
+    if present is not None and present != new:
+        with life.domain.journal.commit() as commit:
+            commit.update(life.domain, live=live.replacing(present, new))
+
+
+def _unsupported(message: str) -> DefinitionError:
+    return DefinitionError(message, code=ErrorCode.OPERATION_UNSUPPORTED)

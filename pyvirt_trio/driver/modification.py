@@ -1,0 +1,130 @@
+"""Changes of a domain's devices: of the running machine, of the persistent definition, of both.
+
+libvirt's order for both (``qemuDomainAttachDeviceLiveAndConfig``): make the changed copy of the
+persistent definition, change the running machine, and only then save the copy. What cannot be
+written down is refused before anything has happened; what QEMU refuses leaves the file as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import trio
+
+from pyvirt_trio.driver import hotplug, live_update
+from pyvirt_trio.driver.matching import find_device
+from pyvirt_trio.driver.placement import place_devices, with_mac
+from pyvirt_trio.driver.pluggable import require_unpluggable
+from pyvirt_trio.driver.removal import Removal, request_removal
+from pyvirt_trio.errors import DefinitionError, ErrorCode, InvalidStateError
+from pyvirt_trio.models.devices import Device, Disk, Interface
+from pyvirt_trio.models.domain import DomainDefinition
+from pyvirt_trio.models.impact import Impact
+from pyvirt_trio.xml.devices import device_element, parse_device
+from pyvirt_trio.xml.unique import refuse_duplicates
+
+if TYPE_CHECKING:
+    from pyvirt_trio.driver.domain import Domain
+
+
+async def attach(domain: Domain, xml: str, impact: Impact) -> Device:
+    """See `Domain.attach_device`."""
+    async with _changing(domain, "attach-device", impact) as affected:
+        # The same MAC in both: libvirt does that for interfaces, and nothing else is random.
+        device = with_mac(parse_device(xml), domain.fresh_uuid)
+        changed = None
+        if Impact.CONFIG in affected:
+            persistent = _persistent(domain)
+            refuse_duplicates(persistent.with_device(device))
+            changed = place_devices(persistent.with_device(device), domain.fresh_uuid)
+        attached = None
+        if Impact.LIVE in affected:
+            attached = await hotplug.plug(domain.running_life(), device)
+        if changed is not None:
+            await _save(domain, changed)
+            attached = attached or changed.devices[-1]
+    assert attached is not None, "an impact is live, or config, or both"
+    return attached
+
+
+async def request_detach(domain: Domain, device: str, impact: Impact) -> Removal | None:
+    """See `Domain.request_detach`. The removal is ``None`` when nothing running is affected."""
+    impact = _resolved(domain, impact)
+    if Impact.CONFIG in impact:
+        find_device(_persistent(domain), device)
+    removal = None
+    if Impact.LIVE in impact:
+        life = domain.running_life()
+        found = find_device(life.definition, device)
+        require_unpluggable(life.definition, found)
+        removal = await request_removal(life, found)
+    if Impact.CONFIG in impact:
+        async with _changing(domain, "detach-device", Impact.CONFIG):
+            persistent = _persistent(domain)
+            await _save(domain, persistent.without_device(find_device(persistent, device)))
+    return removal
+
+
+async def update(domain: Domain, xml: str, impact: Impact) -> Device:
+    """See `Domain.update_device`."""
+    async with _changing(domain, "update-device", impact) as affected:
+        wanted = parse_device(xml)
+        _require_updatable(wanted)
+        changed = updated = None
+        if Impact.CONFIG in affected:
+            persistent = _persistent(domain)
+            updated = live_update.merged(find_device(persistent, xml), wanted)
+            changed = persistent.replacing(find_device(persistent, xml), updated)
+        if Impact.LIVE in affected:
+            life = domain.running_life()
+            updated = await live_update.update(life, find_device(life.definition, xml), wanted)
+        if changed is not None:
+            await _save(domain, changed)
+    assert updated is not None, "an impact is live, or config, or both"
+    return updated
+
+
+@asynccontextmanager
+async def _changing(domain: Domain, job: str, impact: Impact) -> AsyncGenerator[Impact]:
+    """Hold the job, and the lock of persistent definitions if one of them is to change."""
+    async with domain.job.hold(job):
+        impact = _resolved(domain, impact)
+        if Impact.CONFIG in impact:
+            async with domain.definition_lock:
+                yield impact
+        else:
+            yield impact
+
+
+def _resolved(domain: Domain, impact: Impact) -> Impact:
+    is_running = domain.view.live is not None
+    if impact is Impact.CURRENT:
+        impact = Impact.LIVE if is_running else Impact.CONFIG
+    if Impact.LIVE in impact and not is_running:
+        raise InvalidStateError("domain is not running")
+    if Impact.CONFIG in impact and domain.view.persistent is None:
+        raise InvalidStateError("transient domains do not have any persistent config")
+    return impact
+
+
+def _persistent(domain: Domain) -> DomainDefinition:
+    if domain.view.persistent is None:  # undefined while we waited for the job
+        raise InvalidStateError("transient domains do not have any persistent config")
+    return domain.view.persistent
+
+
+def _require_updatable(device: Device) -> None:
+    if not isinstance(device, Disk | Interface):
+        tag = device_element(device).tag
+        raise DefinitionError(
+            f"live update of device '{tag}' is not supported", code=ErrorCode.CONFIG_UNSUPPORTED
+        )
+
+
+async def _save(domain: Domain, changed: DomainDefinition) -> None:
+    with trio.CancelScope(shield=True):  # one small file: file and record agree
+        await domain.store.save(changed)
+        with domain.journal.commit() as commit:
+            commit.update(domain, persistent=changed)
