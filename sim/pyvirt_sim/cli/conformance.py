@@ -15,13 +15,15 @@ from pyvirt_sim.conformance.campaign import Report, run_campaign
 from pyvirt_sim.conformance.real_arm import play_real
 from pyvirt_sim.conformance.shapes import SHAPES
 
+MONITOR_PROGRAMS = 100
+KERNEL_PROGRAMS = 20
 Json = Annotated[bool, cyclopts.Parameter("--json", negative="")]
 
 
 def conformance(
     *,
     arm: Literal["both", "sim"] = "both",
-    programs: int = 100,
+    programs: int | None = None,
     seed: int = 0,
     machine: str | None = None,
     kernel: Annotated[bool, cyclopts.Parameter("--kernel", negative="")] = False,
@@ -33,14 +35,17 @@ def conformance(
 
     Args:
         arm: Both, or only the simulated one, which is then held to QEMU's schema.
-        programs: How many.
+        programs: How many; 100 of monitor commands, 20 of sysfs and vfio.
         seed: The same seed makes the same programs.
         machine: Play all of them on this machine, a key of `pyvirt_sim.conformance.shapes.SHAPES`.
-        kernel: Compare sysfs and vfio of a nested Linux with ours instead; takes about 35 s.
+        kernel: Compare sysfs and vfio of a nested Linux with ours instead: a script of some 460
+            steps, and then the programs; takes about a minute.
         as_json: Print JSON instead of text.
     """
     if kernel:
-        return kernel_conformance(as_json=as_json)
+        count = KERNEL_PROGRAMS if programs is None else programs
+        return kernel_conformance(programs=count, seed=seed, as_json=as_json)
+    programs = MONITOR_PROGRAMS if programs is None else programs
     if arm == "both" and shutil.which("qemu-system-x86_64") is None:
         print("error: there is no qemu-system-x86_64 for the real arm")
         return 2

@@ -16,17 +16,22 @@ MAX_SHOWN = 5
 """Differences printed in full."""
 
 
-def kernel_conformance(*, as_json: bool) -> int:
-    """Play the script of sysfs and vfio steps on a nested Linux and on the simulated host.
+def kernel_conformance(*, programs: int, seed: int, as_json: bool) -> int:
+    """Play sysfs and vfio steps on a nested Linux and on the simulated host.
 
     Exit status: 0 when both said the same, 1 when they differed, 2 without the real parts.
+
+    Args:
+        programs: How many random programs to play after the script.
+        seed: The same seed makes the same programs.
+        as_json: Print JSON instead of text.
     """
     if shutil.which("qemu-system-x86_64") is None:
         print("error: there is no qemu-system-x86_64 for the real kernel", file=sys.stderr)
         return 2
     begin_s = time.perf_counter()
     try:
-        found = compare(build_nested())
+        found = compare(build_nested(), programs, seed)
     except (RealPartMissingError, NestedRunError) as error:
         notes = "".join(f"\n{note}" for note in getattr(error, "__notes__", ()))
         print(f"error: {error}{notes}", file=sys.stderr)

@@ -183,8 +183,10 @@ class Kernel:
             return False
 
     def _release(self, step: Step) -> None:
-        for descriptor in self._groups[step.other].devices.pop(step.target):
+        group = self._groups[step.other]
+        for descriptor in group.devices.pop(step.target):
             os.close(descriptor)
+        del group.wanted[step.target]
 
     def _close(self, step: Step) -> None:
         group = self._groups.pop(step.other)

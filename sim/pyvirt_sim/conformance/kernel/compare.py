@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import attrs
 
 import pyvirt_sim
+from pyvirt_sim.conformance.kernel.programs import programs as make_programs
 from pyvirt_sim.conformance.kernel.scene import OPTIONS
 from pyvirt_sim.conformance.kernel.script import CASES
 from pyvirt_sim.conformance.kernel.simulated import play_simulated
@@ -20,6 +22,7 @@ _AGENT = "pyvirt_sim.conformance.kernel.agent"
 _GAP = "not modelled: "
 
 Answer = dict[str, Any]
+Cases = Mapping[str, Sequence[Step]]
 
 
 @attrs.frozen
@@ -71,8 +74,17 @@ class Comparison:
     gaps: tuple[str, ...]
 
 
-def play_real(machine: NestedMachine) -> tuple[str, list[Answer]]:
-    """Boot the machine and play the script inside.
+PATIENCE_S = 400
+PATIENCE_PER_STEP_S = 0.5
+"""Ten times what it takes on an idle machine."""
+
+
+def play_real(machine: NestedMachine, cases: Cases = CASES) -> tuple[str, list[Answer]]:
+    """Boot the machine and play the cases inside.
+
+    Args:
+        machine: Boots.
+        cases: The script, if nothing else is given.
 
     Returns:
         The kernel's release, and per step the answer and the events.
@@ -81,13 +93,14 @@ def play_real(machine: NestedMachine) -> tuple[str, list[Answer]]:
         NestedRunError: It did not get to the end; names the step that it hung at.
         OSError: There is no QEMU.
     """
-    steps = [step for case in CASES.values() for step in case]
+    steps = [step for case in cases.values() for step in case]
     try:
         left = machine.run(
             [sys.executable, "-B", "-m", _AGENT],
             devices=OPTIONS,
             files={"script.json": json.dumps(steps)},
             environment={"PYTHONPATH": str(Path(pyvirt_sim.__file__).parents[1])},
+            patience_s=PATIENCE_S + PATIENCE_PER_STEP_S * len(steps),
         )
     except NestedRunError as error:
         answered = len(error.files.get("answers", "").splitlines())
@@ -97,20 +110,26 @@ def play_real(machine: NestedMachine) -> tuple[str, list[Answer]]:
     return left["kernel"], [json.loads(line) for line in left["answers"].splitlines()]
 
 
-def compare(machine: NestedMachine) -> Comparison:
-    """Play the script on both kernels.
+def compare(machine: NestedMachine, programs: int = 0, seed: int = 0) -> Comparison:
+    """Play the script and then random programs on both kernels.
+
+    Args:
+        machine: Boots the real one.
+        programs: How many.
+        seed: The same seed makes the same programs.
 
     Raises:
         NestedRunError: The real one did not get to the end.
         OSError: There is no QEMU.
     """
-    kernel, real = play_real(machine)
-    return compared(kernel, real)
+    cases = {**CASES, **make_programs(programs, seed)}
+    kernel, real = play_real(machine, cases)
+    return compared(kernel, real, cases)
 
 
-def compared(kernel: str, real: list[Answer]) -> Comparison:
-    """Play the script on ours and compare with what a real kernel answered."""
-    named = [(case, step) for case, steps in CASES.items() for step in steps]
+def compared(kernel: str, real: list[Answer], cases: Cases = CASES) -> Comparison:
+    """Play the cases on ours and compare with what a real kernel answered."""
+    named = [(case, step) for case, steps in cases.items() for step in steps]
     simulated = play_simulated(step for _, step in named)
     calls: dict[str, int] = {}
     found: list[Difference] = []
@@ -122,7 +141,7 @@ def compared(kernel: str, real: list[Answer]) -> Comparison:
     gaps = [str(answer["answer"]) for answer in simulated]
     return Comparison(
         kernel=kernel,
-        cases=len(CASES),
+        cases=len(cases),
         steps=len(named),
         events=sum(len(answer["events"]) for answer in real),
         calls=calls,

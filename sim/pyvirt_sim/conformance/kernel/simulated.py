@@ -89,6 +89,7 @@ class Simulation:
             case "release":
                 for device in group.devices.pop(step.target):
                     device.close()
+                del group.wanted[step.target]
             case "close":
                 del self._groups[step.other]
                 group.opened.close()

@@ -7,8 +7,8 @@ The kernel's rules (6.1), each seen on a real one:
 2. Giving the group a container claims its DMA for user space. That needs every member to be bound
    to nothing or to a driver that leaves DMA alone (``EPERM`` otherwise). While it is claimed, no
    other driver gets a member: binding fails with ``EBUSY``.
-3. A device is opened through a group that has a container (``EINVAL`` otherwise), if it is in the
-   group and bound to vfio-pci (``ENODEV`` otherwise), any number of times.
+3. A device is opened, any number of times, if it is in the group and bound to vfio-pci (``ENODEV``
+   otherwise), and the group has a container (``EINVAL`` otherwise).
 4. A group whose last device has left vfio-pci is dead for who has it open: ``ENODEV``.
 """
 
@@ -117,11 +117,11 @@ class OpenGroup:
             OSError: ``ENODEV`` or ``EINVAL``, see rule 3.
         """
         self._require_alive()
-        if not self.has_container:
-            raise failure(errno.EINVAL, self._path)
         device = self._vfio.find(address)
         if device is None or device.iommu_group != self.number or device.bound_driver != VFIO_PCI:
             raise failure(errno.ENODEV, self._path)
+        if not self.has_container:
+            raise failure(errno.EINVAL, self._path)
         opened = OpenVfioDevice(self, device, request)
         self.devices.append(opened)
         note("host", f"{address} is opened through vfio", pid=self.owner)
