@@ -56,6 +56,7 @@ class Node:
         write_threshold: Set by a monitor.
         job_kind: The kind of the block job that reads it.
         is_job_target: Whether a block job writes it.
+        exports: How many of its parents are exports.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Node:
     write_threshold: int = 0
     job_kind: str | None = None
     is_job_target: bool = False
+    exports: int = 0
 
     @property
     def is_read_only(self) -> bool:
@@ -133,6 +135,8 @@ class Blocks:
                 del self._nodes[child.name]
             raise
         if child is not None:
+            if child.exports:
+                raise ModelGapError(f"a node on top of the exported {child.name} is not modelled")
             child.parents += 1
         self._nodes[name] = node
         return node
@@ -172,7 +176,7 @@ class Blocks:
             raise QmpError(
                 f"Node '{name}' is busy: block device is in use by block job: {node.job_kind}"
             )
-        if node.users or node.is_job_target:
+        if node.users or node.is_job_target or node.exports:
             raise QmpError(f"Node {name} is in use")
         if not node.is_owned:
             raise QmpError(f"Node {name} is not owned by the monitor")

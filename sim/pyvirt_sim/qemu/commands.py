@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Final
 from pyvirt_sim.gaps import ModelGapError
 from pyvirt_sim.qemu import (
     device_commands,
+    exports,
     job_commands,
     monitor_commands,
     run_commands,
+    saving,
     schema,
     static_queries,
 )
@@ -25,6 +27,8 @@ _TABLES: Final = (
     run_commands.COMMANDS,
     device_commands.COMMANDS,
     job_commands.COMMANDS,
+    exports.COMMANDS,
+    saving.COMMANDS,
 )
 # A recorded query that this build of QEMU answers with CommandNotFound is none.
 COMMANDS: Final[dict[str, Handler]] = {

@@ -19,6 +19,7 @@ from pyvirt_sim.qemu.devices import Device
 from pyvirt_sim.qemu.errors import QmpError
 from pyvirt_sim.qemu.memory_devices import MemoryDevices
 from pyvirt_sim.qemu.run_state import Actions, Cause, RunState
+from pyvirt_sim.qemu.saving import Saving
 from pyvirt_sim.qemu.tree import DeviceTree
 from pyvirt_sim.qemu.world import World
 
@@ -56,6 +57,7 @@ class Machine:
         spawn: Starts a background task in the process.
         end: Ends the process with an exit status.
         actions: What it does when the guest reboots, shuts down, panics or hangs.
+        firmware_bytes: How large its firmware is; a dump holds it too.
         board: Its type, a key of `pyvirt_sim.qemu.boards.BOARDS`.
         memory: How much memory it is born with, and may get.
         cpus: Its processors.
@@ -74,6 +76,8 @@ class Machine:
     peer: Peer | None = None
     state: RunState = RunState.PRELAUNCH
     tree: DeviceTree = attrs.field(init=False)
+    saving: Saving = attrs.field(init=False)
+    firmware_bytes: int = 256 << 10
     resumed: trio.Event = attrs.field(factory=trio.Event)
     _clock_ms: float = 0.0
     _running_since_s: float = 0.0
@@ -81,6 +85,7 @@ class Machine:
     _is_ending: bool = False
 
     def __attrs_post_init__(self) -> None:
+        self.saving = Saving(self)
         self.tree = DeviceTree(
             name=self.name,
             pid=self.pid,

@@ -126,6 +126,8 @@ class QemuProcess:
             if wanted not in config.chardevs:
                 raise StartupError(f'-mon chardev={wanted}: chardev "{wanted}" not found')
         self.machine = self._make_machine()
+        if config.bios is not None:
+            self.machine.firmware_bytes = 64 << 10
         tree = self.machine.tree
         for item in config.chardevs.values():
             tree.chardevs.put(self._chardev(item))

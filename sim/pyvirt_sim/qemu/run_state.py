@@ -21,6 +21,7 @@ class RunState(enum.Enum):
     SHUTDOWN = "shutdown"
     GUEST_PANICKED = "guest-panicked"
     WATCHDOG = "watchdog"
+    POSTMIGRATE = "postmigrate"
 
 
 class Cause(enum.Enum):

@@ -34,6 +34,7 @@ from pyvirt_sim.qemu.cpus import Cpus
 from pyvirt_sim.qemu.devices import Device, check_modelled, resolve_type, walk
 from pyvirt_sim.qemu.drives import Drives
 from pyvirt_sim.qemu.errors import QmpError, bad_identifier, device_not_found, missing
+from pyvirt_sim.qemu.exports import Exports
 from pyvirt_sim.qemu.jobs import Jobs
 from pyvirt_sim.qemu.memory_devices import MemoryDevices
 from pyvirt_sim.qemu.netdevs import Netdevs
@@ -77,6 +78,7 @@ class DeviceTree:
     blocks: Blocks = attrs.field(init=False)
     drives: Drives = attrs.field(init=False)
     jobs: Jobs = attrs.field(init=False)
+    exports: Exports = attrs.field(init=False)
     # By id, and by path for those without one.
     devices: dict[str, Device] = attrs.field(factory=dict[str, Device])
     # The names below /machine/peripheral, in the order in which QEMU walks them.
@@ -99,6 +101,7 @@ class DeviceTree:
         self.blocks = Blocks(self.world)
         self.drives = Drives(self.blocks, self.emit, self.find)
         self.jobs = Jobs(self.blocks, self.drives, self.emit, self._later)
+        self.exports = Exports(self)
         self.system_bus, self.root = boards.build(self, self.board)
 
     def finish_building(self) -> None:

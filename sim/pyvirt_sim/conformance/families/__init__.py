@@ -18,6 +18,7 @@ from pyvirt_sim.conformance.families import (
     qom,
     queries,
     run_state,
+    saving,
 )
 from pyvirt_sim.conformance.families.family import Family as Family
 from pyvirt_sim.conformance.families.family import Scene as Scene
@@ -29,6 +30,7 @@ FAMILIES: Final[Mapping[str, Family]] = {
         queries.FAMILY,
         run_state.FAMILY,
         run_state.GUEST_FAMILY,
+        saving.FAMILY,
         linux.FAMILY,
         objects.FAMILY,
         netdevs.FAMILY,
