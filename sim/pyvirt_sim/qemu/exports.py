@@ -50,12 +50,16 @@ class Exports:
         self._is_serving = True
 
     def stop(self) -> None:
-        """QMP ``nbd-server-stop``: its exports end, the newest first."""
+        """QMP ``nbd-server-stop``: its exports end, the oldest first."""
         if not self._is_serving:
             raise QmpError("NBD server not running")
-        for export in list(self._exports.values())[::-1]:
-            self._end(export)
+        self.close()
         self._is_serving = False
+
+    def close(self) -> None:
+        """End all exports, the oldest first, as QEMU does when it ends itself."""
+        for export in list(self._exports.values()):
+            self._end(export)
 
     def add(self, arguments: Mapping[str, Any]) -> None:
         """QMP ``block-export-add``, with QEMU's checks in QEMU's order."""

@@ -177,6 +177,7 @@ class Machine:
             self.pause(RunState.SHUTDOWN)
             return
         self._is_ending = True
+        self.tree.exports.close()
         self.tree.jobs.shut_down()
         is_failure = cause is Cause.GUEST_PANIC and self.actions.panic == "exit-failure"
         self.end(EXIT_FAILURE if is_failure else 0)
