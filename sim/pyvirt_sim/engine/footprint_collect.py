@@ -16,7 +16,7 @@ from pyvirt_sim.engine.footprint import _active as active
 if TYPE_CHECKING:
     from pyvirt_sim.engine.execution import Execution
 
-__all__ = ["Collector", "begin", "end"]
+__all__ = ["Collector", "begin", "can_watch", "end"]
 
 _context: Any = _run.GLOBAL_RUN_CONTEXT
 # The module that watches Trio, while it does.
@@ -178,6 +178,13 @@ def begin(execution: Execution, wanted: bool) -> Collector | None:
     collector = Collector(execution)
     active.append(collector)
     return collector
+
+
+def can_watch() -> bool:
+    """Tell whether footprints can be had with this Trio; who can do without them asks first."""
+    from pyvirt_sim.engine import footprint_trio
+
+    return not footprint_trio.missing()
 
 
 def end() -> None:

@@ -37,7 +37,7 @@ from pyvirt_sim.engine.footprint import _is_labelled as is_labelled
 from pyvirt_sim.engine.footprint_collect import Collector
 from pyvirt_sim.engine.runner import LeanRunner
 
-__all__ = ["TABLE", "install", "uninstall"]
+__all__ = ["TABLE", "install", "missing", "uninstall"]
 
 Method = Callable[..., Any]
 # What a task waits for, where it is not an object that was touched: something that no other step
@@ -464,16 +464,20 @@ TABLE: Final[list[tuple[Any, str, Callable[[Any], Any]]]] = [
 ]
 
 
+def missing() -> list[str]:
+    """Return the methods that this Trio does not have, so that their touches could not be seen."""
+    return [f"{owner.__name__}.{name}" for owner, name, _ in TABLE if name not in owner.__dict__]
+
+
 def install() -> None:
     """Watch Trio, until `uninstall`.
 
     Raises:
         UnsupportedTrioError: a method is not there; its touches could not be seen.
     """
-    missing = [f"{owner.__name__}.{name}" for owner, name, _ in TABLE if name not in owner.__dict__]
-    if missing:
+    if missing():
         raise UnsupportedTrioError(
-            f"Trio {trio.__version__} has no {', '.join(missing)}: footprints would be incomplete"
+            f"Trio {trio.__version__} has no {', '.join(missing())}: footprints would be incomplete"
         )
     for owner, name, watch in TABLE:
         original = owner.__dict__[name]

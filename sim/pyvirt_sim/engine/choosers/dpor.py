@@ -16,6 +16,9 @@ stays runnable, so a race can always be reversed unless the second step had to w
 
 Draws are tried with all their values, if they are few enough, at every draw.
 
+What a step touches may depend on what came before it: above all whether it is open. Where it does,
+a class may be met a second time; such runs are counted as redundant, and nothing is left out.
+
 The search needs footprints (``wants_footprints``), and the options ``policy="any"`` and
 ``timers="idle"``. Under ``batch`` who may run next depends on everything that ran in the batch; and
 where time may move while tasks can run, it matters to all of them when it does, so that there is

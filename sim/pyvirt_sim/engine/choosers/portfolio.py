@@ -13,6 +13,7 @@ from pyvirt_sim.engine.choosers.pct import Pct
 from pyvirt_sim.engine.choosers.pos import PartialOrderSampling
 from pyvirt_sim.engine.choosers.urw import UniformWalk
 from pyvirt_sim.engine.errors import SearchEnded, SearchExhausted
+from pyvirt_sim.engine.footprint_collect import can_watch
 from pyvirt_sim.engine.point import Chooser, Point, RunStart
 from pyvirt_sim.engine.record import Run
 
@@ -85,7 +86,8 @@ class Portfolio:
         """
         if not self._has_begun:
             self._has_begun = True
-            self._reduces = self._reduces and (run.policy, run.timers) == ("any", "idle")
+            can_reduce = (run.policy, run.timers) == ("any", "idle") and can_watch()
+            self._reduces = self._reduces and can_reduce
             self._active = self.canonical
             self._active.start(run)
             self.wants_footprints = self._reduces

@@ -10,7 +10,7 @@ footprint of the same task's step of the same number, there. The first run is in
 them (see `pyvirt_sim.engine.footprint`), and so are those after 2, 4, 8, ... runs; all others run
 at full speed. A step never seen before is taken to touch what nobody else does. Nothing rests on
 this being right, so steps that a proof would have to call open count with what they were seen to
-touch.
+touch; and with a Trio that cannot be watched nothing is learned, and priorities stay.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Final
 
 from pyvirt_sim.engine.choosers.basic import TIMER_CHANCE, RandomStreams
 from pyvirt_sim.engine.footprint import UPDATE, WRITE
+from pyvirt_sim.engine.footprint_collect import can_watch
 from pyvirt_sim.engine.point import Point, RunStart
 from pyvirt_sim.engine.record import Run
 from pyvirt_sim.engine.tape import SCHEDULE
@@ -55,7 +56,7 @@ class PartialOrderSampling:
     @property
     def wants_footprints(self) -> bool:
         """Whether this run is one to learn from."""
-        return self.streams.execution + 1 >= self._learn_at
+        return self.streams.execution + 1 >= self._learn_at and can_watch()
 
     def start(self, _run: RunStart, /) -> None:
         """Take the next seed."""

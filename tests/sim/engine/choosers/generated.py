@@ -217,20 +217,28 @@ def leaves(error):
 SIMPLE = [
     "checkpoint", "sleep", "send", "receive", "try send", "try receive", "close", "notify",
     "condition", "set", "wait", "is set", "read", "write", "update", "draw", "raise", "cancel",
-    "ask", "cancel nursery", "home-made set", "home-made wait",
+    "ask", "cancel nursery",
 ]  # fmt: skip
 NESTED = ["lock", "semaphore", "limiter", "timeout", "scope", "shield", "spawn", "start", "nursery"]
 
-simple_ops = st.builds(Op, st.sampled_from(SIMPLE), st.integers(0, OBJECTS - 1))
-ops = st.recursive(
-    simple_ops,
-    lambda inner: st.builds(
-        Op,
-        st.sampled_from(NESTED),
-        st.integers(0, OBJECTS - 1),
-        st.lists(inner, min_size=1, max_size=2).map(tuple),
-    ),
-    max_leaves=3,
-)
-task_bodies = st.lists(ops, min_size=1, max_size=3).map(tuple)
-programs = st.lists(task_bodies, min_size=2, max_size=3).map(tuple)
+HOME_MADE = ["home-made set", "home-made wait"]
+
+
+def programs_of(simple):
+    """Return a strategy for programs whose statements without a body are of these kinds."""
+    ops = st.recursive(
+        st.builds(Op, st.sampled_from(simple), st.integers(0, OBJECTS - 1)),
+        lambda inner: st.builds(
+            Op,
+            st.sampled_from(NESTED),
+            st.integers(0, OBJECTS - 1),
+            st.lists(inner, min_size=1, max_size=2).map(tuple),
+        ),
+        max_leaves=3,
+    )
+    bodies = st.lists(ops, min_size=1, max_size=3).map(tuple)
+    return st.lists(bodies, min_size=2, max_size=3).map(tuple)
+
+
+programs = programs_of(SIMPLE)
+programs_with_waits_of_their_own = programs_of([*HOME_MADE, *HOME_MADE, *SIMPLE])
