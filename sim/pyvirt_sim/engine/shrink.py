@@ -47,6 +47,7 @@ MAX_INVERTED: Final = 300
 MAX_OTHERS: Final = 50
 # How many ways of keeping some deviations are tried; there are exponentially many.
 MAX_GROUPS: Final = 10
+MAX_GROUP_RUNS: Final = 500
 # Runs that the search for two deviations in place of three and more may take.
 MAX_PAIR_RUNS: Final = 500
 # Task steps of all runs together, after which what was found stands: some seconds' worth.
@@ -63,7 +64,7 @@ class ShrinkResult:
         before: deviations of the run that was shrunk, over all streams.
         after: deviations of ``run``.
         is_minimal: no single deviation can be undone without losing the failure; False when
-            ``max_runs`` or `MAX_STEPS_IN_ALL` ended the search first.
+            ``max_runs`` or `MAX_STEPS_IN_ALL` ended the search before that was known.
     """
 
     run: Run
@@ -136,6 +137,7 @@ class _Shrinker:
         self.timers: Timers = "choice" if run.tape.timers == "choice" else "idle"
         self.max_steps = max_steps
         self.executions = 0
+        self.minimal: Run | None = None  # the run of which every single deviation was undone
         self.steps_left = MAX_STEPS_IN_ALL
         self.tried: set[tuple[Deviation, ...]] = set()
         witness = Witness(Replay(run.tape))
@@ -155,43 +157,47 @@ class _Shrinker:
                 self._replace(())
             while True:
                 before = _measure(self.best)
-                self._undo_chunks()
-                self._replace_groups()
-                if _measure(self.best) == before:
-                    self._search_pairs()
-                self._lower_values()
-                if _measure(self.best) == before:
-                    return True
+                # Cheapest first: what one of them achieves may give an earlier one new work.
+                for make_smaller in (
+                    self._undo_chunks,
+                    self._replace_groups,
+                    self._search_pairs,
+                    self._lower_values,
+                ):
+                    make_smaller()
+                    if _measure(self.best) < before:
+                        break
+                else:
+                    break
         except _OutOfRunsError:
-            return False
+            pass
+        return self.minimal is self.best
 
     def _undo_chunks(self) -> None:
         """Take deviations out: all of a chunk, halving the chunks down to single ones."""
         size = max(1, len(self.deviations) // 2)
         while True:
-            end = len(self.deviations)
+            before, end = self.best, len(self.deviations)
             # From the end: late decisions are most often irrelevant.
             while end > 0:
                 end = min(end, len(self.deviations))
                 kept = [*self.deviations[: max(0, end - size)], *self.deviations[end:]]
                 self._try(kept)
                 end -= size
-            if size == 1:
+            if size > 1:
+                size //= 2
+            elif self.best is before:
+                self.minimal = self.best
                 return
-            size //= 2
 
     def _replace_groups(self) -> None:
         """Keep some deviations, few before many, and look for one that does what the rest do."""
-        kept = 0
-        while kept < len(self.deviations) - 1:
-            before = self.best
-            groups = combinations(self.deviations, kept)
-            for group in islice(groups, MAX_GROUPS):
+        before, end = self.best, self.executions + MAX_GROUP_RUNS
+        for kept in range(len(self.deviations) - 1):
+            for group in islice(combinations(self.deviations, kept), MAX_GROUPS):
                 self._replace(group)
-                if self.best is not before:
-                    break
-            else:
-                kept += 1
+                if self.best is not before or self.executions > end:
+                    return
 
     def _search_pairs(self) -> None:
         """Where more than two deviations are left, look for two that none of them need be in."""

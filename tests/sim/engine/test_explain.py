@@ -13,6 +13,7 @@ from pyvirt_sim.engine import (
     RandomWalk,
     ReplayDivergedError,
     draw,
+    failure_kind,
     hunt,
     note,
     replay,
@@ -20,6 +21,7 @@ from pyvirt_sim.engine import (
     simulate,
 )
 from pyvirt_sim.engine.explain import explain, explanation_as_text
+from pyvirt_sim.engine.explain.conflict import _LetIn
 from tests.sim.engine.generated import recipes
 from tests.sim.engine.programs import lost_update
 
@@ -54,6 +56,9 @@ def test_the_pair_of_steps_decides(recipe, seed):
     assert conflict.second == passing.trace[place]
     assert conflict.second.path in moves(failing)[place:]
     assert replay(program, passing.tape).error is None
+    # One step later is too late: then the run fails as before.
+    late = _LetIn(explanation.deviations, place + 1, conflict.second.path)
+    assert failure_kind(simulate(program, chooser=late).error) == failure_kind(failing.error)
 
 
 def test_a_lost_update_is_explained_by_the_two_steps_that_touch_the_value():

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import gc
 import inspect
+import sys
 
 import pytest
 import trio
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
-from hypothesis.errors import Unsatisfiable
+from hypothesis.errors import Unsatisfiable, UnsatisfiedAssumption
 
 from pyvirt_sim.engine import Drawn, replay, simulate
 from pyvirt_sim.engine.hypothesis import is_failure, schedules, simulated, with_workload
@@ -54,6 +55,21 @@ def test_the_smallest_workload_comes_with_the_fewest_deviations(per_workload):
     assert result.failure.tape.deviations == 1
     again = replay(program, result.failure.tape)
     assert again.digest == result.failure.digest
+
+
+def test_what_broke_a_larger_workload_is_tried_in_like_places_of_a_smaller_one():
+    def program(amounts):
+        return with_workload(pay_out, (amounts,), {})
+
+    joint = JointSearch(Search(schedules=60))
+    assert joint.run(program([0, 3, 9, 0, 9])) is not None
+    joint.search = Search(schedules=1)  # no luck from now on
+    for amounts in ([3, 9, 9], [9, 9], [7, 7, 1]):
+        run = joint.run(program(amounts))
+        assert run is not None
+        assert run.deviations == 1
+    assert joint.run(program([6, 6])) is None
+    assert len(joint.known) == 1
 
 
 def test_schedules_as_values_shrink_with_the_workload():
@@ -114,6 +130,33 @@ def test_a_workload_that_is_assumed_away_is_no_failure():
     odd: list[int] = []
     test()
     assert odd
+
+
+def test_what_hypothesis_raises_within_a_run_comes_out_as_it_was():
+    async def program():
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.sleep, 0)
+            raise UnsatisfiedAssumption
+
+    with pytest.raises(UnsatisfiedAssumption):
+        is_failure(simulate(program))
+
+
+def test_the_engine_is_not_traced_by_the_phase_that_explains():
+    tracers = set()
+
+    @settings(max_examples=300, deadline=None)
+    @given(AMOUNTS)
+    @simulated(schedules=40)
+    async def test(amounts):
+        trace = sys.gettrace()
+        tracers.add(type(getattr(trace, "__self__", trace)).__module__.partition(".")[0])
+        await pay_out(amounts)
+
+    with pytest.raises(ExceptionGroup):
+        test()
+    assert "hypothesis" not in tracers
+    assert tracers
 
 
 def test_interactive_draws_are_refused():

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pyvirt_sim.engine import (
     Portfolio,
     RandomWalk,
+    Replay,
     ReplayDivergedError,
     Tape,
     draw,
@@ -83,6 +84,33 @@ def test_a_bug_that_needs_two_decisions_is_shrunk_to_two(seed):
     assert fewest_deviations(program, 2, 5000) == 2
     small = shrink(program, found)
     assert (small.after, small.is_minimal) == (2, True)
+
+
+def test_no_single_decision_can_be_undone_where_many_are_needed():
+    async def program():
+        log = []
+
+        async def task(pair, pauses):
+            for _ in range(pauses):
+                await trio.lowlevel.checkpoint()
+            log.append((pair, pauses))
+
+        async with trio.open_nursery() as nursery:
+            for pair in range(4):
+                nursery.start_soon(task, pair, 0)
+                nursery.start_soon(task, pair, 2)
+        if all(log.index((pair, 2)) < log.index((pair, 0)) for pair in range(4)):
+            raise OrderError
+
+    found = failing(program, RandomWalk(0), 5000)
+    small = shrink(program, found)
+    assert small.is_minimal
+    assert 4 <= small.after <= 5
+    witness = Witness(Replay(small.run.tape))
+    simulate(program, chooser=witness)
+    for left_out in range(small.after):
+        kept = [one for place, one in enumerate(witness.deviations) if place != left_out]
+        assert simulate(program, chooser=Directed(kept)).error is None
 
 
 def test_draws_shrink_with_the_schedule():

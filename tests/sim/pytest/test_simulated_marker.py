@@ -146,6 +146,7 @@ async def test_plain():
     result = run(source, trio_mode="true")
     result.assert_outcomes(passed=2, failed=2)
     result.stdout.fnmatch_lines(["*ValueError: mine*", "*'mock_clock' is a clock*"])
+    result.stdout.no_fnmatch_line("*errors in a simulated test*")
 
 
 def test_fixtures_that_cannot_work_are_refused(run):
