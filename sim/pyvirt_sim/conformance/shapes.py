@@ -109,6 +109,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
         devices=("-object", '{"qom-type":"rng-builtin","id":"rng0"}', *_ports(3)),
         weight=2,
     ),
+    "bare-room": Shape(guest="bare", devices=("-m", "128,slots=2,maxmem=1G", *_BARE), weight=2),
     "bare-without-devices": Shape(guest="bare", devices=()),
     "q35-room": Shape(
         devices=("-m", "256,slots=3,maxmem=2G", "-smp", "1,maxcpus=4,sockets=2,cores=2,threads=1"),

@@ -75,8 +75,12 @@ def normalised(message: Message, root: str) -> Message:
     comparable: Message = json.loads(text, object_hook=_masked)
     comparable.pop("timestamp", None)
     if _is_listing(comparable.get("return")):
-        comparable["return"].sort(key=lambda item: str(item["name"]))
+        comparable["return"].sort(key=_name)
     return comparable
+
+
+def _name(item: Mapping[str, Any]) -> str:
+    return str(item["name"])
 
 
 def _is_listing(value: Any) -> bool:

@@ -21,6 +21,7 @@ class GuestAction(enum.Enum):
     LOAD_CRASH_KERNEL = "load crash kernel"
     LET_WATCHDOG_EXPIRE = "let watchdog expire"
     SET_CLOCK = "set clock"
+    REPORT_MEMORY = "report on memory slot"
 
 
 # The devices without which an action goes nowhere: one of each row is enough.
@@ -30,6 +31,8 @@ NEEDS: Final[Mapping[GuestAction, frozenset[str]]] = {
     GuestAction.LOAD_CRASH_KERNEL: _PANIC_DEVICES,
     GuestAction.LET_WATCHDOG_EXPIRE: frozenset({"ib700", "i6300esb"}),
 }
+# What it reports: on the first slot, which is empty, that an insertion (event 1) has succeeded.
+_REPORT: Final = {"slot": "0", "slot-type": "DIMM", "source": 1, "status": 0}
 # Where QOM puts the clock of the q35 board; the offset is what the guest sets, by any amount.
 _CLOCK: Final = "/machine/unattached/device[8]"
 
@@ -62,5 +65,8 @@ def perform(machine: Machine, action: GuestAction, clock_offset_s: int = 0) -> N
             machine.load_crash_kernel()
         case GuestAction.LET_WATCHDOG_EXPIRE:
             machine.watchdog_expired()
+        case GuestAction.REPORT_MEMORY:
+            if machine.memory.slots:
+                machine.emit("ACPI_DEVICE_OST", {"info": _REPORT})
         case GuestAction.SET_CLOCK:
             machine.emit("RTC_CHANGE", {"offset": clock_offset_s, "qom-path": _CLOCK})

@@ -55,7 +55,7 @@ class Saving:
         machine = self.machine
         if machine.state is RunState.POSTMIGRATE:
             raise QmpError("Can't migrate the vm that was paused due to previous migration")
-        is_plain = arguments.keys() == {"uri"} and arguments["uri"] == NOWHERE
+        is_plain = set(arguments) == {"uri"} and arguments["uri"] == NOWHERE
         stands_still = machine.state in (RunState.PRELAUNCH, RunState.PAUSED)
         if not is_plain or not stands_still or self._is_migrating:
             raise ModelGapError(f"migrating with {dict(arguments)} in this state is not modelled")
@@ -89,7 +89,7 @@ class Saving:
 
     def dump_memory(self, arguments: Mapping[str, Any]) -> None:
         """QMP ``dump-guest-memory``: event DUMP_COMPLETED, around it STOP and RESUME."""
-        is_plain = arguments.keys() == {"paging", "protocol"} and not arguments["paging"]
+        is_plain = set(arguments) == {"paging", "protocol"} and not arguments["paging"]
         if not is_plain or arguments["protocol"] != _DUMP_NOWHERE:
             raise ModelGapError(f"a dump with {dict(arguments)} is not modelled")
         machine = self.machine

@@ -77,6 +77,8 @@ ACTIONS: Final[Mapping[str, Writes]] = {
     "panic": ((0x505, 1, 0x01),),
     "load crash kernel": ((0x505, 1, 0x02),),
     "let watchdog expire": ((0x443, 1, 0x0F),),
+    # ACPI's block for memory slots: choose slot 0, then the event, then what became of it.
+    "report on memory slot": ((0xA00, 4, 0), (0xA04, 4, 1), (0xA08, 4, 0)),
     "set clock": ((0x70, 1, 0x00), (0x71, 1, 0x30)),
 }
 """What somebody in the guest can do: action -> writes, in order."""
