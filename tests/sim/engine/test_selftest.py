@@ -14,6 +14,7 @@ from pyvirt_sim.engine.selftest import (
     fresh,
     hazards,
     memory,
+    proofs,
     recordings,
     replays,
     searches,
@@ -65,6 +66,15 @@ def test_more_left_behind_is_a_problem():
     assert memory.judge((1000, 9000), (1000, 11049)).problems == (
         "2049 KiB more memory after 10000 runs",
     )
+
+
+def test_the_proof_finds_what_it_must_find_and_says_what_it_did_not(monkeypatch):
+    monkeypatch.setattr(proofs, "OPEN", (proofs.memory_of_the_module, recordings.lost_reply))
+    monkeypatch.setattr(proofs, "PROGRAMS", {"lost reply": recordings.lost_reply})
+    verdict = proofs.check()
+    assert verdict.problems == ("lost_reply: its nondeterminism was not found",)
+    assert verdict.summary.startswith("1 of 2 programs found")
+    assert verdict.table[1] == "lost reply: 18 runs alike, hash seeds (1, 2, 3)"
 
 
 def test_the_reduced_search_is_held_to_what_was_counted_by_hand(monkeypatch):

@@ -15,6 +15,7 @@ import attrs
 from pyvirt_sim.engine.selftest import (
     hazards,
     memory,
+    proofs,
     replays,
     searches,
     trios_tests,
@@ -27,6 +28,7 @@ __all__ = ["CHECKS", "main"]
 
 CHECKS: Final = (
     Check("hazards", "no order comes from an address or a hash seed", hazards.check),
+    Check("proofs", "what cannot be closed is found, and the rest proved", proofs.check),
     Check("replays", "one tape gives one run in every process", replays.check),
     Check("searches", "the reduced search loses no outcome", searches.check),
     Check("memory", "runs leave nothing behind", memory.check),
