@@ -203,10 +203,9 @@ class SimHost(Host):
         await self._enter(path)
         system = self._system(path)
         system.make_directory(path, parents=True)
-        parent = path
-        while parent != "/":
-            parent = posixpath.dirname(parent)
-            system.sync(parent)
+        names = path.strip("/").split("/")
+        for depth in range(len(names)):
+            system.sync("/" + "/".join(names[:depth]))
 
     async def list_directory(self, path: str) -> list[str]:
         """As the seam says."""

@@ -7,7 +7,7 @@ draw gives outside a run, means "at once" and "no fault".
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 import attrs
@@ -62,13 +62,16 @@ class HostPlan:
         return cls()
 
     @classmethod
-    def drawn(cls) -> HostPlan:
+    def drawn(cls, among: Iterable[str] = SITES) -> HostPlan:
         """A plan that is itself drawn, and noted before anything happens: swarm testing.
 
         Each site is live or not for the whole run, half of them in the mean, and a live one has a
         chance of its own. On the canonical schedule nothing is live.
+
+        Args:
+            among: The sites that may be live; those that the story cannot bear are left out.
         """
-        live = [site for site in SITES if draw("faults", f"{site} is live", 2)]
+        live = [site for site in among if draw("faults", f"{site} is live", 2)]
         one_in = {
             site: choose_from("faults", f"{site} strikes one time in", CHANCES_ONE_IN)
             for site in live

@@ -22,7 +22,7 @@ from pyvirt_sim.checkers.removed_means_gone import (
     check_removed_means_gone,
 )
 from pyvirt_sim.engine import note
-from pyvirt_sim.host import SimPciDevice, open_sim_host
+from pyvirt_sim.host import HostPlan, SimPciDevice, open_sim_host
 from pyvirt_sim.scenarios.scenario import Scenario
 from pyvirt_trio import (
     DeviceRemoved,
@@ -176,8 +176,13 @@ async def console_says(host: Host, path: str, line: str) -> None:
         await trio.sleep(CONSOLE_PAUSE_S)
 
 
-async def _in_simulation() -> None:
-    async with open_sim_host() as host:
+async def in_simulation(plan: HostPlan | None = None) -> None:
+    """Play the story on a simulated machine.
+
+    Args:
+        plan: What may be slow or go wrong there.
+    """
+    async with open_sim_host(plan) as host:
         host.add_file("/boot/vmlinuz")
         host.add_pci_device(
             SimPciDevice(
@@ -202,5 +207,5 @@ SCENARIO = Scenario(
     name="hot-unplug",
     summary="A client gives a host device back to the host as soon as it hears DeviceRemoved.",
     promise=PROMISE,
-    program=_in_simulation,
+    program=in_simulation,
 )

@@ -24,6 +24,7 @@ what it said it had.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 from pyvirt_sim.engine.disk.files import FileSystem
@@ -49,7 +50,9 @@ class Disk:
             raise ValueError(f"{name}: a block has at least 1 byte, not {block_bytes}")
         self.name = name
         self.block_bytes = block_bytes
-        self._root = Directory("/")
+        self._root = Directory("/", 0)
+        # Of files and directories; never used again, over all the lives of the disk.
+        self._numbers = itertools.count(1)
         self._mounted: FileSystem | None = None
 
     def mount(self) -> FileSystem:
@@ -60,7 +63,7 @@ class Disk:
         """
         if self._mounted is not None:
             raise RuntimeError(f"{self.name} is mounted")
-        self._mounted = FileSystem(self._root, self.block_bytes)
+        self._mounted = FileSystem(self._root, self.block_bytes, self._numbers)
         return self._mounted
 
     def unmount(self) -> None:

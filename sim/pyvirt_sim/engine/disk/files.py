@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
 from types import TracebackType
 
 from pyvirt_sim.engine.disk.inodes import Change, Directory, File, Inode, Piece
@@ -31,11 +32,11 @@ class FileSystem:
         is_dead: the machine has crashed or unmounted it.
     """
 
-    def __init__(self, root: Directory, block_bytes: int) -> None:
+    def __init__(self, root: Directory, block_bytes: int, numbers: Iterator[int]) -> None:
         self._root = root
         self._block_bytes = block_bytes
         self._changes = 0
-        self._numbers: dict[Inode, int] = {}
+        self._numbers = numbers
         self._locks: dict[File, dict[OpenFile, bool]] = {}
         self.is_dead = False
         # In the order they were first changed; the medium asks for them at a crash.
@@ -64,7 +65,7 @@ class FileSystem:
         if inode is None:
             if not create:
                 raise _failure(errno.ENOENT, path)
-            inode = File(path)
+            inode = File(path, next(self._numbers))
             self._change((parent, name, inode))
         elif create and exclusive:
             raise _failure(errno.EEXIST, path)
@@ -147,7 +148,9 @@ class FileSystem:
         for place, name in enumerate(names, start=1):
             found = directory.entries.get(name)
             if found is None:
-                found = Directory("/" + "/".join(names[:place]) if parents else path)
+                found = Directory(
+                    "/" + "/".join(names[:place]) if parents else path, next(self._numbers)
+                )
                 self._change((directory, name, found))
             elif not parents or (isinstance(found, File) and place == len(names)):
                 raise _failure(errno.EEXIST, path)
@@ -194,7 +197,7 @@ class FileSystem:
 
     def file_number(self, path: str) -> int:
         """Return what tells a file from every other, as ``st_ino`` does, whatever its name."""
-        return self._numbers.setdefault(self._find(path), len(self._numbers) + 1)
+        return self._find(path).number
 
     # -- durability -------------------------------------------------------------------------------
 

@@ -29,9 +29,10 @@ class Piece:
 
 @attrs.define(eq=False)
 class File:
-    """A regular file; ``label`` is the path it was made at."""
+    """A regular file; ``label`` is the path it was made at, ``number`` tells it from others."""
 
     label: str
+    number: int
     data: bytearray = attrs.Factory(bytearray)
     durable: bytes = b""
     pending: list[Piece] = attrs.Factory(list[Piece])
@@ -58,9 +59,10 @@ class File:
 
 @attrs.define(eq=False)
 class Directory:
-    """A directory; ``label`` is the path it was made at."""
+    """A directory; ``label`` is the path it was made at, ``number`` tells it from others."""
 
     label: str
+    number: int
     entries: dict[str, Inode] = attrs.Factory(dict[str, "Inode"])
     durable: dict[str, Inode] = attrs.Factory(dict[str, "Inode"])
     pending: list[Change] = attrs.Factory(list["Change"])
