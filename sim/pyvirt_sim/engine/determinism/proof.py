@@ -53,7 +53,7 @@ class Proof:
     skipped: str
 
 
-class _Rubbish:
+class Rubbish:
     """Objects that move what is allocated next; kept until the proof ends."""
 
     def __init__(self) -> None:
@@ -91,7 +91,7 @@ class _Prover:
         self.args = args
         self.max_steps = max_steps
         self.repetitions = repetitions
-        self.rubbish = _Rubbish()
+        self.rubbish = Rubbish()
 
     def again(self, tape: Tape, has_lines: bool = False) -> Observation:
         """Run once more, elsewhere in memory."""

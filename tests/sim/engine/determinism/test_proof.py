@@ -8,6 +8,7 @@ import pytest
 import trio
 
 from pyvirt_sim.engine import Canonical, Divergence, NondeterminismError, prove_deterministic
+from pyvirt_sim.engine.determinism.proof import Rubbish
 from tests.sim.engine.determinism import programs
 
 LINES = Path(programs.__file__).read_text().splitlines()
@@ -77,6 +78,19 @@ def test_a_deterministic_program_is_proved():
         proof.hash_seeds,
         proof.skipped,
     ) == (4, 20, (5, 6), "")
+
+
+def test_memory_is_laid_out_differently_for_each_repetition():
+    def order_of_addresses(rubbish):
+        if rubbish is not None:
+            rubbish.add()
+        made = [object() for _ in range(12)]
+        return tuple(sorted(range(12), key=lambda number: id(made[number])))
+
+    rubbish = Rubbish()
+    quiet = {order_of_addresses(None) for _ in range(10)}
+    stirred = {order_of_addresses(rubbish) for _ in range(10)}
+    assert len(quiet) < 5 < len(stirred)
 
 
 def test_what_a_child_cannot_import_is_said():
