@@ -10,7 +10,6 @@ from typing import Any, Final
 from pyvirt_sim.engine.fence.blame import refuse
 from pyvirt_sim.engine.fence.boundary import REFUSED_CALLS, Refusal
 from pyvirt_sim.engine.fence.gate import gate
-from pyvirt_sim.engine.fence.swap import Swap
 
 __all__ = ["RefusedCall", "refused_calls"]
 
@@ -74,16 +73,13 @@ _SPECIAL: Final[dict[str, type[RefusedCall]]] = {
 }
 
 
-def refused_calls() -> dict[str, Swap]:
-    """Return, by module, what to swap so that the calls of ``REFUSED_CALLS`` are refused."""
-    served: dict[str, dict[str, Any]] = {}
+def refused_calls() -> dict[str, dict[str, Any]]:
+    """Return, by module, the names that refuse the calls of ``REFUSED_CALLS``."""
+    refusing: dict[str, dict[str, Any]] = {}
     for full_name, refusal in REFUSED_CALLS.items():
         module, _, name = full_name.rpartition(".")
         namespace = vars(importlib.import_module(module))
         if name in namespace:  # not every Python has each of them
             kind = _SPECIAL.get(full_name, RefusedCall)
-            served.setdefault(module, {})[name] = kind(refusal, namespace[name]).call
-    return {
-        module: Swap(importlib.import_module(module).__dict__, names)
-        for module, names in served.items()
-    }
+            refusing.setdefault(module, {})[name] = kind(refusal, namespace[name]).call
+    return refusing

@@ -19,7 +19,7 @@ import logging
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
 from pyvirt_sim.engine.errors import EscapeError
@@ -193,8 +193,12 @@ SERVED_CLOCKS: Final = (
 )
 
 
-def served_clocks() -> list[Swap | Memory]:
-    """Return what to swap so that clocks show virtual time; serves ``datetime`` at once."""
+def served_clocks(refusing: Mapping[str, Any]) -> list[Swap | Memory]:
+    """Return what to swap so that clocks show virtual time; serves ``datetime`` at once.
+
+    Args:
+        refusing: names of ``time`` to swap with them: each namespace costs every run a little.
+    """
     _serve_datetime()
     served: dict[str, Any] = {
         "time": ServedClock("time", EPOCH_S, 1).read,
@@ -208,4 +212,7 @@ def served_clocks() -> list[Swap | Memory]:
     # What a log record calls "since the start" counts from the start of the run.
     start: Any = logging._startTime  # type: ignore[attr-defined]
     begin = EPOCH_S * 10**9 if isinstance(start, int) else float(EPOCH_S)
-    return [Swap(time.__dict__, served), Memory(logging.__dict__, "_startTime", begin)]
+    return [
+        Swap(time.__dict__, {**served, **refusing}),
+        Memory(logging.__dict__, "_startTime", begin),
+    ]

@@ -15,6 +15,7 @@ import os
 import random
 import tempfile
 import uuid
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from pyvirt_sim.engine.fence.gate import gate
@@ -178,8 +179,12 @@ SERVED_CHANCE: Final = (
 )
 
 
-def served_chance() -> list[Swap | Memory | ClassSwap]:
-    """Return what to swap so that chance comes from the tape."""
+def served_chance(refusing: Mapping[str, Any]) -> list[Swap | Memory | ClassSwap]:
+    """Return what to swap so that chance comes from the tape.
+
+    Args:
+        refusing: names of ``os`` to swap with them: each namespace costs every run a little.
+    """
     random.Random.seed = _seed  # type: ignore[method-assign]
     _hidden.__class__ = ServedRandom
     functions = {
@@ -191,7 +196,7 @@ def served_chance() -> list[Swap | Memory | ClassSwap]:
     return [
         ClassSwap(),
         Swap(random.__dict__, {**functions, "_urandom": os_bytes["urandom"]}),
-        Swap(os.__dict__, os_bytes),
+        Swap(os.__dict__, {**os_bytes, **refusing}),
         Memory(uuid.__dict__, "_generate_time_safe", None),  # then Python makes them, from ours
         Memory(uuid.__dict__, "_last_timestamp", None),
         Memory(uuid.__dict__, "_node", _NODE),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING
 
 from pyvirt_sim.engine.fence.audit import install_audit_hook
@@ -23,12 +24,14 @@ _swaps: list[Swap | Memory | ClassSwap] = []
 def _install() -> None:
     """Prepare everything that runs share, when the first run begins."""
     install_audit_hook()
-    refused = refused_calls()
-    _swaps.extend((refused.pop("os"), refused.pop("time")))
-    for swap in (*refused.values(), *simulated_threads()):
+    refusing = refused_calls()
+    _swaps.extend(served_clocks(refusing.pop("time")))
+    _swaps.extend(served_chance(refusing.pop("os")))
+    rarely_used = [
+        Swap(importlib.import_module(module).__dict__, names) for module, names in refusing.items()
+    ]
+    for swap in (*rarely_used, *simulated_threads()):
         swap.enter()  # for good
-    _swaps.extend(served_clocks())
-    _swaps.extend(served_chance())
 
 
 class Fence:
