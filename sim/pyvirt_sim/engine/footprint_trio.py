@@ -35,11 +35,18 @@ from pyvirt_sim.engine.footprint import READ, UPDATE, WRITE, task_label
 from pyvirt_sim.engine.footprint import _active as active
 from pyvirt_sim.engine.footprint import _is_labelled as is_labelled
 from pyvirt_sim.engine.footprint_collect import Collector
+from pyvirt_sim.engine.footprint_watch import (
+    Method,
+    by_hand,
+    named,
+    touching,
+    touching_async,
+    touching_property,
+)
 from pyvirt_sim.engine.runner import LeanRunner
 
 __all__ = ["TABLE", "install", "missing", "uninstall"]
 
-Method = Callable[..., Any]
 # What a task waits for, where it is not an object that was touched: something that no other step
 # can disturb; something that its abort function touches; nobody knows.
 _PRIVATE: Final = object()
@@ -100,83 +107,6 @@ def _touch_below(collector: Collector, status: Any) -> None:
         todo.extend(current._children)
 
 
-# -- how a method is watched -----------------------------------------------------------------------
-
-
-def _named(kind: str) -> Callable[[Method], Method]:
-    """Watch a constructor: the object gets a label before anything can touch it."""
-
-    def watch(original: Method) -> Method:
-        @functools.wraps(original)
-        def construct(self: Any, *args: Any, **kwargs: Any) -> None:
-            if active:
-                active[0].label(self, kind)
-            original(self, *args, **kwargs)
-
-        return construct
-
-    return watch
-
-
-def _touching(mode: int, field: str = "") -> Callable[[Method], Method]:
-    """Watch a method that touches its object, or the one in ``field``, once."""
-
-    def watch(original: Method) -> Method:
-        @functools.wraps(original)
-        def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-            if active:
-                active[0].touch_object(getattr(self, field) if field else self, mode)
-            return original(self, *args, **kwargs)
-
-        return call
-
-    return watch
-
-
-def _touching_async(mode: int) -> Callable[[Method], Method]:
-    """Watch an async method that touches its object in its first step."""
-
-    def watch(original: Method) -> Method:
-        @functools.wraps(original)
-        async def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-            if active:
-                active[0].touch_object(self, mode)
-            return await original(self, *args, **kwargs)
-
-        return call
-
-    return watch
-
-
-def _by_hand(watched: Callable[..., Any]) -> Callable[[Method], Method]:
-    """Watch with a function of our own, which gets the original as its first argument."""
-
-    def watch(original: Method) -> Method:
-        @functools.wraps(original)
-        def call(*args: Any, **kwargs: Any) -> Any:
-            if not active:
-                return original(*args, **kwargs)
-            return watched(original, active[0], *args, **kwargs)
-
-        return call
-
-    return watch
-
-
-def _property(get: int | None, put: int | None) -> Callable[[Any], Any]:
-    """Watch a property."""
-
-    def watch(original: property) -> property:
-        getter, setter = original.fget, original.fset
-        assert getter is not None
-        return property(
-            getter if get is None else _touching(get)(getter),
-            setter if put is None or setter is None else _touching(put)(setter),
-        )
-
-    return watch
-
-
 # -- the methods that take more than one touch -----------------------------------------------------
 
 
@@ -196,7 +126,7 @@ def _variable(mode: int) -> Callable[[Method], Method]:
         collector.touch(f"run variable {variable._name}", mode)
         return original(variable, *args)
 
-    return _by_hand(watched)
+    return by_hand(watched)
 
 
 def _enter_queue(original: Method, collector: Collector, *args: Any, **kwargs: Any) -> None:
@@ -241,7 +171,7 @@ def _scope_property(original: property) -> property:
     getter, setter = original.fget, original.fset
     assert getter is not None
     assert setter is not None
-    return property(_touching(UPDATE)(getter), _by_hand(_set_on_scope)(setter))
+    return property(touching(UPDATE)(getter), by_hand(_set_on_scope)(setter))
 
 
 def _join(collector: Collector, nursery: Any) -> None:
@@ -387,78 +317,78 @@ _Conflict: Any = _util.ConflictDetector
 _Status: Any = _run._TaskStatus
 
 TABLE: Final[list[tuple[Any, str, Callable[[Any], Any]]]] = [
-    (trio.Event, "__init__", _named("event")),
-    (trio.Event, "set", _by_hand(_event_set)),
-    (trio.Event, "is_set", _touching(READ)),
-    (trio.Event, "wait", _touching_async(READ)),
-    (trio.Event, "statistics", _touching(WRITE)),
-    (_parking_lot.ParkingLot, "__init__", _named("lot")),
-    *((_parking_lot.ParkingLot, name, _touching(WRITE)) for name in _SINCE_0_27),
-    (_parking_lot.ParkingLot, "park", _touching_async(WRITE)),
-    (_parking_lot.ParkingLot, "unpark", _touching(WRITE)),
-    (_parking_lot.ParkingLot, "repark", _by_hand(_repark)),
-    (_parking_lot.ParkingLot, "__bool__", _touching(READ)),
-    (_parking_lot.ParkingLot, "__len__", _touching(READ)),
-    (_parking_lot.ParkingLot, "statistics", _touching(READ)),
-    (_sync._LockImpl, "__init__", _named("lock")),
-    (_sync._LockImpl, "acquire_nowait", _touching(WRITE)),
-    (_sync._LockImpl, "release", _touching(WRITE)),
-    (_sync._LockImpl, "locked", _touching(READ)),
-    (_sync._LockImpl, "statistics", _touching(READ)),
-    (trio.Semaphore, "__init__", _named("semaphore")),
-    (trio.Semaphore, "acquire_nowait", _touching(WRITE)),
-    (trio.Semaphore, "release", _touching(WRITE)),
-    (trio.Semaphore, "value", _property(READ, None)),
-    (trio.CapacityLimiter, "__init__", _named("limiter")),
-    (trio.CapacityLimiter, "acquire_on_behalf_of_nowait", _touching(WRITE)),
-    (trio.CapacityLimiter, "release_on_behalf_of", _touching(WRITE)),
-    (trio.CapacityLimiter, "total_tokens", _property(READ, WRITE)),
-    (trio.CapacityLimiter, "borrowed_tokens", _property(READ, None)),
-    (trio.CapacityLimiter, "statistics", _touching(READ)),
-    (_channel.MemoryChannelState, "__init__", _named("channel")),
-    (_channel.MemoryChannelState, "statistics", _touching(READ)),
-    (trio.MemorySendChannel, "send_nowait", _touching(WRITE, "_state")),
-    (trio.MemorySendChannel, "clone", _touching(WRITE, "_state")),
-    (trio.MemorySendChannel, "close", _touching(WRITE, "_state")),
-    (trio.MemoryReceiveChannel, "receive_nowait", _touching(WRITE, "_state")),
-    (trio.MemoryReceiveChannel, "clone", _touching(WRITE, "_state")),
-    (trio.MemoryReceiveChannel, "close", _touching(WRITE, "_state")),
+    (trio.Event, "__init__", named("event")),
+    (trio.Event, "set", by_hand(_event_set)),
+    (trio.Event, "is_set", touching(READ)),
+    (trio.Event, "wait", touching_async(READ)),
+    (trio.Event, "statistics", touching(WRITE)),
+    (_parking_lot.ParkingLot, "__init__", named("lot")),
+    *((_parking_lot.ParkingLot, name, touching(WRITE)) for name in _SINCE_0_27),
+    (_parking_lot.ParkingLot, "park", touching_async(WRITE)),
+    (_parking_lot.ParkingLot, "unpark", touching(WRITE)),
+    (_parking_lot.ParkingLot, "repark", by_hand(_repark)),
+    (_parking_lot.ParkingLot, "__bool__", touching(READ)),
+    (_parking_lot.ParkingLot, "__len__", touching(READ)),
+    (_parking_lot.ParkingLot, "statistics", touching(READ)),
+    (_sync._LockImpl, "__init__", named("lock")),
+    (_sync._LockImpl, "acquire_nowait", touching(WRITE)),
+    (_sync._LockImpl, "release", touching(WRITE)),
+    (_sync._LockImpl, "locked", touching(READ)),
+    (_sync._LockImpl, "statistics", touching(READ)),
+    (trio.Semaphore, "__init__", named("semaphore")),
+    (trio.Semaphore, "acquire_nowait", touching(WRITE)),
+    (trio.Semaphore, "release", touching(WRITE)),
+    (trio.Semaphore, "value", touching_property(READ, None)),
+    (trio.CapacityLimiter, "__init__", named("limiter")),
+    (trio.CapacityLimiter, "acquire_on_behalf_of_nowait", touching(WRITE)),
+    (trio.CapacityLimiter, "release_on_behalf_of", touching(WRITE)),
+    (trio.CapacityLimiter, "total_tokens", touching_property(READ, WRITE)),
+    (trio.CapacityLimiter, "borrowed_tokens", touching_property(READ, None)),
+    (trio.CapacityLimiter, "statistics", touching(READ)),
+    (_channel.MemoryChannelState, "__init__", named("channel")),
+    (_channel.MemoryChannelState, "statistics", touching(READ)),
+    (trio.MemorySendChannel, "send_nowait", touching(WRITE, "_state")),
+    (trio.MemorySendChannel, "clone", touching(WRITE, "_state")),
+    (trio.MemorySendChannel, "close", touching(WRITE, "_state")),
+    (trio.MemoryReceiveChannel, "receive_nowait", touching(WRITE, "_state")),
+    (trio.MemoryReceiveChannel, "clone", touching(WRITE, "_state")),
+    (trio.MemoryReceiveChannel, "close", touching(WRITE, "_state")),
     (_local.RunVar, "get", _variable(READ)),
     (_local.RunVar, "set", _variable(WRITE)),
     (_local.RunVar, "reset", _variable(WRITE)),
-    (EntryQueue, "run_sync_soon", _by_hand(_enter_queue)),
-    (_run.CancelStatus, "recalculate", _by_hand(_recalculate)),
-    (_run.CancelStatus, "close", _by_hand(_close_status)),
-    (_run.CancelStatus, "effective_deadline", _by_hand(_effective_deadline)),
-    (trio.CancelScope, "__init__", _named("scope")),
-    (trio.CancelScope, "__enter__", _touching(WRITE)),
-    (trio.CancelScope, "_close", _touching(WRITE)),
-    (trio.CancelScope, _CANCEL, _by_hand(_cancel)),
-    (trio.CancelScope, "cancel_called", _property(UPDATE, None)),
+    (EntryQueue, "run_sync_soon", by_hand(_enter_queue)),
+    (_run.CancelStatus, "recalculate", by_hand(_recalculate)),
+    (_run.CancelStatus, "close", by_hand(_close_status)),
+    (_run.CancelStatus, "effective_deadline", by_hand(_effective_deadline)),
+    (trio.CancelScope, "__init__", named("scope")),
+    (trio.CancelScope, "__enter__", touching(WRITE)),
+    (trio.CancelScope, "_close", touching(WRITE)),
+    (trio.CancelScope, _CANCEL, by_hand(_cancel)),
+    (trio.CancelScope, "cancel_called", touching_property(UPDATE, None)),
     (trio.CancelScope, "deadline", _scope_property),
     (trio.CancelScope, "shield", _scope_property),
-    (trio.Nursery, "__init__", _named("nursery")),
-    (trio.Nursery, "child_tasks", _property(READ, None)),
+    (trio.Nursery, "__init__", named("nursery")),
+    (trio.Nursery, "child_tasks", touching_property(READ, None)),
     (trio.Nursery, "start", _start),
-    (trio.Nursery, "_add_exc", _by_hand(_add_exc)),
-    (trio.Nursery, "_child_finished", _touching(UPDATE)),
+    (trio.Nursery, "_add_exc", by_hand(_add_exc)),
+    (trio.Nursery, "_child_finished", touching(UPDATE)),
     (trio.Nursery, "_nested_child_finished", _wait_for_children),
-    (_Status, "started", _by_hand(_started)),
-    (_traps.WaitTaskRescheduled, "__init__", _by_hand(_wait)),
-    (trio.lowlevel.Task, "_attempt_abort", _by_hand(_attempt_abort)),
-    (_run.Runner, "current_statistics", _by_hand(_count_all)),
-    (LeanRunner, "spawn_impl", _by_hand(_spawn)),
-    (LeanRunner, "reschedule", _by_hand(_reschedule)),
-    (_Conflict, "__init__", _named("conflict")),
-    (_Conflict, "__enter__", _touching(WRITE)),
-    (_Conflict, "__exit__", _touching(WRITE)),
-    (_Queue, "__init__", _named("bytes")),
-    *((_Queue, name, _touching(WRITE)) for name in ("close", "close_and_wipe", "put", "_get_impl")),
-    (_Queue, "get", _touching_async(WRITE)),
-    (_Lockstep, "__init__", _named("lockstep bytes")),
-    *((_Lockstep, n, _touching(WRITE)) for n in ("close_sender", "close_receiver")),
-    *((_Lockstep, n, _touching_async(WRITE)) for n in _LOCKSTEP_ASYNC),
-    (_Lockstep, "_something_happened", _touching(WRITE)),
+    (_Status, "started", by_hand(_started)),
+    (_traps.WaitTaskRescheduled, "__init__", by_hand(_wait)),
+    (trio.lowlevel.Task, "_attempt_abort", by_hand(_attempt_abort)),
+    (_run.Runner, "current_statistics", by_hand(_count_all)),
+    (LeanRunner, "spawn_impl", by_hand(_spawn)),
+    (LeanRunner, "reschedule", by_hand(_reschedule)),
+    (_Conflict, "__init__", named("conflict")),
+    (_Conflict, "__enter__", touching(WRITE)),
+    (_Conflict, "__exit__", touching(WRITE)),
+    (_Queue, "__init__", named("bytes")),
+    *((_Queue, name, touching(WRITE)) for name in ("close", "close_and_wipe", "put", "_get_impl")),
+    (_Queue, "get", touching_async(WRITE)),
+    (_Lockstep, "__init__", named("lockstep bytes")),
+    *((_Lockstep, n, touching(WRITE)) for n in ("close_sender", "close_receiver")),
+    *((_Lockstep, n, touching_async(WRITE)) for n in _LOCKSTEP_ASYNC),
+    (_Lockstep, "_something_happened", touching(WRITE)),
     (_Lockstep, "_wait_for", _lockstep_wait),
     (Sequencer, "__call__", _sequence),
 ]
