@@ -105,6 +105,18 @@ def test_an_installation_that_fails_is_a_row_not_a_crash(monkeypatch):
     ]
 
 
+def test_the_pairs_of_versions_are_listed_by_python():
+    found = [
+        versions.Row("3.11.7", "0.25.0", "ok"),
+        versions.Row("3.11.7", "0.26.0", "another digest"),
+        versions.Row("3.13.0", "0.25.0", "ok"),
+    ]
+    assert versions.listed(found) == [
+        "Python 3.11.7, Trio: 0.25.0 ok, 0.26.0 FAILED",
+        "Python 3.13.0, Trio: 0.25.0 ok",
+    ]
+
+
 def test_a_process_that_fails_is_reported_with_its_last_words():
     with pytest.raises(RuntimeError, match=r"status 3:\nlast words"):
         run_fresh([Fresh(["-c", "import sys; print('last words'); sys.exit(3)"])])

@@ -39,6 +39,7 @@ CHECKS: Final = (
         "every supported Trio and Python gives the same run",
         versions.check,
         is_quick=False,
+        is_listed=True,
     ),
 )
 
@@ -90,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         if not options.json:
             print(_report(check, verdict, seconds), flush=True)
-            if options.list:
+            if options.list or check.is_listed:
                 print("".join(f"         {line}\n" for line in verdict.table), end="")
     if options.json:
         print(json.dumps(documents, indent=1))

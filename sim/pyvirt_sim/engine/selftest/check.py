@@ -38,9 +38,11 @@ class Check:
         promise: what holds if the check does.
         run: checks it. An exception means that the promise does not hold.
         is_quick: whether ``--quick`` runs it too.
+        is_listed: whether its table is printed even without ``--list``.
     """
 
     name: str
     promise: str
     run: Callable[[], Verdict]
     is_quick: bool = True
+    is_listed: bool = False

@@ -155,4 +155,13 @@ def check() -> Verdict:
         f"Python {', '.join(sorted({row.python for row in found}))}"
         + (f"; no Python {', '.join(missing)} on this machine" if missing else "")
     )
-    return Verdict(summary, tuple(problems), tuple(str(row) for row in found))
+    return Verdict(summary, tuple(problems), tuple(listed(found)))
+
+
+def listed(found: Sequence[Row]) -> list[str]:
+    """Return one line for each Python, with what became of each Trio on it."""
+    lines: dict[str, list[str]] = {}
+    for row in found:
+        outcome = "ok" if row.outcome == "ok" else "FAILED"
+        lines.setdefault(row.python, []).append(f"{row.trio} {outcome}")
+    return [f"Python {python}, Trio: {', '.join(trios)}" for python, trios in lines.items()]
