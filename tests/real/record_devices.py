@@ -45,6 +45,7 @@ PCI: dict[str, dict[str, Any]] = {
     "rtl8139": {"netdev": "net"},
     "i6300esb": {},
     "ivshmem-plain": {"memdev": "ram"},
+    "pci-serial": {"chardev": "chr"},
     "lsi53c895a": {},
     "ich9-ahci": {},
     "ich9-usb-ehci1": {"cold": True},

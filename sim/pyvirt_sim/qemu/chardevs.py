@@ -28,22 +28,24 @@ class Chardev:
     Args:
         id: Its name.
         kind: Its back end.
-        filename: QEMU's description of what is behind it.
+        filename: QEMU's description of what is behind it, ``None`` when the host decides it.
         is_open: Whether its front end is open.
         is_taken: Whether a front end, or a multiplexer, has it.
         ring: What is in a ring buffer.
         ring_bytes: How much fits.
         listener: The socket it listens on.
+        path: Where that socket is.
     """
 
     id: str
     kind: str
-    filename: str
+    filename: str | None
     is_open: bool = False
     is_taken: bool = False
     ring: bytes = b""
     ring_bytes: int = 0
     listener: Listener | None = None
+    path: str | None = None
 
 
 class Chardevs:
@@ -81,7 +83,8 @@ class Chardevs:
         except QmpError as error:
             raise QmpError(f"Failed to add chardev '{name}': {error.description}") from None
         self.put(item)
-        return {"pty": item.filename.removeprefix("pty:")} if kind == "pty" else {}
+        name = item.filename or ""
+        return {"pty": name.removeprefix("pty:")} if kind == "pty" else {}
 
     def _make(self, name: str, kind: str, data: Mapping[str, Any]) -> Chardev:
         if kind in {"null", "testdev", "msmouse"} and not data:
@@ -116,12 +119,17 @@ class Chardevs:
 
     def _make_socket(self, name: str, data: Mapping[str, Any]) -> Chardev:
         is_server = data.get("server", True)
-        if data.keys() - {"addr", "server", "wait", "reconnect"} or data["addr"]["type"] != "unix":
+        kind = data["addr"]["type"]
+        if data.keys() - {"addr", "server", "wait", "reconnect"} or kind not in {"unix", "inet"}:
             raise ModelGapError("only plain unix sockets are modelled as character devices")
         if is_server and data.get("reconnect"):
             raise QmpError("'reconnect' option is incompatible with socket in server listen mode")
         if not is_server and "wait" in data:
             raise QmpError("'wait' option is incompatible with socket in client connect mode")
+        if kind == "inet":
+            if not is_server or data.get("wait") or data["addr"]["data"]["port"] != "0":
+                raise ModelGapError("only TCP servers on a port the kernel chooses are modelled")
+            return Chardev(name, "socket", None)
         path = str(data["addr"]["data"]["path"])
         if is_server:
             if data.get("wait"):
@@ -136,7 +144,7 @@ class Chardevs:
     def _listen(self, name: str, path: str) -> Chardev:
         for other in self._items.values():
             # QEMU removes whatever is there before it listens; who listened before stays deaf.
-            if other.listener is not None and other.filename.partition(",")[0].endswith(f":{path}"):
+            if other.listener is not None and other.path == path:
                 other.listener.close(unlink=True)
                 other.listener = None
         try:
@@ -145,7 +153,7 @@ class Chardevs:
             reason = os.strerror(error.errno or 0)
             raise QmpError(f"Failed to bind socket to {path}: {reason}") from None
         text = f"disconnected:unix:{path},server=on"
-        return Chardev(name, "socket", text, listener=listener)
+        return Chardev(name, "socket", text, listener=listener, path=path)
 
     def remove(self, name: str) -> None:
         """QMP ``chardev-remove``.
@@ -160,6 +168,11 @@ class Chardevs:
             item.listener.close(unlink=True)
         del self._items[name]
         self._order.remove(name)
+
+    def take_away(self, name: str) -> None:
+        """The owner of a character device goes, and takes it along."""
+        self.find(name).is_taken = False
+        self.remove(name)
 
     def find(self, name: str) -> Chardev:
         """The character device of that name.
@@ -210,7 +223,13 @@ class Chardevs:
         device.on_finalize.append(release)
 
     def listing(self) -> list[dict[str, Any]]:
-        """QMP ``query-chardev``; QEMU puts each in front of those it met before."""
+        """QMP ``query-chardev``; QEMU puts each in front of those it met before.
+
+        Raises:
+            ModelGapError: One listens on a port that only a real kernel can choose.
+        """
+        if any(item.filename is None for item in self._items.values()):
+            raise ModelGapError("the port of a TCP server of the kernel's choice is not modelled")
         return [
             {"label": item.id, "filename": item.filename, "frontend-open": item.is_open}
             for item in reversed(self.in_order())

@@ -42,6 +42,12 @@ def _isa_serial(tree: DeviceTree, device: Device) -> None:
     tree.chardevs.find(device.links["chardev"]).is_open = True
 
 
+def _pci_serial(tree: DeviceTree, device: Device) -> None:
+    if "chardev" not in device.links:
+        raise ModelGapError("a pci-serial without a character device is not modelled")
+    tree.chardevs.find(device.links["chardev"]).is_open = True
+
+
 def _ivshmem(tree: DeviceTree, device: Device) -> None:
     memory = device.objects.get("memdev")
     if memory is None:
@@ -85,6 +91,7 @@ MODELS: Final[Mapping[str, Realize]] = {
     "pc-dimm": _memory,
     "nvdimm": _memory,
     "isa-serial": _isa_serial,
+    "pci-serial": _pci_serial,
     "ivshmem-plain": _ivshmem,
     "vfio-pci": _vfio,
     "vhost-vsock-pci": _vsock,

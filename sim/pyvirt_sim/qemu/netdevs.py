@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 import attrs
 
 from pyvirt_sim.gaps import ModelGapError
+from pyvirt_sim.qemu.chardevs import Chardevs
 from pyvirt_sim.qemu.devices import Device
 from pyvirt_sim.qemu.errors import QmpError, bad_identifier, device_not_found
 from pyvirt_sim.qemu.text import is_identifier
@@ -18,11 +20,12 @@ CARDS: Final = frozenset({"virtio-net-pci", "e1000", "e1000e", "rtl8139"})
 _MISSING: Final = frozenset({"nic", "netmap"})
 # Back ends that are modelled, and their options.
 KINDS: Final[Mapping[str, frozenset[str]]] = {
-    "user": frozenset({"restrict", "hostname", "ipv4", "ipv6"}),
+    "user": frozenset({"restrict", "hostname", "ipv4", "ipv6", "guestfwd"}),
     "hubport": frozenset({"hubid", "netdev"}),
     "socket": frozenset({"listen", "connect", "mcast", "udp", "fd", "localaddr"}),
     "dgram": frozenset({"local", "remote"}),
 }
+_FORWARD: Final = re.compile(r"tcp:[0-9.]+:[0-9]+-chardev:([A-Za-z0-9._-]+)")
 # Cards without an address get these, the first that is free.
 _MAC_PREFIX: Final = "52:54:00:12:34:"
 _FIRST_MAC: Final = 0x56
@@ -37,12 +40,18 @@ class Netdev:
     kind: str
     peer: str | None = None
     is_taken: bool = False
+    chardevs: list[str] = attrs.field(factory=list[str])
 
 
 class Netdevs:
-    """The network of one machine."""
+    """The network of one machine.
 
-    def __init__(self) -> None:
+    Args:
+        chardevs: Its character devices, to which a network may forward an address of the guest's.
+    """
+
+    def __init__(self, chardevs: Chardevs) -> None:
+        self._chardevs = chardevs
         self._items: dict[str, Netdev] = {}
         self._cards: dict[str, Device] = {}
         # How many cards use each of the addresses that QEMU gives out itself.
@@ -65,10 +74,24 @@ class Netdevs:
         if kind not in KINDS or given - KINDS[kind]:
             raise ModelGapError(f"netdev of type {kind} with {sorted(given)} is not modelled")
         self._check(kind, arguments)
-        item = Netdev(name, kind)
+        item = Netdev(name, kind, chardevs=self._forwarded(arguments))
         if kind == "hubport":
             self._join_hub(item, arguments)
         self._items[name] = item
+
+    def _forwarded(self, arguments: Mapping[str, Any]) -> list[str]:
+        """The character devices that addresses in the guest lead to, taken from now on."""
+        names: list[str] = []
+        for rule in arguments.get("guestfwd", ()):
+            match = _FORWARD.fullmatch(str(rule["str"]))
+            if match is None or not self._chardevs.has(match[1]):
+                raise ModelGapError(f"the forwarding rule {rule['str']} is not modelled")
+            names.append(match[1])
+        for name in names:
+            if self._chardevs.find(name).is_taken:
+                raise ModelGapError(f"forwarding to {name}, which is in use, is not modelled")
+            self._chardevs.find(name).is_taken = self._chardevs.find(name).is_open = True
+        return names
 
     def _check(self, kind: str, arguments: Mapping[str, Any]) -> None:
         if kind == "user":
@@ -96,6 +119,8 @@ class Netdevs:
         item = self._items.pop(name, None)
         if item is None:
             raise device_not_found(name)
+        for chardev in item.chardevs:
+            self._chardevs.take_away(chardev)
         other = self._items.get(item.peer or "")
         if other is not None:
             other.is_taken, other.peer = False, None

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 # Above this a host may or may not have the memory.
 _MAX_MODELLED_BYTES: Final = 1 << 32
 _ENTROPY: Final = frozenset({"/dev/urandom", "/dev/random"})
+# The host's file system in memory: always there, and here each machine's own.
+_SHARED_MEMORY: Final = "/dev/shm/"
 _MAX_NS: Final = (1 << 63) - 1
 _BASE64: Final = frozenset(string.ascii_letters + string.digits + "+/=\n")
 _KEY_BYTES: Final = 32
@@ -196,21 +198,23 @@ class Objects:
         path, size = str(item.values["mem-path"]), int(item.values["size"])
         known = self._memory_files.get(path)
         if known is None:
-            if self._world.file_exists(path):
-                raise ModelGapError(
-                    f"memory in a file that was there before is not modelled: {path}"
-                )
-            try:
-                self._world.append_text(path, "")
-            except OSError:
-                raise QmpError(
-                    f"can't open backing store {path} for guest RAM: No such file or directory"
-                ) from None
+            if not path.startswith(_SHARED_MEMORY):
+                self._create_file(path)
             self._memory_files[path] = size
         elif known < size:
             raise QmpError(
                 f"backing store size 0x{known:x} does not match 'size' option 0x{size:x}"
             )
+
+    def _create_file(self, path: str) -> None:
+        if self._world.file_exists(path):
+            raise ModelGapError(f"memory in a file that was there before is not modelled: {path}")
+        try:
+            self._world.append_text(path, "")
+        except OSError:
+            raise QmpError(
+                f"can't open backing store {path} for guest RAM: No such file or directory"
+            ) from None
 
     def _complete_random(self, item: QomObject) -> None:
         path = str(item.values.get("filename", "/dev/urandom"))

@@ -96,8 +96,8 @@ class DeviceTree:
     def __attrs_post_init__(self) -> None:
         self.objects = Objects(self.world)
         self.objects.add_ram(self.memory.base_bytes)
-        self.netdevs = Netdevs()
         self.chardevs = Chardevs(self.world)
+        self.netdevs = Netdevs(self.chardevs)
         self.blocks = Blocks(self.world)
         self.drives = Drives(self.blocks, self.emit, self.find)
         self.jobs = Jobs(self.blocks, self.drives, self.emit, self._later)
