@@ -71,12 +71,14 @@ def _as_json(report: Report) -> dict[str, Any]:
         "distinct_commands_succeeded": len(+report.succeeded),
         "distinct_events": len(report.events_covered),
         "differences": report.differing,
+        "unsteady": len(report.unsteady),
         "model_gaps": sum(report.gaps.values()),
         "seconds": round(report.seconds, 1),
         "commands": _sorted(report.commands_covered),
         "commands_succeeded": _sorted(+report.succeeded),
         "events": _sorted(report.events_covered),
         "gaps": _sorted(report.gaps),
+        "unsteady_differences": [difference.as_text() for difference in report.unsteady],
         "first_differences": [difference.as_text() for difference in report.differences],
     }
 
@@ -93,6 +95,8 @@ def _as_text(report: Report) -> str:
         f"{commands} and {len(report.events_covered)} events covered",
         f"{sum(report.gaps.values())} steps left out, because the model ends there:",
         *(f"  {count} x {text}" for text, count in _sorted(report.gaps).items()),
+        f"gone at a second try: {len(report.unsteady)}",
+        *(difference.as_text() for difference in report.unsteady),
         f"differences: {report.differing}",
         *(difference.as_text() for difference in report.differences),
     ]

@@ -60,6 +60,7 @@ class Report:
         events_covered: Event -> how many.
         gaps: What the model refused -> how often.
         differing: How many programs differed.
+        unsteady: Differences that were gone at a second try.
         differences: The first few of them, made small.
         seconds: Wall time.
     """
@@ -72,6 +73,7 @@ class Report:
     events_covered: Counter[str] = attrs.field(factory=Counter[str])
     gaps: Counter[str] = attrs.field(factory=Counter[str])
     differing: int = 0
+    unsteady: list[Difference] = attrs.field(factory=list[Difference])
     differences: list[Difference] = attrs.field(factory=list[Difference])
     seconds: float = 0.0
 
@@ -79,6 +81,8 @@ class Report:
         """Count one program."""
         self.programs += 1
         self.gaps.update(outcome.gaps)
+        if outcome.unsteady is not None:
+            self.unsteady.append(outcome.unsteady)
         for part in (*outcome.simulated.heard, outcome.simulated.after):
             for message in part:
                 self._count(message, outcome.program)

@@ -25,12 +25,13 @@ from pyvirt_sim.conformance.shapes import BIOS, SHAPES
 from pyvirt_sim.conformance.wire import QUIT_ID, Encoder, normalised
 
 
-def play_real(program: Program, model: Transcript) -> Transcript:
+def play_real(program: Program, model: Transcript, *, patience_s: float = PATIENCE_S) -> Transcript:
     """Play a program on a real QEMU.
 
     Args:
         program: It.
         model: What our QEMU said to it: the real one is given time to say as much.
+        patience_s: How much time.
     """
     shape = SHAPES[program.shape]
     with (
@@ -44,6 +45,7 @@ def play_real(program: Program, model: Transcript) -> Transcript:
             log,
         ) as qemu,
     ):
+        qemu.patience_s = patience_s
         qemu.negotiate()
         if shape.guest == "linux":
             linux.resume(qemu)

@@ -35,6 +35,7 @@ class RealQemu:
         process: It.
         heard: Every message of the present connection that nobody has taken yet.
         is_closed: Whether QEMU has closed the connection.
+        patience_s: How long `wait` waits when it is not told.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], folder: str) -> None:
@@ -44,6 +45,7 @@ class RealQemu:
         self._serial.connect(f"{folder}/{SERIAL}")
         self.heard: list[Message] = []
         self.is_closed = False
+        self.patience_s = PATIENCE_S
         self._stream = socket.socket(socket.AF_UNIX)
         self._rest = b""
 
@@ -80,9 +82,11 @@ class RealQemu:
         taken, self.heard = self.heard, []
         return taken
 
-    def wait(self, enough: Callable[[list[Message]], bool], patience_s: float = PATIENCE_S) -> None:
+    def wait(
+        self, enough: Callable[[list[Message]], bool], patience_s: float | None = None
+    ) -> None:
         """Listen until ``enough`` says so, until QEMU closes the connection or patience ends."""
-        deadline = _now() + patience_s
+        deadline = _now() + (self.patience_s if patience_s is None else patience_s)
         while not enough(self.heard) and not self.is_closed:
             left = deadline - _now()
             if left <= 0:
