@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import zip_longest
-from typing import Any, Final, cast
+from typing import Final, cast
 
 import attrs
 
@@ -48,21 +48,20 @@ class Difference:
         )
 
 
-def _place(one: Any, other: Any, path: str = "") -> str:
+def _place(one: object, other: object, path: str = "") -> str:
     """Where within two messages they part, in words; nothing when one is missing."""
+    here = f", at {path[1:]}: {_shown(one)} against {_shown(other)}" if path else ""
     if isinstance(one, dict) and isinstance(other, dict):
-        ours, theirs = cast("dict[str, Any]", one), cast("dict[str, Any]", other)
+        ours, theirs = cast("dict[str, object]", one), cast("dict[str, object]", other)
         for key in sorted(ours.keys() | theirs.keys()):
             if ours.get(key) != theirs.get(key):
                 return _place(ours.get(key), theirs.get(key), f"{path}.{key}")
-        return ""
     if isinstance(one, list) and isinstance(other, list):
-        pairs = zip_longest(cast("list[Any]", one), cast("list[Any]", other))
+        pairs = zip_longest(cast("list[object]", one), cast("list[object]", other))
         for index, (mine, his) in enumerate(pairs):
             if mine != his:
                 return _place(mine, his, f"{path}[{index}]")
-        return ""
-    return f", at {path[1:]}: {_shown(one)} against {_shown(other)}" if path else ""
+    return here
 
 
 def _shown(message: object) -> str:
