@@ -140,7 +140,7 @@ def _scope_repr(self: Any) -> str:
     state = ""
     if self._cancel_called:
         state = ", cancelled"
-    elif self._deadline != inf and trio.lowlevel.in_trio_run():
+    elif self._deadline != inf and hasattr(_run.GLOBAL_RUN_CONTEXT, "runner"):
         left_s = self._deadline - trio.current_time()
         side = "from now" if left_s >= 0 else "ago"
         state = f", deadline is {abs(left_s):.2f} seconds {side}"

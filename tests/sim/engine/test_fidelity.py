@@ -125,3 +125,19 @@ def test_a_simulated_socket_is_a_stream_as_trio_defines_it(seed):
         await trio.testing.check_half_closeable_stream(pair, None)
 
     simulate(program, chooser=RandomWalk(seed)).unwrap()
+
+
+def test_a_scope_says_when_it_expires_as_in_trio_and_not_where_it_lies():
+    async def program() -> list[str]:
+        scope = trio.CancelScope(deadline=3)
+        texts = [repr(scope)]
+        with scope:
+            await trio.sleep(1)
+            texts.append(repr(scope))
+        return texts
+
+    assert simulate(program).unwrap() == [
+        "<trio.CancelScope, unbound, deadline is 3.00 seconds from now>",
+        "<trio.CancelScope, active, deadline is 2.00 seconds from now>",
+    ]
+    assert repr(trio.CancelScope(deadline=3)) == "<trio.CancelScope, unbound>"

@@ -102,7 +102,7 @@ def trio_run_stands_on_the_engine(
         _restrict_keyboard_interrupt_to_checkpoints: bool,
         strict_exception_groups: bool,
     ) -> Request:
-        if _run.in_trio_run():
+        if hasattr(_run.GLOBAL_RUN_CONTEXT, "runner"):
             raise RuntimeError("Attempted to call run() from inside a run()")
         return Request(clock, instruments, strict_exception_groups)
 
