@@ -139,8 +139,10 @@ class Transcript:
         heard: For each step, the messages that came until the next one.
         after: What came once QEMU was told to quit, until it had closed the connection.
         exit_status: Of the process.
+        closed: The steps (indexes) after which QEMU had closed the connection.
     """
 
     heard: list[list[Message]] = attrs.field(factory=list[list[Message]])
     after: list[Message] = attrs.field(factory=list[Message])
     exit_status: int | None = None
+    closed: set[int] = attrs.field(factory=set[int])

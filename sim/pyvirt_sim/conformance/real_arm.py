@@ -70,9 +70,11 @@ def _boot_options(shape: str, root: str) -> tuple[str, ...]:
 def _play(qemu: RealQemu, program: Program, model: Transcript, root: str) -> Transcript:
     result = Transcript()
     encoder = Encoder(root)
-    for step, expected in zip(program.steps, model.heard, strict=True):
+    for index, (step, expected) in enumerate(zip(program.steps, model.heard, strict=True)):
         _do(qemu, step, encoder)
         qemu.wait(_at_least(len(expected)))
+        if index in model.closed:  # one that is about to end may still answer for a moment
+            qemu.wait(lambda _: False)
         result.heard.append(qemu.take())
     qemu.send(b'{"execute":"quit","id":"%s"}' % QUIT_ID.encode())
     qemu.wait(lambda _: False)

@@ -107,6 +107,8 @@ class _Arm:
             client = await self._do(host, process, socket, client, step, encoder)
             await client.listen(self._shape.settle_s)
             self.result.heard.append(client.take())
+            if client.is_closed:
+                self.result.closed.add(index)
         self.step = len(self._program.steps)
         await client.send(b'{"execute":"quit","id":"%s"}' % QUIT_ID.encode())
         await client.listen(None)
@@ -145,7 +147,7 @@ class _Client:
         self._stream = stream
         self._heard: list[Message] = []
         self._rest = b""
-        self._is_closed = stream is None
+        self.is_closed = stream is None
 
     @classmethod
     async def connect(cls, host: SimHost, socket: str) -> _Client:
@@ -160,11 +162,11 @@ class _Client:
         await self.listen(0.1)
 
     async def send(self, data: bytes) -> None:
-        if data and not self._is_closed and self._stream is not None:
+        if data and not self.is_closed and self._stream is not None:
             try:
                 await self._stream.send_all(data)
             except trio.BrokenResourceError:
-                self._is_closed = True
+                self.is_closed = True
 
     async def close(self) -> None:
         if self._stream is not None:
@@ -173,12 +175,12 @@ class _Client:
     async def listen(self, seconds: float | None) -> None:
         """Collect messages, for some time or until QEMU closes the connection."""
         with trio.move_on_after(float("inf") if seconds is None else seconds):
-            while not self._is_closed and self._stream is not None:
+            while not self.is_closed and self._stream is not None:
                 data = await self._stream.receive_some()
-                self._is_closed = not data
+                self.is_closed = not data
                 *lines, self._rest = (self._rest + data).split(b"\r\n")
                 self._heard += [normalised(json.loads(line), ROOT) for line in lines]
-        if self._is_closed:
+        if self.is_closed:
             # A QEMU that met the end of the model closes it too: let that be heard of first.
             await trio.sleep(0.001)
 
