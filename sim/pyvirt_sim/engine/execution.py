@@ -58,7 +58,7 @@ from pyvirt_sim.engine.runner import (
 )
 from pyvirt_sim.engine.tape import Draw
 from pyvirt_sim.engine.waits import blocked_tasks
-from pyvirt_sim.engine.where import task_location
+from pyvirt_sim.engine.where import is_sleep_over, task_location
 
 __all__ = ["Execution", "current_execution"]
 
@@ -231,13 +231,16 @@ class Execution:
         self.record.draws.setdefault(stream, []).append(Draw(label, bound, value))
         return value
 
-    def note(self, actor: str, action: str, data: dict[str, object]) -> None:
+    def note(
+        self, actor: str, action: str, data: dict[str, object], *, is_own: bool = False
+    ) -> None:
         """Add a note to the record; a crashed node's tasks have nothing to say."""
         if self.has_ended or is_dead_here():
             return
         footprint.touch("<notes>")
         frozen = {key: freeze(value) for key, value in data.items()}
-        self.record.notes.append(Note(len(self.order), self.clock.now_s, actor, action, frozen))
+        step, now_s = len(self.order), self.clock.now_s
+        self.record.notes.append(Note(step, now_s, actor, action, frozen, is_own))
 
     # -- details for reports ------------------------------------------------------------------
 
@@ -246,12 +249,17 @@ class Execution:
         running: Task | None = getattr(_run.GLOBAL_RUN_CONTEXT, "task", None)
         is_cancel = isinstance(next_send, Error) and isinstance(next_send.error, trio.Cancelled)
         verb = "cancelled" if is_cancel else "started" if next_send is None else "woken"
-        if running is None:
-            self.cause[task._counter] = f"{verb} by its deadline" if is_cancel else verb
+        if is_cancel and self.abort is not None:
+            cause = "cancelled, because the run is over"
         elif running is task:
-            self.cause[task._counter] = "checkpoint"
+            cause = "checkpoint"
+        elif running is not None:
+            cause = f"{verb} by {self.record.path(running._counter)}"
+        elif is_cancel:
+            cause = "its sleep is over" if is_sleep_over(task) else "cancelled by its deadline"
         else:
-            self.cause[task._counter] = f"{verb} by {self.record.path(running._counter)}"
+            cause = verb
+        self.cause[task._counter] = cause
 
     def _remember_step(self, task: Task) -> None:
         self.record.locations.append(task_location(task))

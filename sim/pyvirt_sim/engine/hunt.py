@@ -99,8 +99,11 @@ def hunt(
         The failing run, if any, and how much was covered.
 
     Raises:
+        ValueError: ``schedules`` is below 1, or `simulate` does not take an option's value.
         KeyboardInterrupt: Ctrl-C hit the program while it ran; that is no finding.
     """
+    if schedules < 1:
+        raise ValueError(f"schedules must be at least 1, not {schedules}")
     searching: Chooser = Portfolio() if chooser is None else chooser
     steps = longest = number = redundant = 0
     with frozen_heap() if freeze else nullcontext():

@@ -179,7 +179,9 @@ class Node:
         if self.host.is_down:
             raise RuntimeError(f"{self.name} is down already")
         network = self.host.network
-        network.execution.note(self.name, "crashes", {"life": self.life, "silent": silent})
+        network.execution.note(
+            self.name, "crashes", {"life": self.life, "silent": silent}, is_own=True
+        )
         if self.disk is not None:
             self.disk.crash()
         self._may_start = trio.Event()
@@ -210,7 +212,7 @@ class Node:
 
     def _boot(self) -> None:
         self.host.boot()
-        self.host.network.execution.note(self.name, "starts", {"life": self.life})
+        self.host.network.execution.note(self.name, "starts", {"life": self.life}, is_own=True)
 
     def may_crash(
         self, *, within_steps: int, silent: bool = False, restart_after_s: float | None = None

@@ -56,6 +56,7 @@ class Note:
         actor: who did it, for example ``client`` or ``QEMU``.
         action: what, for example ``DEVICE_DELETED net0``.
         data: details, copied and free of addresses.
+        is_own: the engine's own: a node crashed, a link was cut. The program itself said nothing.
     """
 
     step: int
@@ -63,6 +64,7 @@ class Note:
     actor: str
     action: str
     data: Mapping[str, Any]
+    is_own: bool = False
 
 
 def freeze(value: Any) -> Any:

@@ -57,6 +57,7 @@ def simulate(
     Raises:
         UnsupportedTrioError: this Trio behaves differently from all those known here.
         RuntimeError: called from inside a Trio program.
+        ValueError: ``policy``, ``timers`` or ``max_steps`` is none of the values above.
         BaseException: anything that the chooser raised, after the program was wound down.
     """
     check_canary()
@@ -64,6 +65,10 @@ def simulate(
         raise ValueError(f"policy must be 'any' or 'batch', not {policy!r}")
     if timers not in ("idle", "choice"):
         raise ValueError(f"timers must be 'idle' or 'choice', not {timers!r}")
+    if max_steps < 1:
+        raise ValueError(f"max_steps must be at least 1, not {max_steps}")
+    if isinstance(chooser, type):
+        raise TypeError(f"chooser must be an object: {chooser.__name__}(...), not the class itself")
     start = RunStart(policy, timers, max_steps)
     execution = Execution(
         Canonical() if chooser is None else chooser, start, detail=detail, footprints=footprints
@@ -92,8 +97,12 @@ def replay(
         detail: as for `simulate`.
         footprints: as for `simulate`.
 
+    Returns:
+        The finished run, as `simulate` does: a failure is in its ``error``, not raised.
+
     Raises:
-        ReplayDivergedError: strict, and the program met other choices than those recorded.
+        ReplayDivergedError: strict, and the program met other choices than those recorded. The
+            names of its tasks count, that of its main task included.
     """
     policy: Policy = "batch" if tape.policy == "batch" else "any"
     timers: Timers = "choice" if tape.timers == "choice" else "idle"

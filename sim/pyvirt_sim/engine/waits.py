@@ -79,12 +79,39 @@ _KINDS: Final[Sequence[tuple[type[Any], Callable[[Any], _Wait]]]] = (
 
 def blocked_tasks(tasks: Sequence[Task], path: Callable[[Task], str]) -> list[BlockedTask]:
     """Return what each of the suspended ``tasks`` waits for, in their order."""
-    return [_blocked(task, tasks, path) for task in tasks]
+    waits = [_wait_of(task) for task in tasks]
+    names = _names(tasks, waits)
+    return [
+        _blocked(task, wait, name, tasks, path)
+        for task, wait, name in zip(tasks, waits, names, strict=True)
+    ]
 
 
-def _blocked(task: Task, tasks: Sequence[Task], path: Callable[[Task], str]) -> BlockedTask:
+def _names(tasks: Sequence[Task], waits: Sequence[_Wait | None]) -> list[str]:
+    """Return what each task waits for; two things of one name get a number each."""
+    names = [
+        "" if wait is None else _called(task, wait) for task, wait in zip(tasks, waits, strict=True)
+    ]
+    things: dict[str, list[Any]] = {}
+    for wait, name in zip(waits, names, strict=True):
+        known = things.setdefault(name, [])
+        if wait is not None and not any(wait.thing is one for one in known):
+            known.append(wait.thing)
+    for index, (wait, name) in enumerate(zip(waits, names, strict=True)):
+        if wait is not None and len(things[name]) > 1 and "'" in name:  # has a variable's name
+            nth = next(n for n, one in enumerate(things[name], 1) if one is wait.thing)
+            names[index] = f"{name} ({nth} of {len(things[name])})"
+    return names
+
+
+def _blocked(
+    task: Task,
+    wait: _Wait | None,
+    name: str,
+    tasks: Sequence[Task],
+    path: Callable[[Task], str],
+) -> BlockedTask:
     location, call = task_location(task), task_waits_for(task)
-    wait = _wait_of(task)
     if wait is None:
         return BlockedTask(path(task), location, call)
     if wait.is_known:
@@ -98,7 +125,7 @@ def _blocked(task: Task, tasks: Sequence[Task], path: Callable[[Task], str]) -> 
         path(task),
         location,
         call,
-        what=_called(task, wait),
+        what=name,
         relation=wait.relation,
         holders=tuple(path(holder) for holder in holders),
         strangers=strangers,

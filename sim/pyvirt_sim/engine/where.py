@@ -11,7 +11,14 @@ from types import FrameType
 
 import trio
 
-__all__ = ["call_site", "is_user_file", "location_of", "task_location", "task_waits_for"]
+__all__ = [
+    "call_site",
+    "is_sleep_over",
+    "is_user_file",
+    "location_of",
+    "task_location",
+    "task_waits_for",
+]
 
 _HERE = str(Path(__file__).resolve().parent)
 _TRIO = str(Path(trio.__file__).resolve().parent)
@@ -63,6 +70,23 @@ def task_waits_for(task: trio.lowlevel.Task) -> str:
         return "user code"
     name = inner.f_code.co_qualname
     return {"NurseryManager.__aexit__": "the end of a nursery"}.get(name, name)
+
+
+def is_sleep_over(task: trio.lowlevel.Task) -> bool:
+    """Tell whether ``task``, which is being cancelled, is cancelled by its own ``trio.sleep``.
+
+    Trio sleeps in a cancel scope of its own, the innermost one: nobody else would call its end a
+    cancellation.
+    """
+    names = {
+        frame.f_code.co_name
+        for frame, _ in task.iter_await_frames()
+        if frame.f_code.co_filename.endswith("_timeouts.py")
+    }
+    scope = task._cancel_status._scope  # pyright: ignore[reportPrivateUsage]
+    # Not `cancel_called`, which may cancel the scope.
+    is_called = scope._cancel_called  # pyright: ignore[reportPrivateUsage]
+    return "sleep_until" in names and is_called
 
 
 def location_of(frame: FrameType) -> str:

@@ -99,6 +99,7 @@ class SimulatedTests:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
         """Put a function that searches in the place of the test's own."""
+        __tracebackhide__ = True  # an error of the engine has no frames of the test
         if not is_simulated(item):
             return (yield)
         assert isinstance(item, pytest.Function)

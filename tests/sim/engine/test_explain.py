@@ -9,6 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pyvirt_sim.engine import (
+    Node,
     Portfolio,
     RandomWalk,
     ReplayDivergedError,
@@ -177,3 +178,31 @@ def test_only_a_repeatable_failure_is_explained():
         explain(changes, run)
     with pytest.raises(ValueError, match="does not fail"):
         explain(changes, simulate(changes))
+
+
+@pytest.mark.parametrize("speaks", [False, True])
+def test_beside_a_crash_stands_where_the_program_was_unless_it_speaks_for_itself(speaks):
+    async def program():
+        node = Node("server")
+
+        async def serve():
+            while True:
+                await trio.sleep(1)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(node.run, serve)
+            await trio.sleep(10.5)
+            if speaks:
+                note("main", "is about to crash the server")
+            node.crash()
+            nursery.cancel_scope.cancel()
+        raise ValueError("crashed")
+
+    rows = [f"{row.actor} {row.action}" for row in explain(program, simulate(program)).rows]
+    before = rows[: rows.index("server crashes life=1 silent=False")]
+    if speaks:
+        assert before == ["main is about to crash the server"]
+    else:
+        assert before[-2].startswith("run goes on at engine/test_explain.py")
+        assert before[-1].startswith("program goes on at engine/test_explain.py")
+        assert len(before) < 6  # of the thirteen steps

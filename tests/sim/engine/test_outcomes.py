@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from typing import Any, cast
 
 import pytest
 import trio
@@ -18,6 +19,7 @@ from pyvirt_sim.engine import (
     draw,
     failure_kind,
     hunt,
+    prove_deterministic,
     replay,
     shrink,
     simulate,
@@ -213,3 +215,36 @@ def test_tapes_survive_a_file(tmp_path):
     loaded = Tape.load(tmp_path / "tape.json")
     assert loaded == run.tape
     assert replay(lost_update, loaded).digest == run.digest
+
+
+@pytest.mark.parametrize(
+    ("call", "complaint"),
+    [
+        (lambda: simulate(busy, max_steps=0), "max_steps must be at least 1, not 0"),
+        (
+            lambda: simulate(busy, chooser=cast(Any, RaisesAt)),
+            "chooser must be an object: RaisesAt",
+        ),
+        (lambda: hunt(busy, schedules=0), "schedules must be at least 1, not 0"),
+        (lambda: prove_deterministic(busy, schedules=0), "schedules must be at least 1, not 0"),
+        (
+            lambda: prove_deterministic(busy, repetitions=0, hash_seeds=()),
+            "nothing to compare: repetitions is 0 and there are no hash_seeds",
+        ),
+    ],
+)
+def test_what_would_look_at_nothing_is_refused(call, complaint):
+    with pytest.raises((ValueError, TypeError), match=complaint):
+        call()
+
+
+def test_the_end_of_a_sleep_is_told_from_a_timeout_and_from_the_end_of_the_run():
+    async def program():
+        await trio.sleep(1)
+        with trio.move_on_after(1):
+            await trio.sleep(2)
+        await trio.Event().wait()
+
+    causes = [step.cause for step in simulate(program, detail=True).trace if step.cause]
+    told = ["its sleep is over", "cancelled by its deadline", "cancelled, because the run is over"]
+    assert [cause for cause in causes if cause in told] == told

@@ -42,7 +42,8 @@ def test_two_locks_taken_in_two_orders_are_a_circle_for_sure():
     main, first, second = error.blocked
     assert main.what == "the end of a nursery"
     assert main.holders == (first.path, second.path)
-    assert (first.what, first.relation) == ("Lock 'target.lock'", "held by")
+    assert (first.what, first.relation) == ("Lock 'target.lock' (1 of 2)", "held by")
+    assert second.what == "Lock 'target.lock' (2 of 2)"
     assert (first.holders, second.holders) == ((second.path,), (first.path,))
     assert [[task.path for task in cycle] for cycle in error.cycles] == [[first.path, second.path]]
     assert f"in a circle: {first.path} -> {second.path} -> {first.path}" in str(error)
@@ -64,7 +65,7 @@ def test_a_circle_through_channels_is_only_possible():
 
     error = deadlock_of(program)
     tasks = by_name(error)
-    assert tasks["a[0]"].what == "a value from memory channel 'inbox'"
+    assert tasks["a[0]"].what == "a value from memory channel 'inbox' (1 of 2)"
     assert tasks["a[0]"].relation == "could be sent by"
     assert tasks["a[0]"].holders == ("program/b[0]",)
     assert "perhaps in a circle: program/a[0] -> program/b[0] -> program/a[0]" in str(error)

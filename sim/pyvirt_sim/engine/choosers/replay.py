@@ -89,7 +89,10 @@ class Replay:
     def _versions(self) -> str:
         python = ".".join(str(part) for part in sys.version_info[:3])
         if (python, trio.__version__) == (self.tape.python, self.tape.trio):
-            return ""
+            return (
+                " (the program or the name of one of its tasks is not what was recorded, or it is "
+                "not deterministic: see prove_deterministic)"
+            )
         return (
             f" (recorded with Python {self.tape.python} and Trio {self.tape.trio}, "
             f"this is {python} and {trio.__version__})"

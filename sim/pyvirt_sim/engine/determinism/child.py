@@ -68,7 +68,7 @@ def why_not_importable(program: Callable[..., Any]) -> str:
     if not name:
         return f"{program!r} has no name"
     if "<" in name:
-        return f"{name} is defined inside a function; define it at the top of a module"
+        return f"{name} cannot be imported by that name; define it with def at the top of a module"
     return ""
 
 

@@ -168,7 +168,12 @@ def prove_deterministic(
     Raises:
         NondeterminismError: two runs differed; says where, and after which line if that shows.
         RuntimeError: a child process could not run the program.
+        ValueError: no schedule, nothing to compare, or ``program`` is not ``module:name``.
     """
+    if schedules < 1:
+        raise ValueError(f"schedules must be at least 1, not {schedules}")
+    if repetitions < 1 and not hash_seeds:
+        raise ValueError("nothing to compare: repetitions is 0 and there are no hash_seeds")
     found = _program(program)
     choosing: Chooser = RandomWalk(0) if chooser is None else chooser
     prover = _Prover(found, args, max_steps, repetitions)

@@ -29,7 +29,7 @@ from collections.abc import Iterator
 
 from pyvirt_sim.engine.disk.files import FileSystem
 from pyvirt_sim.engine.disk.inodes import Change, Directory, File, Inode, Piece
-from pyvirt_sim.engine.run import draw, note
+from pyvirt_sim.engine.run import current_run, draw
 
 __all__ = ["Disk"]
 
@@ -91,7 +91,9 @@ class Disk:
                 inode.settle(lost)
                 if lost:
                     torn.append(path)
-        note(self.name, "crashes", torn=torn)
+        run = current_run()
+        if run is not None:
+            run.note(self.name, "crashes", {"torn": torn}, is_own=True)
 
     def contents(self) -> dict[str, bytes | None]:
         """Every path and the bytes of the file there, None for a directory; for tests."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 import attrs
@@ -41,7 +41,10 @@ class Row:
 Line = tuple[str, str]
 
 INIT_TASK: Final = "<init>"
+STARTED_BY_INIT: Final = f"started by {INIT_TASK}"
 
+LEAD_UP: Final = 4
+"""Steps told before each thing that happened, where only the engine has noted something."""
 MAX_LOCATION: Final = 40
 MAX_COMPARED: Final = 3000
 """Lines that are compared with another run; finding the differences takes their square in time."""
@@ -50,7 +53,7 @@ MAX_COMPARED: Final = 3000
 def rows_of(
     run: Run, other: Run | None = None, deviations: Sequence[Deviation] = ()
 ) -> tuple[Row, ...]:
-    """What happened in a run, by step: notes, or steps if nothing was noted, and decisions.
+    """What happened in a run, by step: notes, steps if the program noted nothing, and decisions.
 
     What the program does while the engine winds it down is left out.
 
@@ -62,16 +65,9 @@ def rows_of(
     short = short_names(run)
     end = run.record.aborted_at
     decided = {deviation.step for deviation in deviations if deviation.stream == SCHEDULE}
-    if run.notes or (other is not None and other.notes):
-        mine = [(note.step, note.time_s, _noted(note)) for note in run.notes]
-        usual = [] if other is None else [_noted(note) for note in other.notes]
-    else:
-        mine = [
-            (step.index + 1, step.time_s, _stepped(step, short))
-            for step in run.trace
-            if step.index not in decided and step.path != INIT_TASK
-        ]
-        usual = [] if other is None else [_stepped(step, short) for step in other.trace]
+    notes = [*run.notes, *(() if other is None else other.notes)]
+    mine = _happened(run, notes, short, decided)
+    usual = [] if other is None else [line for *_, line in _happened(other, notes, short, ())]
     if end is not None:
         mine = [line for line in mine if line[0] <= end]
     lines = [line for _, _, line in mine]
@@ -84,6 +80,29 @@ def rows_of(
     return tuple(sorted(rows, key=lambda row: (row.step, not row.is_decision)))
 
 
+def _happened(
+    run: Run, notes: Sequence[Note], short: Callable[[str], str], decided: Collection[int]
+) -> list[tuple[int, float, Line]]:
+    """What to tell of a run that is shown, or compared, with ``notes``.
+
+    Steps only, if there are no notes; notes only, if the program speaks for itself. Where only the
+    engine has noted something (a crash, a link that was cut), also the steps that lead up to that,
+    to a decision and to the end: they say where the program was.
+    """
+    end = len(run.trace) if run.record.aborted_at is None else run.record.aborted_at
+    moments = {end, *(step + 1 for step in decided), *(note.step for note in run.notes)}
+    has_said = not all(note.is_own for note in notes)
+    happened = [
+        (step.index + 1, step.time_s, _stepped(step, short))
+        for step in (() if has_said else run.trace)
+        if step.index not in decided and step.path != INIT_TASK
+        if not notes or any(0 <= moment - step.index <= LEAD_UP for moment in moments)
+    ]
+    # Behind the step in which they were made.
+    happened += [(note.step, note.time_s, _noted(note)) for note in run.notes]
+    return sorted(happened, key=lambda one: one[0])
+
+
 def _noted(note: Note) -> Line:
     details = " ".join(f"{key}={value}" for key, value in note.data.items())
     return note.actor, f"{note.action} {details}".rstrip()
@@ -92,6 +111,8 @@ def _noted(note: Note) -> Line:
 def _stepped(step: Step, short: Callable[[str], str]) -> Line:
     if step.path == TIMER:
         return TIMER, step.cause
+    if step.cause == STARTED_BY_INIT:
+        return short(step.path), "starts"
     verb, by, who = step.cause.partition(" by ")
     cause = f"{verb}{by}{short(who)}"  # "its deadline" is nobody's path and stays
     why = f", {cause}" if cause not in ("", "checkpoint") else ""

@@ -190,7 +190,7 @@ class Network:
 
     def note(self, action: str, link: Link) -> None:
         """Record a fault, for reports."""
-        self.execution.note("network", f"{action} {link.name}", {})
+        self.execution.note("network", f"{action} {link.name}", {}, is_own=True)
 
     def new_descriptor(self, opened: OpenSocket) -> int:
         """Return the number of a new descriptor of ``opened``."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import contextvars
+import signal
 import threading
 import time
 from typing import Any
@@ -242,8 +243,13 @@ def test_ctrl_c_while_a_worker_runs_ends_the_run():
         await trio.to_thread.run_sync(_thread.interrupt_main)
         await trio.sleep(1)
 
-    with pytest.raises(KeyboardInterrupt):
-        raise_if_interrupted(simulate(program).error)
+    # Started by a shell in the background, a process ignores Ctrl-C.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            raise_if_interrupted(simulate(program).error)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_outside_a_run_trio_has_its_own_threads():
