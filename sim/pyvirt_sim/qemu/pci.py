@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -153,7 +154,17 @@ def add_bridge_bus(tree: DeviceTree, device: Device) -> None:
     name = device.id or tree.automatic_bus_name(kind)
     if name in properties_of(device.driver):
         raise ModelGapError(f"QEMU 7.2 aborts when a bridge has the id {name}")
+    if is_port:
+        _check_chassis(tree, device)
     device.add_bus(Bus(name, kind, device, hotplug))
+
+
+def _check_chassis(tree: DeviceTree, port: Device) -> None:
+    """Refuse a port that has the chassis and the slot of another, as they come from the user."""
+    place = (port.value("chassis"), port.value("slot"))
+    others = (one for one in tree.all() if one.driver == port.driver and one.is_realized)
+    if any((one.value("chassis"), one.value("slot")) == place for one in others):
+        raise QmpError(f"Can't add chassis slot, error -{errno.EBUSY}")
 
 
 def number_ejections(root: Bus) -> None:
