@@ -7,6 +7,7 @@ of the folder, because a real one has many more.
 
 from __future__ import annotations
 
+import functools
 import posixpath
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -24,6 +25,9 @@ _ROUTE_HEADER = (
     "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
 )
 _DEFAULT_ROUTE = "\t00000000\t0202000A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n"
+
+# The same few links are read in every run.
+_relative_path = functools.lru_cache(maxsize=4096)(posixpath.relpath)
 
 
 def mount_kernel_files(
@@ -63,7 +67,7 @@ def mount_kernel_files(
 
 def _relative(folder: str, pci: PciModel, device: SimPciDevice) -> str:
     """The target of a link in ``folder`` to a device, as sysfs writes it."""
-    return posixpath.relpath(f"/sys{pci.devpath(device)}", folder)
+    return _relative_path(f"/sys{pci.devpath(device)}", folder)
 
 
 def _link_to(folder: str, pci: PciModel, address: str) -> Link | None:
@@ -285,7 +289,7 @@ def _interface(pci: PciModel, name: str) -> Link | None:
 
 
 def _link(pci: PciModel, device: SimPciDevice, target: str) -> Link:
-    return Link(posixpath.relpath(target, f"/sys{pci.devpath(device)}"))
+    return Link(_relative_path(target, f"/sys{pci.devpath(device)}"))
 
 
 def _environment(device: SimPciDevice) -> str:

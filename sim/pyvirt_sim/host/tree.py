@@ -8,6 +8,7 @@ that Linux would give.
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import posixpath
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
@@ -156,10 +157,11 @@ class Tree:
         return node
 
 
-def _names(path: str) -> list[str]:
+@functools.lru_cache(maxsize=4096)  # the same few paths are walked in every run
+def _names(path: str) -> tuple[str, ...]:
     if not path.startswith("/"):
         raise failure(errno.EINVAL, path)
-    return [name for name in path.split("/") if name not in ("", ".")]
+    return tuple(name for name in path.split("/") if name not in ("", "."))
 
 
 def _prefixes(path: str) -> Iterator[str]:
