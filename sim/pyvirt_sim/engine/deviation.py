@@ -65,7 +65,8 @@ class Turns:
 
     def first(self) -> int:
         """Return the number of the canonical candidate, without asking for all of them."""
-        return self.execution.queue[0]._counter
+        number: int = self.execution.queue[0]._counter  # pyright: ignore[reportPrivateUsage]
+        return number
 
     def path(self, number: int) -> str:
         """Return the path of a task."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import attrs
 
@@ -122,7 +122,7 @@ class Blocks:
         if isinstance(inner, str):
             child = self._find_child(inner)
         elif isinstance(inner, dict):
-            child = self._open(inner, is_owned=False)
+            child = self._open(cast("dict[str, Any]", inner), is_owned=False)
         try:
             self._check_name(name)
             if driver == "file":

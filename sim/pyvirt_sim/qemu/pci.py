@@ -217,7 +217,8 @@ def _describe(
 ) -> dict[str, Any]:
     if device.address in chips and device.id is None:
         return chips[device.address]
-    registers = (recorded.MODELS[device.driver].get("pci") or {}).get(tree.board.name)
+    boards: dict[str, dict[str, Any]] = recorded.MODELS[device.driver].get("pci") or {}
+    registers = boards.get(tree.board.name)
     if registers is None or device.values.keys() - _WITHOUT_TRACE:
         raise ModelGapError(f"the registers of {device.described} are not modelled")
     slot, function = device.address

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import attrs
 
@@ -103,9 +103,11 @@ class Qom:
         if name == "type":
             return place.kind
         value = self._value(place, row)
-        if isinstance(value, dict) and set(value) == {"error"}:
-            raise QmpError(str(value["error"]))
-        return value
+        if isinstance(value, dict):
+            found = cast("dict[str, Any]", value)
+            if set(found) == {"error"}:
+                raise QmpError(str(found["error"]))
+        return cast("object", value)
 
     def set(self, path: str, name: str) -> None:
         """QMP ``qom-set``, as far as it is refused.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -68,8 +69,8 @@ def place(device: Device) -> None:
     if lun is not None and lun > bus.max_lun:
         raise QmpError(f"bad scsi device lun: {_signed(lun)}")
     if target is None:
-        lun = lun or 0
-        target = _first(bus.max_target, lambda one: bus.occupant(channel, one, lun) is None)
+        lun = unit = lun or 0
+        target = _first(bus.max_target, lambda one: bus.occupant(channel, one, unit) is None)
         if target is None:
             raise QmpError("no free target")
     elif lun is None:
@@ -84,7 +85,7 @@ def place(device: Device) -> None:
     device.values |= {"channel": channel, "scsi-id": target, "lun": lun}
 
 
-def _first(highest: int, is_free: Any) -> int | None:
+def _first(highest: int, is_free: Callable[[int], bool]) -> int | None:
     return next((number for number in range(highest + 1) if is_free(number)), None)
 
 

@@ -37,7 +37,7 @@ def test_a_child_announced_after_its_parent_is_found_and_named(monkeypatch):
     held = []
 
     def emit(self, name, data=None):
-        if name == "DEVICE_DELETED" and "device" not in data:
+        if name == "DEVICE_DELETED" and "device" not in (data or {}):
             held.append(data)
             return
         honest(self, name, data)

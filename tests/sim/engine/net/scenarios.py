@@ -506,6 +506,7 @@ async def trios_own_helpers():
             answer = (await stream.receive_some()).decode()
             own = stream.socket.getsockname()[1] != port
         nursery.cancel_scope.cancel()
+    name = "connected"
     try:
         await trio.open_tcp_stream(HERE, port)
     except OSError as error:
