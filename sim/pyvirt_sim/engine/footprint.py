@@ -181,9 +181,10 @@ def labelled_only() -> Generator[None]:
 class Shared(Generic[T]):
     """A variable that tasks share, whose reads and writes leave footprints.
 
-    Attributes:
-        value: reading it is a read of this variable, assigning it a write. What is inside a mutable
-            value is not watched: assign a new one instead of changing it.
+    What is inside a mutable value is not watched: assign a new one instead of changing it.
+
+    Args:
+        value: the first value.
     """
 
     __slots__ = ("_value",)
@@ -195,7 +196,7 @@ class Shared(Generic[T]):
 
     @property
     def value(self) -> T:
-        """The value now."""
+        """The value now: reading it is a read of this variable, assigning it a write."""
         if _active:
             _active[0].touch_object(self, READ)
         return self._value

@@ -200,11 +200,8 @@ class Run:
         value: what the program returned, None if it raised.
         error: what escaped from it, unchanged; or the `DeadlockError`, `StepLimitError` or
             `EscapeError` that ended it; or None.
-        steps: number of task steps.
-        choices: number of schedule choices with more than one candidate.
-        deviations: how many of them did not take the canonical candidate.
         time_s: virtual time at the end, seconds; it starts at 0.
-        notes: everything reported with ``note``, in order.
+        record: the raw columns behind the properties.
     """
 
     value: Any
