@@ -91,6 +91,7 @@ class DeviceTree:
     system_bus: Bus = attrs.field(init=False)
     root: Bus = attrs.field(init=False)
     _count: int = 0
+    _anonymous: int = 0
     _bus_numbers: dict[str, int] = attrs.field(factory=dict[str, int])
 
     def __attrs_post_init__(self) -> None:
@@ -178,7 +179,11 @@ class DeviceTree:
             raise ModelGapError(f"a {driver} on the command line is not modelled")
         if name is not None and name in self.devices:
             raise QmpError(f"Duplicate device ID '{name}'")
-        path = f"/machine/peripheral/{name}" if name else self._free_path("peripheral-anon", 0)
+        path = f"/machine/peripheral/{name}"
+        if not name:
+            # Never given out twice, not even after a refusal.
+            path = f"/machine/peripheral-anon/device[{self._anonymous}]"
+            self._anonymous += 1
         device = self.create(driver, name, path, bus)
         self.devices[name or path] = device
         if name:
