@@ -154,3 +154,10 @@ def test_rate_limited_events_come_a_second_apart() -> None:
 def test_a_client_may_leave_at_any_byte(first: bytes) -> None:
     begin = (Execute("cont"), Reconnect(first), Execute("query-status"))
     compare("q35", [*begin, Reconnect(first, ("oob",)), Execute("query-yank", out_of_band=True)])
+
+
+@pytest.mark.parametrize("driver", ["lsi53c895a", "virtio-rng-pci"])
+def test_a_reset_by_a_busy_guest_finishes_an_unplug_without_waiting_for_a_stop(driver: str) -> None:
+    add = Execute("device_add", {"driver": driver, "id": "d", "bus": "pci.2"})
+    asked = (add, Execute("device_del", {"id": "d"}), Execute("cont"))
+    compare("bare-room", [*asked, InGuest("reset"), Execute("stop")])

@@ -14,7 +14,9 @@ from typing import Final
 
 # 16-bit code with 32-bit registers. A message is an opcode (b, w or l for 8, 16 or 32 bits), a port
 # and one byte for it, or four; each is acknowledged by a full stop.
-_READ: Final = bytes.fromhex("bafd03 ec a801 74fb baf803 ec c3")  # wait for a byte, into al
+# Waiting for a byte, into al. The pause makes an emulated processor step out of its loop: one that
+# never did would keep QEMU (RCU) from finalizing what was unplugged until the next `stop`.
+_READ: Final = bytes.fromhex("bafd03 f390 ec a801 74f9 baf803 ec c3")
 _ROM_BYTES: Final = 1 << 16
 _ENTRY: Final = 0xFFF0  # where a processor begins
 ACKNOWLEDGED: Final = b"."
