@@ -7,7 +7,7 @@ import json
 
 import attrs
 
-from tests.benchmarks import dpor, engine, hypothesis, qmp, simulator, strategies
+from tests.benchmarks import dpor, engine, hypothesis, memory, qmp, simulator, strategies
 from tests.benchmarks.table import Row, print_table
 
 BENCHMARKS = {
@@ -15,6 +15,7 @@ BENCHMARKS = {
     "dpor": dpor.rows,
     "strategies": strategies.rows,
     "hypothesis": hypothesis.rows,
+    "memory": memory.rows,
     "qmp": qmp.rows,
     "simulator": simulator.rows,
 }

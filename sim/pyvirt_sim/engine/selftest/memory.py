@@ -22,7 +22,7 @@ from pyvirt_sim.engine.selftest.check import Verdict
 from pyvirt_sim.engine.selftest.fresh import Fresh, run_fresh
 from pyvirt_sim.engine.selftest.recordings import lost_reply, over_tcp
 
-__all__ = ["check", "judge"]
+__all__ = ["RUNS", "check", "judge", "measure"]
 
 RUNS: Final = (2_000, 10_000)
 # Caches inside Python may still fill: a leak of one object per run would show as 8,000.
@@ -141,8 +141,14 @@ def judge(then: tuple[int, int], now: tuple[int, int]) -> Verdict:
     )
 
 
-def check() -> Verdict:
-    """Run ten thousand runs in a fresh process and compare what is left."""
+def measure() -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return (objects, KiB) of a fresh process after each number of `RUNS`."""
     [text] = run_fresh([Fresh(["-c", f"from {__name__} import child; child()"])])
     found = json.loads(text)
-    return judge(*(found[str(runs)] for runs in RUNS))
+    then, now = (found[str(runs)] for runs in RUNS)
+    return (then[0], then[1]), (now[0], now[1])
+
+
+def check() -> Verdict:
+    """Run ten thousand runs in a fresh process and compare what is left."""
+    return judge(*measure())
