@@ -14,7 +14,6 @@ from __future__ import annotations
 import gc
 import heapq
 from collections.abc import Callable
-from contextvars import copy_context
 from itertools import count as counting
 from math import inf
 from operator import attrgetter
@@ -24,7 +23,6 @@ import trio
 from outcome import Error
 from sniffio import thread_local as sniffio_library
 from trio._core import _run
-from trio._core._entry_queue import EntryQueue
 
 from pyvirt_sim.engine import footprint, footprint_collect, ordering
 from pyvirt_sim.engine.abandon import abandon
@@ -49,11 +47,7 @@ from pyvirt_sim.engine.record import Note, Record, Run, freeze
 from pyvirt_sim.engine.runner import (
     ENTRY_TASK,
     DetailedRunner,
-    InlineWakeup,
     LeanRunner,
-    NoInstruments,
-    NoIO,
-    NoSignals,
     SimulatedClock,
 )
 from pyvirt_sim.engine.tape import Draw
@@ -388,23 +382,7 @@ class Execution:
             self._move_time(deadline)
 
     def _new_runner(self) -> LeanRunner:
-        instruments = NoInstruments()
-        runner = (DetailedRunner if self.detail else LeanRunner)(
-            clock=self.clock,
-            instruments=instruments,  # type: ignore[arg-type]
-            io_manager=NoIO(self),  # type: ignore[arg-type]
-            ki_manager=NoSignals(),  # type: ignore[arg-type]
-            system_context=copy_context(),
-            strict_exception_groups=True,
-            entry_queue=EntryQueue(wakeup=InlineWakeup(self)),  # type: ignore[arg-type]
-        )
-        instruments.runner = runner
-        runner.execution = self
-        runner.entry_scope = None
-        runner.deadlines = ordering.SequencedDeadlines()
-        runner.runq = self.queue  # type: ignore[assignment]
-        runner.asyncgens.alive = ordering.WeakOrderedSet()
-        return runner
+        return (DetailedRunner if self.detail else LeanRunner)(self)
 
     def _drive(self, program: Any, args: tuple[Any, ...]) -> trio.TrioInternalError | None:
         """Run the loop; return the error of a crashed system task, which is Trio's verdict."""

@@ -5,23 +5,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import attrs
 import trio
 from outcome import Error, Outcome
 from trio._core import _run
+from trio._core._entry_queue import EntryQueue
 from trio._core._instrumentation import Instruments
 
 from pyvirt_sim.engine.errors import EscapeError
 from pyvirt_sim.engine.fence.gate import gate
+from pyvirt_sim.engine.ordering import SequencedDeadlines, WeakOrderedSet
 from pyvirt_sim.engine.where import call_site
 
 if TYPE_CHECKING:
     from pyvirt_sim.engine.execution import Execution
     from pyvirt_sim.engine.net.opensocket import OpenSocket
 
-__all__ = ["ENTRY_TASK", "DetailedRunner", "LeanRunner", "NoIO", "NoInstruments", "NoSignals"]
+__all__ = ["ENTRY_TASK", "NOTHING", "DetailedRunner", "LeanRunner", "SimulatedClock"]
 
 Task = trio.lowlevel.Task
 ENTRY_TASK: Final = "<TrioToken.run_sync_soon task>"
@@ -114,7 +117,9 @@ class NoInstruments(dict[str, Any]):
 
     __slots__ = ("runner",)
 
-    runner: LeanRunner
+    def __init__(self, runner: LeanRunner) -> None:
+        super().__init__()
+        self.runner = runner
 
     def add_instrument(self, instrument: trio.abc.Instrument) -> None:
         """Replace this by Trio's own collection, holding ``instrument``."""
@@ -190,6 +195,37 @@ class Nothing:
 NOTHING: Final[Any] = Nothing()
 
 
+class IdleWaiters(dict[Any, Any]):
+    """Who waits in ``wait_all_tasks_blocked``, by cushion; few programs do."""
+
+    __slots__ = ()
+
+    def peekitem(self, _index: int) -> tuple[Any, Any]:
+        """Return the waiter with the shortest cushion, as Trio's sorted dictionary does."""
+        return min(self.items(), key=lambda item: item[0][0])
+
+
+def _fields() -> tuple[tuple[tuple[str, Any], ...], tuple[tuple[str, Callable[[], Any]], ...]]:
+    """What a new runner's fields are: values, and those that each runner needs for itself."""
+    ours = {"clock", "runq", "instruments", "io_manager", "system_context", "entry_queue"}
+    fixed: dict[str, Any] = {"ki_manager": NoSignals(), "strict_exception_groups": True}
+    made: dict[str, Callable[[], Any]] = {
+        "deadlines": SequencedDeadlines,
+        "waiting_for_idle": IdleWaiters,
+    }
+    for field in attrs.fields(_run.Runner):
+        if field.name in ours or field.name in fixed or field.name in made:
+            continue
+        if isinstance(field.default, attrs.Factory):  # type: ignore[arg-type]
+            made[field.name] = cast("Any", field.default).factory
+        else:
+            fixed[field.name] = field.default
+    return tuple(fixed.items()), tuple(made.items())
+
+
+_FIXED, _MADE = _fields()
+
+
 class LeanRunner(_run.Runner):
     """Trio's Runner with a cheaper start: what few programs use is made on first use.
 
@@ -202,6 +238,22 @@ class LeanRunner(_run.Runner):
     entry_nursery: trio.Nursery
     entry_scope: trio.CancelScope | None
     execution: Execution
+
+    def __init__(self, execution: Execution) -> None:
+        """Set the fields that every Trio known here has, as its own ``__init__`` would."""
+        for name, value in _FIXED:
+            setattr(self, name, value)
+        for name, make in _MADE:
+            setattr(self, name, make())
+        self.execution = execution
+        self.clock = execution.clock
+        self.runq = execution.queue  # type: ignore[assignment]
+        self.instruments = NoInstruments(self)  # type: ignore[assignment]
+        self.io_manager = NoIO(execution)  # type: ignore[assignment]
+        self.system_context = copy_context()
+        self.entry_queue = EntryQueue(wakeup=InlineWakeup(execution))  # type: ignore[arg-type]
+        self.entry_scope = None
+        self.asyncgens.alive = WeakOrderedSet()
 
     def spawn_impl(
         self,

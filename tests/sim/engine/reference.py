@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from sortedcontainers import SortedDict  # type: ignore[import-untyped]
 from trio._core import _run
 
 from pyvirt_sim.engine.execution import Execution
@@ -50,6 +51,7 @@ def reference_loop(
     runner = execution.runner
     queue = OneTaskQueue()
     queue.execution = execution
+    runner.waiting_for_idle = SortedDict()
     runner.runq = execution.queue = queue  # type: ignore[assignment]
     generator = _run.unrolled_run(runner, program, args, host_uses_signal_set_wakeup_fd=True)
     try:
