@@ -75,6 +75,9 @@ def crash_at_every_step(
         make_chooser: makes a chooser for each run, for everything but the crash.
         options: passed to `simulate`.
 
+    Yields:
+        The finished runs, failing ones too; first the one without a crash.
+
     Raises:
         ValueError: the program never asked whether ``node`` crashes.
     """

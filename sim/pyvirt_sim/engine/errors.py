@@ -153,7 +153,7 @@ class SpinningTask:
 
     def __str__(self) -> str:
         where = f"at {self.location}" if self.location else "has ended"
-        return f"{self.path}: {self.steps} steps, {where}"
+        return f"{self.path}: {self.steps} {'step' if self.steps == 1 else 'steps'}, {where}"
 
 
 @attrs.frozen(kw_only=True)

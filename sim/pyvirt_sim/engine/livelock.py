@@ -31,7 +31,8 @@ def spin_of(
         location: tells where a task is suspended; empty if it has ended.
     """
     window = order[-WINDOW:]
-    counts = Counter(number for number in window if number >= 0).most_common(MAX_TASKS)
+    # Task 0 is the engine's own, and takes one step before the program's first.
+    counts = Counter(number for number in window if number > 0).most_common(MAX_TASKS)
     begin, now_s = jumps[-1] if jumps else (0, 0.0)
     first = len(order) - len(window)
     earlier = [time_s for step, time_s in jumps if step <= first]

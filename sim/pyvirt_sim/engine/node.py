@@ -227,6 +227,9 @@ class Node:
             within_steps: the latest step, counted from now.
             silent: as for `crash`.
             restart_after_s: as for `crash`.
+
+        Raises:
+            ValueError: ``within_steps`` is below 1.
         """
         if within_steps < 1:
             raise ValueError(f"within_steps must be at least 1, not {within_steps}")

@@ -236,7 +236,11 @@ class Run:
         return tuple(self.record.notes)
 
     def unwrap(self) -> Any:
-        """Return the program's value, or raise its error."""
+        """Return the program's value.
+
+        Raises:
+            BaseException: the run's ``error``, if it has one.
+        """
         if self.error is not None:
             raise self.error
         return self.value

@@ -134,6 +134,9 @@ def draw(stream: str, label: str, bound: int) -> int:
             not shift those of another.
         label: what is decided; shown in reports.
         bound: at least 1; a draw with bound 1 is not recorded.
+
+    Raises:
+        ValueError: ``bound`` is below 1, or ``stream`` is ``schedule`` or no lower-case identifier.
     """
     if bound < 1:
         raise ValueError(f"{stream}/{label}: bound must be at least 1, not {bound}")
@@ -144,7 +147,16 @@ def draw(stream: str, label: str, bound: int) -> int:
 
 
 def choose_from(stream: str, label: str, options: Sequence[T]) -> T:
-    """Return one of ``options``; the first is the canonical one. See `draw`."""
+    """Return one of ``options``, which the chooser decides; see `draw`.
+
+    Args:
+        stream: as for `draw`.
+        label: as for `draw`.
+        options: at least one; the first is the plain, expected one.
+
+    Raises:
+        ValueError: there is no option, or `draw` does not take ``stream``.
+    """
     return options[draw(stream, label, len(options))]
 
 

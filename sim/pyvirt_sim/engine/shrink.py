@@ -96,6 +96,9 @@ def shrink(
         max_runs: how many executions to spend.
         max_steps: as for `simulate`.
 
+    Returns:
+        The smallest failing run that was found, at worst ``run`` itself, and how it was found.
+
     Raises:
         ValueError: ``run`` does not fail, by ``is_failure``.
         ReplayDivergedError: ``run`` does not replay: the program is not deterministic.

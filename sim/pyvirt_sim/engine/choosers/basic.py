@@ -63,6 +63,9 @@ class RandomWalk:
     """Every candidate with the same chance; best for shallow races.
 
     Execution n of this chooser uses the seed ``seed + n``.
+
+    Args:
+        seed: any number; the same one gives the same walks.
     """
 
     def __init__(self, seed: int) -> None:

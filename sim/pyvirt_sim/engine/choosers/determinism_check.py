@@ -8,7 +8,7 @@ from pyvirt_sim.engine.choosers.replay import Replay
 from pyvirt_sim.engine.choosers.wrapper import Wrapper
 from pyvirt_sim.engine.errors import NondeterminismError, ReplayDivergedError
 from pyvirt_sim.engine.point import Chooser, Point, RunStart
-from pyvirt_sim.engine.record import Run, failure_kind
+from pyvirt_sim.engine.record import Note, Run, failure_kind
 
 __all__ = ["DeterminismCheck", "first_divergence"]
 
@@ -81,6 +81,13 @@ class DeterminismCheck(Wrapper):
         self.checks += 1
 
 
+def _said(note: Note | None) -> str:
+    if note is None:
+        return "no note"
+    details = " ".join(f"{key}={value}" for key, value in note.data.items())
+    return f"the note {f'{note.actor} {note.action} {details}'.rstrip()!r}"
+
+
 def first_divergence(first: Run, second: Run) -> str:
     """Return where two runs first differ, in words; empty if their records are the same."""
     for one, two in zip_longest(first.trace, second.trace):
@@ -93,8 +100,8 @@ def first_divergence(first: Run, second: Run) -> str:
             )
     for mine, other in zip_longest(first.notes, second.notes):
         if mine != other:
-            note = mine or other
-            return f"step {note.step}: the note {mine} became {other}"
+            here = (mine or other).step
+            return f"step {here}: {_said(mine)} in the first, {_said(other)} in the second"
     for name in sorted({*first.record.draws, *second.record.draws}):
         pairs = zip_longest(first.record.draws.get(name, ()), second.record.draws.get(name, ()))
         for position, (mine_drawn, other_drawn) in enumerate(pairs):

@@ -23,6 +23,14 @@ class Pct:
     The horizon (how many choices a run has, the k above) is measured, and counts only points where
     there is a choice. It grows to a longer run at once, and shrinks slowly: one run that went
     astray would otherwise leave all later ones without change points.
+
+    Args:
+        seed: execution n uses the seed ``seed + n``, and the horizon measured before.
+        depth: how many ordering constraints the bug has: one more than there are change points.
+        horizon: choices of a run, as a first guess.
+
+    Raises:
+        ValueError: ``depth`` or ``horizon`` is below 1.
     """
 
     def __init__(self, seed: int, depth: int = 3, horizon: int = 32) -> None:

@@ -23,6 +23,11 @@ __all__ = ["Member", "Portfolio"]
 class Member(Metrics):
     """One chooser of a portfolio, and what it did so far.
 
+    Args:
+        name: how reports call it.
+        chooser: who decides in its runs.
+        clock: measures what it costs, in seconds, for the report.
+
     Attributes:
         name: how reports call it.
         ended: why it has no further run, in its words; empty while it has.
@@ -47,6 +52,14 @@ class Portfolio:
 
     A member that has run everything within its bound leaves. The search ends when one has run all
     that there is, or when nobody is left.
+
+    Args:
+        seed: what all default members begin with.
+        members: who takes turns instead of the default members.
+        clock: measures what members cost, in seconds, for the report; it decides nothing.
+
+    Raises:
+        ValueError: ``members`` is empty.
 
     Attributes:
         canonical: the member that makes the first run.

@@ -37,6 +37,9 @@ class PartialOrderSampling:
 
     Execution n uses the seed ``seed + n`` and footprints learned before: a tape replays it, the
     seed alone does not.
+
+    Args:
+        seed: of the first execution.
     """
 
     def __init__(self, seed: int) -> None:

@@ -23,6 +23,10 @@ class Replay:
     other difference when the run has ended.
 
     Lenient: what does not fit the tape is answered canonically, with 0. Shrinking relies on it.
+
+    Args:
+        tape: the decisions to take.
+        strict: raise at the first difference.
     """
 
     def __init__(self, tape: Tape, *, strict: bool = True) -> None:

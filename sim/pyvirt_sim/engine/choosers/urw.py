@@ -33,6 +33,9 @@ class UniformWalk:
 
     Execution n uses the seed ``seed + n`` and what was counted before: a tape replays it, the seed
     alone does not.
+
+    Args:
+        seed: of the first execution.
     """
 
     def __init__(self, seed: int) -> None:

@@ -87,6 +87,9 @@ def explain(program: Program, run: Run, *, max_steps: int = 100_000) -> Explanat
         run: a run that ended with an error, best one that was shrunk.
         max_steps: as for `simulate`.
 
+    Returns:
+        What was found out; `explanation_as_text` makes one screen of it.
+
     Raises:
         ValueError: ``run`` did not fail.
         ReplayDivergedError: ``run`` does not replay: the program is not deterministic.

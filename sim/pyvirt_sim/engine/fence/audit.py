@@ -52,6 +52,7 @@ def _hook(event: str, arguments: Arguments) -> None:
     refusal = REFUSED_EVENTS.get(event)
     if refusal is None or gate.execution is None:
         return
+    __tracebackhide__ = True
     is_escape = _IS_ESCAPE.get(event)
     if is_escape is None or is_escape(arguments):
         refuse(refusal)

@@ -71,6 +71,7 @@ def refuse(refusal: Refusal) -> None:
 
     Also remembers the escape, so that the run fails even if the program swallows the exception.
     """
+    __tracebackhide__ = True  # pytest shows the program's line
     execution = gate.execution
     if execution is None or allowed.get() is not None:
         return

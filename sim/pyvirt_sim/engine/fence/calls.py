@@ -29,6 +29,7 @@ class RefusedCall:
 
     def call(self, *args: Any, **options: Any) -> Any:
         """Refuse inside a run, pass on elsewhere."""
+        __tracebackhide__ = True
         if gate.execution is not None:
             refuse(self.refusal)
         return self.original(*args, **options)
@@ -41,6 +42,7 @@ class _NameLookup(RefusedCall):
 
     def call(self, *args: Any, **options: Any) -> Any:
         """Refuse inside a run what cannot be answered without asking anybody."""
+        __tracebackhide__ = True
         if gate.execution is not None:
             flags = args[5] if len(args) > 5 else options.get("flags", 0)
             options_of_numbers = {**options, "flags": flags | AI_NUMERICHOST}
@@ -60,6 +62,7 @@ class _Sleep(RefusedCall):
 
     def call(self, *args: Any, **options: Any) -> Any:
         """Sleep in virtual time in a worker thread, else refuse inside a run."""
+        __tracebackhide__ = True
         if gate.worker is not None and gate.execution is not None:
             gate.worker.sleep(*args, **options)
             return None

@@ -49,6 +49,9 @@ def allow_escape(reason: str) -> Generator[None]:
 
     Args:
         reason: why this is safe, for the reader; must not be empty.
+
+    Raises:
+        ValueError: there is no reason.
     """
     if not reason.strip():
         raise ValueError("say why leaving the simulation is safe here")

@@ -125,6 +125,9 @@ class Link:
         Args:
             count: only so many messages arrive, the oldest, and the rest stay held; None ends the
                 hold.
+
+        Raises:
+            ValueError: ``count`` is negative.
         """
         touch_everything()
         if count is None:

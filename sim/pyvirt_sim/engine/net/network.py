@@ -140,11 +140,19 @@ class Network:
         return self.hosts[MAIN_HOST]
 
     def link(self, source: str, target: str) -> Link:
-        """Return the one-way link from the machine ``source`` to the machine ``target``."""
+        """Return the one-way link from the machine ``source`` to the machine ``target``.
+
+        Raises:
+            ValueError: there is no machine of that name; the text lists those that there are.
+        """
         return self.link_between(self.host(source), self.host(target))
 
     def links(self, one: str, other: str) -> tuple[Link, Link]:
-        """Return both directions between two machines."""
+        """Return both directions between two machines: from ``one`` to ``other``, and back.
+
+        Raises:
+            ValueError: as for `link`.
+        """
         return self.link(one, other), self.link(other, one)
 
     def link_between(self, source: Host, target: Host) -> Link:
