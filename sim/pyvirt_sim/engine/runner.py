@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 import trio
@@ -216,10 +216,11 @@ def _fields() -> tuple[tuple[tuple[str, Any], ...], tuple[tuple[str, Callable[[]
     for field in attrs.fields(_run.Runner):
         if field.name in ours or field.name in fixed or field.name in made:
             continue
-        if isinstance(field.default, attrs.Factory):  # type: ignore[arg-type]
-            made[field.name] = cast("Any", field.default).factory
+        default: Any = field.default
+        if type(default) is attrs.Factory:
+            made[field.name] = default.factory
         else:
-            fixed[field.name] = field.default
+            fixed[field.name] = default
     return tuple(fixed.items()), tuple(made.items())
 
 
