@@ -417,8 +417,13 @@ class Execution:
         Raises:
             BaseException: whatever the chooser raised, after the program has been ended.
         """
-        if _current or hasattr(_run.GLOBAL_RUN_CONTEXT, "runner"):
+        if hasattr(_run.GLOBAL_RUN_CONTEXT, "runner"):
             raise RuntimeError("simulate() cannot be called from inside another run")
+        if _current:
+            raise RuntimeError(
+                "another thread is inside a run, and a process has one at a time: "
+                "run several in several processes"
+            )
         self.runner = self._new_runner()
         counter_namespace, counter_name = ordering.task_counter_slot()
         counter = counter_namespace[counter_name]

@@ -56,7 +56,7 @@ def simulate(
 
     Raises:
         UnsupportedTrioError: this Trio behaves differently from all those known here.
-        RuntimeError: called from inside a Trio program.
+        RuntimeError: called from inside a Trio program, or while another thread runs one here.
         ValueError: ``policy``, ``timers`` or ``max_steps`` is none of the values above.
         BaseException: anything that the chooser raised, after the program was wound down.
     """

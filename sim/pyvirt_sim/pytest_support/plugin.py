@@ -130,12 +130,14 @@ class SimulatedTests:
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Add the explanation to the report of a failed test."""
-        report = yield
         simulated = item.stash.get(_CALL, None)
-        if call.when == "call" and simulated is not None:
-            report.user_properties.append(("pyvirt_sim_schedules", simulated.schedules))
-            if report.failed and simulated.text:
-                report.sections.append(("the schedule that fails", simulated.text))
-                page = None if simulated.explanation is None else simulated.page
-                write_report(self.config, item.nodeid, simulated.text, page)
+        if call.when != "call" or simulated is None:
+            return (yield)
+        # On the item, because --junitxml keeps what the report of the teardown carries.
+        item.user_properties.append(("pyvirt_sim_schedules", simulated.schedules))
+        report = yield
+        if report.failed and simulated.text:
+            report.sections.append(("the schedule that fails", simulated.text))
+            page = None if simulated.explanation is None else simulated.page
+            write_report(self.config, item.nodeid, simulated.text, page)
         return report

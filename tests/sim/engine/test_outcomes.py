@@ -248,3 +248,20 @@ def test_the_end_of_a_sleep_is_told_from_a_timeout_and_from_the_end_of_the_run()
     causes = [step.cause for step in simulate(program, detail=True).trace if step.cause]
     told = ["its sleep is over", "cancelled by its deadline", "cancelled, because the run is over"]
     assert [cause for cause in causes if cause in told] == told
+
+
+def test_a_process_has_one_run_at_a_time():
+    refused = []
+
+    def simulate_too():
+        try:
+            simulate(busy)
+        except RuntimeError as error:
+            refused.append(str(error))
+
+    async def program():
+        await trio.to_thread.run_sync(simulate_too)
+
+    assert simulate(program).error is None
+    assert len(refused) == 1
+    assert "another thread is inside a run" in refused[0]

@@ -55,6 +55,12 @@ def replay_line(text):
     return re.findall(r"Replay it:\n  (?:python -m )?pytest (.*)", text)[0]
 
 
+def test_junitxml_keeps_how_many_schedules_ran(run, pytester):
+    run(RACE.replace("assert total == 2", ""), "--junitxml=all.xml").assert_outcomes(passed=1)
+    (xml,) = pytester.path.glob("all.xml")
+    assert 'name="pyvirt_sim_schedules" value="300"' in xml.read_text()
+
+
 @pytrio
 def test_a_race_is_found_shrunk_explained_and_replayed(run, trio_mode):
     first = run(RACE, trio_mode=trio_mode)
