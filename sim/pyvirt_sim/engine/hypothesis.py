@@ -28,7 +28,12 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import Any, Final, cast
 
-import hypothesis.strategies as st
+try:
+    import hypothesis.strategies as st
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        f"{__name__} needs Hypothesis; install pyvirt-trio[sim]", name=error.name
+    ) from None
 from hypothesis.control import current_build_context, currently_in_test_context
 from hypothesis.errors import HypothesisException, StopTest, UnsatisfiedAssumption
 

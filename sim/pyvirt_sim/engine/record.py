@@ -241,6 +241,7 @@ class Run:
         Raises:
             BaseException: the run's ``error``, if it has one.
         """
+        __tracebackhide__ = True  # pytest shows the line that wants the value
         if self.error is not None:
             raise self.error
         return self.value
