@@ -73,7 +73,11 @@ def _page(*, explanation: Explanation, rows: tuple[Row, ...], **words: object) -
 
 
 def _template() -> jinja2.Template:
-    import jinja2
+    try:
+        import jinja2
+    except ModuleNotFoundError as error:
+        reason = "pages need jinja2; install pyvirt-trio[sim]"
+        raise ModuleNotFoundError(reason, name=error.name) from None
 
     text = resources.files("pyvirt_sim.report").joinpath("timeline.html.j2").read_text("utf-8")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
