@@ -311,6 +311,13 @@ class SimHost(Host):
             return False
         return self._system(path).is_file(path)
 
+    def folder_exists(self, path: str) -> bool:
+        """Whether files can be made in there."""
+        if self.is_dead or not path.startswith("/") or _is_kernel(path):
+            return False
+        system = self._system(path)
+        return system.exists(path) and not system.is_file(path)
+
     def append_text(self, path: str, text: str) -> None:
         """Append to a file, creating it; nothing when the machine has crashed."""
         if not self.is_dead:

@@ -12,6 +12,7 @@ from pyvirt_sim.gaps import ModelGapError
 from pyvirt_sim.qemu.chardevs import Chardevs
 from pyvirt_sim.qemu.devices import Device
 from pyvirt_sim.qemu.errors import QmpError, bad_identifier, device_not_found
+from pyvirt_sim.qemu.netdev_streams import NetdevStreams
 from pyvirt_sim.qemu.text import is_identifier
 
 # Drivers of network cards.
@@ -24,6 +25,7 @@ KINDS: Final[Mapping[str, frozenset[str]]] = {
     "hubport": frozenset({"hubid", "netdev"}),
     "socket": frozenset({"listen", "connect", "mcast", "udp", "fd", "localaddr"}),
     "dgram": frozenset({"local", "remote"}),
+    "stream": frozenset({"addr", "server"}),
 }
 _FORWARD: Final = re.compile(r"tcp:[0-9.]+:[0-9]+-chardev:([A-Za-z0-9._-]+)")
 # Cards without an address get these, the first that is free.
@@ -48,10 +50,12 @@ class Netdevs:
 
     Args:
         chardevs: Its character devices, to which a network may forward an address of the guest's.
+        streams: Its back ends that speak to another QEMU over a stream.
     """
 
-    def __init__(self, chardevs: Chardevs) -> None:
+    def __init__(self, chardevs: Chardevs, streams: NetdevStreams) -> None:
         self._chardevs = chardevs
+        self._streams = streams
         self._items: dict[str, Netdev] = {}
         self._cards: dict[str, Device] = {}
         # How many cards use each of the addresses that QEMU gives out itself.
@@ -77,6 +81,8 @@ class Netdevs:
         item = Netdev(name, kind, chardevs=self._forwarded(arguments))
         if kind == "hubport":
             self._join_hub(item, arguments)
+        elif kind == "stream":
+            self._streams.add(arguments)
         self._items[name] = item
 
     def _forwarded(self, arguments: Mapping[str, Any]) -> list[str]:
@@ -119,6 +125,7 @@ class Netdevs:
         item = self._items.pop(name, None)
         if item is None:
             raise device_not_found(name)
+        self._streams.delete(name)
         for chardev in item.chardevs:
             self._chardevs.take_away(chardev)
         other = self._items.get(item.peer or "")

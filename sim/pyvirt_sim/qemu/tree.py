@@ -18,6 +18,7 @@ Unplugging follows QEMU 7.2:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import attrs
@@ -37,6 +38,7 @@ from pyvirt_sim.qemu.errors import QmpError, bad_identifier, device_not_found, m
 from pyvirt_sim.qemu.exports import Exports
 from pyvirt_sim.qemu.jobs import Jobs
 from pyvirt_sim.qemu.memory_devices import MemoryDevices
+from pyvirt_sim.qemu.netdev_streams import NetdevStreams
 from pyvirt_sim.qemu.netdevs import Netdevs
 from pyvirt_sim.qemu.objects import Objects
 from pyvirt_sim.qemu.order import GlibTable
@@ -98,10 +100,12 @@ class DeviceTree:
         self.objects = Objects(self.world)
         self.objects.add_ram(self.memory.base_bytes)
         self.chardevs = Chardevs(self.world)
-        self.netdevs = Netdevs(self.chardevs)
+        streams = NetdevStreams(self.emit, partial(self._later, "connect"), self.world)
+        self.netdevs = Netdevs(self.chardevs, streams)
         self.blocks = Blocks(self.world)
         self.drives = Drives(self.blocks, self.emit, self.find)
-        self.jobs = Jobs(self.blocks, self.drives, self.emit, self._later)
+        later = partial(self._later, "block-job")
+        self.jobs = Jobs(self.blocks, self.drives, self.emit, later)
         self.exports = Exports(self)
         self.system_bus, self.root = boards.build(self, self.board)
 
@@ -110,14 +114,14 @@ class DeviceTree:
         pci.number_ejections(self.root)
         self.is_built = True
 
-    def _later(self, action: Callable[[], None]) -> None:
-        """Do something once the reply of the present command is on its way."""
+    def _later(self, site: str, action: Callable[[], None]) -> None:
+        """Do something once the reply of the present command is on its way, or a bit later."""
 
         async def run() -> None:
-            await self.world.pause("block-job")
+            await self.world.pause(site)
             action()
 
-        self.spawn(run, name=f"qemu/{self.name}/job")
+        self.spawn(run, name=f"qemu/{self.name}/{site}")
 
     def all(self) -> Iterator[Device]:
         """Every device that hangs on a bus, parents first."""

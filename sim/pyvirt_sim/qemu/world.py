@@ -107,6 +107,10 @@ class World(Protocol):
         """Whether a regular file can be opened there."""
         ...
 
+    def folder_exists(self, path: str) -> bool:
+        """Whether files can be made in there."""
+        ...
+
     def append_text(self, path: str, text: str) -> None:
         """Append to a file, creating it. ``OSError`` when its directory does not exist."""
         ...

@@ -161,3 +161,28 @@ def test_a_reset_by_a_busy_guest_finishes_an_unplug_without_waiting_for_a_stop(d
     add = Execute("device_add", {"driver": driver, "id": "d", "bus": "pci.2"})
     asked = (add, Execute("device_del", {"id": "d"}), Execute("cont"))
     compare("bare-room", [*asked, InGuest("reset"), Execute("stop")])
+
+
+STREAM_ENDS = {
+    "server leaves": "+s; +c; -s; -c",
+    "client leaves and comes again": "+s; +c; -c; +c; -c; -s",
+    "nobody listens": "+c; +s; -c; +c",
+    "listener came too late": "+c; +s; -s; -c",
+}
+
+
+def stream(words: str) -> Iterator[Step]:
+    """``+`` and ``-``: a back end comes and goes, ``s`` the one that listens."""
+    for word in words.split("; "):
+        if word[0] == "-":
+            yield Execute("netdev_del", {"id": word[1]})
+            continue
+        address = {"type": "unix", "path": "$ROOT/net"}
+        server = {"server": True} if word == "+s" else {}
+        yield Execute("netdev_add", {"type": "stream", "id": word[1], "addr": address, **server})
+        yield Pause(0.1)
+
+
+@pytest.mark.parametrize("script", STREAM_ENDS)
+def test_ends_of_a_network_stream_hear_of_each_other(script: str) -> None:
+    compare("q35", list(stream(STREAM_ENDS[script])))

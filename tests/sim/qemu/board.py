@@ -23,6 +23,10 @@ class EmptyWorld:
         """No file exists."""
         return False
 
+    def folder_exists(self, path: str) -> bool:
+        """But its folders do."""
+        return True
+
     def append_text(self, path: str, text: str) -> None:
         """Every file can be made."""
 

@@ -63,8 +63,18 @@ def _ask(random: Random, scene: Scene) -> Step:
     )
 
 
+def _move_tray(random: Random, scene: Scene) -> list[Step]:
+    name = scene.fresh("device")
+    steps = [Execute("device_add", {"driver": "scsi-cd", "id": name})]
+    verbs = ("open-tray", "close-tray", "remove-medium", "open-tray", "close-tray")
+    kept = (verb for verb in verbs if random.random() < 0.7)
+    return [*steps, *(Execute(f"blockdev-{verb}", {"id": name}) for verb in kept)]
+
+
 def _generate(random: Random, scene: Scene) -> list[Step]:
     draw = random.random()
+    if draw > 0.9:
+        return _move_tray(random, scene)
     return [(_add if draw < 0.35 else _plug if draw < 0.55 else _ask)(random, scene)]
 
 

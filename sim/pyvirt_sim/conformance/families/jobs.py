@@ -55,10 +55,27 @@ def _ask(random: Random, scene: Scene) -> Step:
     )
 
 
+def _held_at_the_end(random: Random, scene: Scene) -> list[Step]:
+    """A mirror of fresh nodes that waits for its finalization."""
+    nodes, job = [scene.fresh("node"), scene.fresh("node")], scene.fresh("job")
+    steps: list[Step] = [
+        Execute("blockdev-add", {"driver": "null-co", "node-name": node, "size": 65536})
+        for node in nodes
+    ]
+    options = {"job-id": job, "sync": "full", "auto-finalize": False}
+    mirror = {"device": nodes[0], "target": nodes[1], **options}
+    end = random.choice(("job-complete", "block-job-cancel"))
+    member = "id" if end == "job-complete" else "device"
+    steps += [Execute("blockdev-mirror", mirror), Execute(end, {member: job})]
+    return [*steps, Execute(random.choice(("job-finalize", "job-cancel")), {"id": job})]
+
+
 def _generate(random: Random, scene: Scene) -> list[Step]:
     if len(scene.names.get("node", ())) < 3:
         return [_node(random, scene), _node(random, scene), _node(random, scene)]
     draw = random.random()
+    if draw > 0.93:
+        return _held_at_the_end(random, scene)
     if draw < 0.1:
         return [_node(random, scene)]
     make = _start if draw < 0.4 else _drive if draw < 0.85 else _ask

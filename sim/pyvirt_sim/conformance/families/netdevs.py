@@ -6,7 +6,7 @@ from random import Random
 from typing import Any, Final
 
 from pyvirt_sim.conformance.families.family import Family, Scene
-from pyvirt_sim.conformance.program import Execute, Step
+from pyvirt_sim.conformance.program import Execute, Pause, Step
 
 _BACKENDS: Final[tuple[dict[str, Any], ...]] = (
     {"type": "user"},
@@ -26,6 +26,8 @@ _BACKENDS: Final[tuple[dict[str, Any], ...]] = (
     {"type": "netmap", "ifname": "x"},
     {"type": "wrong"},
 )
+# Until the background has opened the socket of a back end that listens.
+_LISTENING_S: Final = 0.1
 _CARDS: Final = ("virtio-net-pci", "virtio-net-pci", "e1000", "e1000e", "rtl8139")
 _MACS: Final = ("52:54:00:12:34:56", "52:54:00:aa:bb:cc", "52-54-00-00-00-01", "zz", "52:54:00")
 
@@ -62,8 +64,27 @@ def _ask(random: Random, scene: Scene) -> Step:
     )
 
 
+def _stream(random: Random, scene: Scene) -> list[Step]:
+    """Two back ends that find each other, or not, and part."""
+    address = {"type": "unix", "path": f"$ROOT/net{random.randint(0, 2)}"}
+    server, client = scene.fresh("netdev"), scene.fresh("netdev")
+    listen = {"type": "stream", "id": server, "addr": address, "server": True}
+    connect = {"type": "stream", "id": client, "addr": address}
+    steps: list[Step] = [
+        Execute("netdev_add", listen),
+        Pause(_LISTENING_S),
+        Execute("netdev_add", connect),
+    ]
+    if random.random() < 0.2:
+        del steps[0]
+    ends = [client, server] if random.random() < 0.5 else [server, client]
+    return steps + [Execute("netdev_del", {"id": end}) for end in ends[: random.randint(0, 2)]]
+
+
 def _generate(random: Random, scene: Scene) -> list[Step]:
     draw = random.random()
+    if draw > 0.94:
+        return _stream(random, scene)
     return [(_add if draw < 0.4 else _plug if draw < 0.6 else _ask)(random, scene)]
 
 

@@ -63,5 +63,5 @@ GUEST_FAMILY = Family(
     name="guest",
     generate=_on_bare,
     shapes=frozenset(name for name, shape in SHAPES.items() if shape.guest == "bare"),
-    weight=4,
+    weight=10,
 )

@@ -1,0 +1,90 @@
+"""Network back ends of type ``stream``: one listens at a unix socket, another connects to it.
+
+QEMU opens both in the background, after it has answered ``netdev_add``, and never says when that
+fails: whoever finds nobody at the socket stays silent for good. When one end is deleted the other
+hears of it; a listening one then takes the next connection, a connecting one is dead
+(``net/stream.c`` of QEMU 7.2).
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+
+from pyvirt_sim.gaps import ModelGapError
+from pyvirt_sim.qemu.world import World
+
+
+@attrs.define(eq=False)
+class _End:
+    """One back end, ``peer`` the one it is connected to."""
+
+    id: str
+    path: str
+    is_server: bool
+    peer: _End | None = None
+
+
+class NetdevStreams:
+    """The back ends of type ``stream`` of one machine.
+
+    Args:
+        emit: Sends one event.
+        later: Does something once the reply of the present command is on its way.
+        world: The host.
+    """
+
+    def __init__(
+        self,
+        emit: Callable[[str, Mapping[str, Any] | None], None],
+        later: Callable[[Callable[[], None]], None],
+        world: World,
+    ) -> None:
+        self._emit = emit
+        self._later = later
+        self._world = world
+        self._ends: dict[str, _End] = {}
+
+    def add(self, arguments: Mapping[str, Any]) -> None:
+        """Begin to listen or to connect. Events NETDEV_STREAM_CONNECTED of both, server first.
+
+        Raises:
+            ModelGapError: The address is no unix socket in a folder that is there, or another
+                back end of that kind already has it.
+        """
+        address: Mapping[str, Any] = arguments["addr"]
+        if set(address) != {"type", "path"} or address["type"] != "unix":
+            raise ModelGapError("network streams over other than plain unix sockets")
+        path, is_server = str(address["path"]), bool(arguments.get("server", False))
+        folder = posixpath.dirname(path)
+        if not self._world.folder_exists(folder) or self._world.file_exists(path):
+            raise ModelGapError(f"a network stream at {path} is not modelled")
+        server = next((e for e in self._ends.values() if e.is_server and e.path == path), None)
+        if server is not None and (is_server or server.peer is not None):
+            raise ModelGapError(f"a second network stream of one kind at {path} is not modelled")
+        end = _End(str(arguments["id"]), path, is_server)
+        self._ends[end.id] = end
+        if server is not None and not is_server:
+            end.peer, server.peer = server, end
+            self._later(lambda: self._connected(server, end))
+
+    def _connected(self, *ends: _End) -> None:
+        for end in ends:
+            if end.peer is not None:
+                address = {"type": "unix", "path": end.path}
+                self._emit("NETDEV_STREAM_CONNECTED", {"netdev-id": end.id, "addr": address})
+
+    def delete(self, name: str) -> None:
+        """Close one end, if there is one of that name. The other one is told.
+
+        Event NETDEV_STREAM_DISCONNECTED of that other one.
+        """
+        end = self._ends.pop(name, None)
+        if end is None or end.peer is None:
+            return
+        peer, end.peer = end.peer, None
+        peer.peer = None
+        self._later(lambda: self._emit("NETDEV_STREAM_DISCONNECTED", {"netdev-id": peer.id}))
