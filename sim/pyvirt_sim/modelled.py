@@ -95,9 +95,10 @@ Not modelled: unplugging behind a hotplugged bridge while the processors run, `n
 `virtio-mem`, expansion ROMs of the user's own, fail-over partners, devices on the command line in
 QEMU's `key=value` form.
 
-Objects: {objects}. Network back ends: {netdevs}; of `stream`, one
-that listens at a unix socket and one of the same QEMU that connects to it. Character devices: {chardevs}. Block drivers:
-{drivers}; the contents of images are not looked at, so the sizes of those in files are not told.
+Objects: {objects}. Network back ends: {netdevs}; of `stream`, one that listens at a unix socket
+and one of the same QEMU that connects to it, each once it has opened. Character devices:
+{chardevs}. Block drivers: {drivers}; the contents of images are not looked at, so the sizes of
+those in files are not told.
 Block jobs: mirror and stream of small nodes without contents, through all their states.
 
 The object tree can be listed, and read where a value was given or is the default; writing it is

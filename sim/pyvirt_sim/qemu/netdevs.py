@@ -122,10 +122,11 @@ class Netdevs:
 
     def delete(self, name: str) -> None:
         """QMP ``netdev_del``. The card that used it stays, without a peer."""
-        item = self._items.pop(name, None)
+        item = self._items.get(name)
         if item is None:
             raise device_not_found(name)
         self._streams.delete(name)
+        del self._items[name]
         for chardev in item.chardevs:
             self._chardevs.take_away(chardev)
         other = self._items.get(item.peer or "")

@@ -16,10 +16,15 @@ from pyvirt_sim.conformance.sim_arm import play_sim
 
 @st.composite
 def programs(draw: st.DrawFn) -> Program:
-    """What the campaigns play, every choice of which Hypothesis makes and can take back."""
+    """What the campaigns play, with steps left out so that a failing one can be made small.
+
+    A seed decides the steps: a `Random` of Hypothesis's own keeps to small numbers, and so to the
+    first commands of every family.
+    """
     shape = draw(st.sampled_from(sorted(SHAPES)))
-    random: Random = draw(st.randoms(use_true_random=False))
-    return generate(random, shape)
+    program = generate(Random(draw(st.integers(0, 2**32 - 1))), shape)
+    indexes = range(len(program.steps))
+    return program.without(*draw(st.sets(st.sampled_from(indexes), max_size=2)))
 
 
 @settings(max_examples=150, deadline=None)
