@@ -116,8 +116,18 @@ are lost. The power button is obeyed, ignored, or obeyed late. Somebody in it ma
 refusal (DEVICE_UNPLUG_GUEST_ERROR) is given for any device, as on machines whose firmware has a
 word for it; on a PC, QEMU 7.2 has it for memory devices only.
 
-Not modelled: everything inside it, and native PCI Express hotplug with its five seconds of
-blinking.
+With `-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off` the root ports of `q35` handle
+hotplug themselves. An unplug request presses the slot's attention button; the guest blinks for five
+seconds in which its processors run, then turns the slot off, and 6.2 seconds after the request the
+device is gone. For five seconds QEMU takes the request for pending and refuses a second one; after
+that, as long as the slot still blinks, it refuses because the guest is busy, as it does while a
+device that has just come is powered on. So with QEMU 7.2 no second `device_del` cancels the first.
+A reset forgets the request and leaves the device (with ACPI it carries the request out). A slot
+that was never turned on lets go at once; where nobody listens, the request may be repeated after
+five seconds. A guest that refuses does as one that ignores: there is no event for it.
+
+Not modelled: everything inside it; pressing the attention button without QEMU; native hotplug of
+machine types before 6.1, which have it by default.
 
 ## The host
 

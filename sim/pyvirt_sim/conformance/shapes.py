@@ -90,6 +90,9 @@ _PC_DEVICES = (
     *_device(driver="virtio-serial-pci", id="vser", bus="pci.0", addr="0xb"),
 )
 
+# Root ports that handle hotplug themselves, instead of ACPI.
+_NATIVE: Final = ("-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off")
+_ENTROPY: Final = ("-object", '{"qom-type":"rng-builtin","id":"rng0"}')
 _PANIC: Final = ("-device", '{"driver":"pvpanic"}')
 _WATCHDOG: Final = ("-device", '{"driver":"ib700"}')
 _BARE: Final = (*_PANIC, *_WATCHDOG, *_ports(2))
@@ -106,8 +109,13 @@ SHAPES: Final[Mapping[str, Shape]] = {
     ),
     "q35-linux": Shape(
         guest="linux",
-        devices=("-object", '{"qom-type":"rng-builtin","id":"rng0"}', *_ports(3)),
+        devices=(*_ENTROPY, *_ports(3)),
         weight=2,
+    ),
+    # What they say depends on when they are asked, so only scripts that let time pass are for them.
+    "q35-native": Shape(devices=(*_NATIVE, *_ENTROPY, *_ports(4)), settle_s=0.1, weight=0),
+    "q35-native-linux": Shape(
+        guest="linux", devices=(*_NATIVE, *_ENTROPY, *_ports(3)), settle_s=0.1, weight=0
     ),
     "bare-room": Shape(guest="bare", devices=("-m", "128,slots=2,maxmem=1G", *_BARE), weight=2),
     "bare-without-devices": Shape(guest="bare", devices=()),

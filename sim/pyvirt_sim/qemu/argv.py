@@ -37,6 +37,8 @@ _BOARDS: Final[Mapping[str, str]] = {
 }
 _MACHINE_KEYS: Final = frozenset({"type", "accel", "usb", "dump-guest-core", "vmport", "graphics"})
 _SUFFIXES: Final = "kmgt"
+# Who handles hotplug behind the root ports of q35: ACPI, or each port itself.
+_ACPI_HOTPLUG: Final = "ICH9-LPC.acpi-pci-hotplug-with-bridge-support"
 _SMP_KEYS: Final = frozenset({"cpus", "maxcpus", "sockets", "cores", "threads"})
 _CPU_MODELS: Final = frozenset({"max", "host", "qemu64", "qemu32", "kvm64", "base"})
 
@@ -68,6 +70,7 @@ class Config:
     uuid: str = "00000000-0000-0000-0000-000000000000"
     starts_paused: bool = False
     board: str = "q35"
+    has_native_hotplug: bool = False
     accelerator: str = "tcg"
     memory_bytes: int = 128 << 20
     actions: Actions = attrs.field(factory=Actions)
@@ -113,6 +116,8 @@ def parse_argv(argv: Sequence[str]) -> Config:
         raise StartupError("-initrd only allowed with -kernel option")
     if config.append is not None and config.kernel is None:
         raise StartupError("-append only allowed with -kernel option")
+    if config.has_native_hotplug and config.board != "q35":
+        raise ModelGapError("a -global for a device the board lacks is not modelled")
     return config
 
 
@@ -265,6 +270,13 @@ def _set_action(config: Config, value: str) -> None:
         config.actions.set(kind, action)
 
 
+def _set_global(config: Config, value: str) -> None:
+    name, _, choice = value.partition("=")
+    if name != _ACPI_HOTPLUG or choice not in {"on", "off"}:
+        raise ModelGapError(f"-global {value} is not modelled")
+    config.has_native_hotplug = choice == "off"
+
+
 def _set_path(attribute: str) -> Callable[[Config, str], None]:
     return lambda config, value: setattr(config, attribute, value)
 
@@ -283,6 +295,7 @@ _SETTERS: Final[Mapping[str, Callable[[Config, str], None]]] = {
     "-mon": _add_monitor,
     "-bios": _set_path("bios"),
     "-action": _set_action,
+    "-global": _set_global,
 }
 
 MODELLED: Final = frozenset({*_FLAGS, *_HARMLESS, *_JSON_OPTIONS, *_SETTERS})

@@ -26,6 +26,7 @@ class Board:
         root_kind: QOM type of that bus.
         root_path: Where that bus hangs in the object tree.
         hotplug: Who handles hotplug on that bus.
+        port_hotplug: Who handles it behind the root ports of the start.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Board:
     root_kind: str
     root_path: str
     hotplug: Hotplug
+    port_hotplug: Hotplug = Hotplug.ACPI
 
 
 BOARDS: Final[Mapping[str, Board]] = {

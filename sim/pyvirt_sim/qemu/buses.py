@@ -28,6 +28,26 @@ class Hotplug(enum.Enum):
     NATIVE = enum.auto()
     SHPC = enum.auto()
 
+    @property
+    def is_native(self) -> bool:
+        """Whether the bridge handles it, so that ACPI has nothing to say."""
+        return self in (Hotplug.NATIVE, Hotplug.SHPC)
+
+
+@attrs.define(eq=False)
+class Slot:
+    """The registers of a port that handles hotplug itself.
+
+    Attributes:
+        is_powered: Power and its indicator are on; a slot that is off lets go without asking.
+        is_blinking: The power indicator blinks: the guest is powering it on or off.
+        is_pressed: The attention button was pressed and the guest has not noticed yet.
+    """
+
+    is_powered: bool = False
+    is_blinking: bool = False
+    is_pressed: bool = False
+
 
 @attrs.define(eq=False)
 class Bus:
@@ -39,6 +59,7 @@ class Bus:
         parent: The device that carries it, ``None`` for the root of all.
         hotplug: Who handles coming and going.
         capacity: How many devices fit, ``None`` for no limit.
+        slot: What stands in front of it, where it is `Hotplug.NATIVE`.
     """
 
     name: str
@@ -55,6 +76,7 @@ class Bus:
     own_path: str | None = None
     # Position among the buses ACPI can eject from, as QEMU numbers them once, at the first reset.
     ejection_order: int | None = None
+    slot: Slot = attrs.field(factory=Slot)
 
     @property
     def path(self) -> str:

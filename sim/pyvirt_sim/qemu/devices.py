@@ -69,7 +69,8 @@ class Device:
         on_finalize: What is given back when the last reference has gone.
         is_leaked: Whether a reference to it is never dropped, so that its end is never announced.
         vfio: The open host device behind it.
-        unplug_requested_ms: The virtual clock at the last unplug request, ``None`` without one.
+        unplug_until_ms: Until when by the virtual clock a further unplug request is refused, 0 for
+            ever; ``None`` when none is pending.
         in_tree: False once it has left the machine, though it may not be finalized yet.
     """
 
@@ -89,7 +90,7 @@ class Device:
     is_realized: bool = False
     is_leaked: bool = False
     vfio: VfioHandle | None = None
-    unplug_requested_ms: int | None = None
+    unplug_until_ms: int | None = None
     in_tree: bool = True
 
     @property

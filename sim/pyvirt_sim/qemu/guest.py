@@ -10,6 +10,8 @@ import attrs
 import trio
 
 from pyvirt_sim.engine import note
+from pyvirt_sim.qemu import guest_slots
+from pyvirt_sim.qemu.buses import Bus, Hotplug
 from pyvirt_sim.qemu.devices import Device
 from pyvirt_sim.qemu.guest_actions import GuestAction, perform
 from pyvirt_sim.qemu.machine import Machine
@@ -76,7 +78,8 @@ class Guest:
     _is_attending: bool = False
 
     @property
-    def _actor(self) -> str:
+    def actor(self) -> str:
+        """Who does things in notes."""
         return f"guest/{self.machine.name}"
 
     # -- what the machine tells ---------------------------------------------------------------
@@ -89,16 +92,27 @@ class Guest:
             self.state = GuestState.FIRMWARE
             return
         self.state = GuestState.BOOTING
-        note(self._actor, "boots")
-        self.spawn(self._boot_system, self._boot, name=f"{self._actor}/boot")
+        note(self.actor, "boots")
+        self.spawn(self._boot_system, self._boot, name=f"{self.actor}/boot")
 
     def unplug_requested(self, device: Device) -> None:
         """An unplug request: answered in the background, lost when nobody listens."""
+        if device.bus is not None and device.bus.hotplug is Hotplug.NATIVE:
+            self._drive_slot(guest_slots.answer_button, device.bus)
+            return
         if device not in self._requests:
             self._requests.append(device)
         if not self._is_attending:
             self._is_attending = True
-            self.spawn(self._attend, self._boot, name=f"{self._actor}/unplug")
+            self.spawn(self._attend, self._boot, name=f"{self.actor}/unplug")
+
+    def slot_filled(self, device: Device) -> None:
+        """A device has come to a slot of native hotplug: powered in the background."""
+        if device.bus is not None:
+            self._drive_slot(guest_slots.power_on, device.bus)
+
+    def _drive_slot(self, function: Callable[..., object], bus: Bus) -> None:
+        self.spawn(function, self, bus, self._boot, name=f"{self.actor}/slot {bus.name}")
 
     def woken(self) -> None:
         """The machine has woken: what slept goes on, a firmware begins again."""
@@ -106,15 +120,15 @@ class Guest:
         self._lose_requests()
         if self.state is GuestState.SUSPENDED:
             self.state = GuestState.RUNNING
-            note(self._actor, "wakes up")
+            note(self.actor, "wakes up")
 
     def non_maskable_interrupt(self) -> None:
         """Linux counts it as unknown and goes on."""
-        note(self._actor, "gets a non-maskable interrupt")
+        note(self.actor, "gets a non-maskable interrupt")
 
     def power_button(self) -> None:
         """The power button: obeyed in the background, or not at all."""
-        self.spawn(self._power_down, self._boot, name=f"{self._actor}/powerdown")
+        self.spawn(self._power_down, self._boot, name=f"{self.actor}/powerdown")
 
     def act(self, action: GuestAction) -> None:
         """Let somebody in the guest do something: at once, or not at all when nothing runs there.
@@ -123,10 +137,10 @@ class Guest:
         """
         acting = GuestState.RUNNING if self.has_system else GuestState.FIRMWARE
         if not self.machine.is_running or self.state is not acting:
-            note(self._actor, f"cannot {action.value}")
+            note(self.actor, f"cannot {action.value}")
             return
         self.state = _AFTER.get(action, self.state) if self.has_system else self.state
-        note(self._actor, action.value)
+        note(self.actor, action.value)
         perform(self.machine, action)
 
     # -- what it does -------------------------------------------------------------------------
@@ -136,7 +150,8 @@ class Guest:
         await self.world.pause("guest-boot")
         if await self._reached(boot):
             self.state = GuestState.RUNNING
-            note(self._actor, "runs")
+            guest_slots.take_over(self)
+            note(self.actor, "runs")
             self.console("simulated guest is up\n")
 
     async def _attend(self, boot: int) -> None:
@@ -157,19 +172,23 @@ class Guest:
 
     def _lose_requests(self) -> None:
         for device in self._requests:
-            note(self._actor, "loses unplug request", device=device.name)
+            note(self.actor, "loses unplug request", device=device.name)
         self._requests.clear()
         self._is_attending = False
 
     async def _answer(self, device: Device, boot: int) -> None:
         answer = self._choose_answer() if _is_seen(device) else UnplugAnswer.IGNORE
         if answer is UnplugAnswer.IGNORE:
-            note(self._actor, "ignores unplug request", device=device.name)
+            note(self.actor, "ignores unplug request", device=device.name)
             return
         await trio.sleep(self.world.guest_times.unplug_s)
         await self.world.pause("guest-unplug")
         if await self._reached(boot) and device.in_tree:
             self._finish(device, answer)
+
+    def agrees_to_unplug(self) -> bool:
+        """Whether it lets go of what it was just asked for."""
+        return self._choose_answer() is UnplugAnswer.ACKNOWLEDGE
 
     def _choose_answer(self) -> UnplugAnswer:
         if self.unplug_answer is not None:
@@ -182,27 +201,40 @@ class Guest:
 
     def _finish(self, device: Device, answer: UnplugAnswer) -> None:
         if answer is UnplugAnswer.REFUSE:
-            note(self._actor, "refuses unplug", device=device.name)
+            note(self.actor, "refuses unplug", device=device.name)
             self.machine.tree.refuse_unplug(device)
         else:
-            note(self._actor, "acknowledges unplug", device=device.name)
+            note(self.actor, "acknowledges unplug", device=device.name)
             self.machine.tree.eject(device)
 
     async def _power_down(self, boot: int) -> None:
         await self.world.pause("guest-notices")
         if not await self._reached(boot) or self.state is not GuestState.RUNNING:
-            note(self._actor, "misses the power button")
+            note(self.actor, "misses the power button")
             return
         obeys = self.obeys_powerdown
         if obeys is None:
             obeys = not self.world.happens("guest-ignores-powerdown")
         if not obeys:
-            note(self._actor, "ignores the power button")
+            note(self.actor, "ignores the power button")
             return
         await trio.sleep(self.world.guest_times.powerdown_s)
         await self.world.pause("guest-powerdown")
         if await self._reached(boot) and self.state is GuestState.RUNNING:
             self.act(GuestAction.POWER_OFF)
+
+    async def runs_for(self, seconds: float, boot: int) -> bool:
+        """Wait until the processors have run for some time. Whether the system is still up."""
+        until_ms = self.machine.virtual_clock_ms() + seconds * 1000
+        while (left_ms := until_ms - self.machine.virtual_clock_ms()) > 0:
+            if not await self._reached(boot):
+                return False
+            await trio.sleep(left_ms / 1000)
+        return await self.is_up(boot)
+
+    async def is_up(self, boot: int) -> bool:
+        """Wait until the processors run. Whether the system of this boot is up."""
+        return await self._reached(boot) and self.state is GuestState.RUNNING
 
     async def _reached(self, boot: int) -> bool:
         """Wait until the processors run. Whether this is still the same boot of the guest."""

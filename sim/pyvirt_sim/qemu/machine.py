@@ -14,6 +14,7 @@ import attrs
 import trio
 
 from pyvirt_sim.qemu.boards import BOARDS
+from pyvirt_sim.qemu.buses import Hotplug
 from pyvirt_sim.qemu.cpus import Cpus, Topology
 from pyvirt_sim.qemu.devices import Device
 from pyvirt_sim.qemu.errors import QmpError
@@ -31,6 +32,9 @@ class Peer(Protocol):
 
     def unplug_requested(self, device: Device) -> None:
         """The machine asks for a device."""
+
+    def slot_filled(self, device: Device) -> None:
+        """A device has come to a port that handles hotplug itself."""
 
     def started(self) -> None:
         """The processors run for the first time, or again after a reset."""
@@ -59,6 +63,7 @@ class Machine:
         actions: What it does when the guest reboots, shuts down, panics or hangs.
         firmware_bytes: How large its firmware is; a dump holds it too.
         board: Its type, a key of `pyvirt_sim.qemu.boards.BOARDS`.
+        has_native_hotplug: Whether root ports handle hotplug themselves, instead of ACPI.
         memory: How much memory it is born with, and may get.
         cpus: Its processors.
     """
@@ -73,6 +78,7 @@ class Machine:
     board: str = "q35"
     memory: MemoryDevices = attrs.field(factory=lambda: MemoryDevices(128 << 20))
     cpus: Cpus = attrs.field(factory=lambda: Cpus("qemu64-x86_64-cpu", Topology()))
+    has_native_hotplug: bool = False
     peer: Peer | None = None
     state: RunState = RunState.PRELAUNCH
     tree: DeviceTree = attrs.field(init=False)
@@ -86,6 +92,7 @@ class Machine:
 
     def __attrs_post_init__(self) -> None:
         self.saving = Saving(self)
+        ports = Hotplug.NATIVE if self.has_native_hotplug else Hotplug.ACPI
         self.tree = DeviceTree(
             name=self.name,
             pid=self.pid,
@@ -94,7 +101,8 @@ class Machine:
             spawn=self.spawn,
             virtual_clock_ms=self.virtual_clock_ms,
             ask_guest=self._ask_guest,
-            board=BOARDS[self.board],
+            show_guest=self._show_guest,
+            board=attrs.evolve(BOARDS[self.board], port_hotplug=ports),
             memory=self.memory,
             cpus=self.cpus,
         )
@@ -102,6 +110,10 @@ class Machine:
     def _ask_guest(self, device: Device) -> None:
         if self.peer is not None:
             self.peer.unplug_requested(device)
+
+    def _show_guest(self, device: Device) -> None:
+        if self.peer is not None:
+            self.peer.slot_filled(device)
 
     # -- the processors -----------------------------------------------------------------------
 

@@ -43,16 +43,23 @@ def prepare(tree: DeviceTree, device: Device) -> None:
         QmpError: It does not want it.
     """
     bus = _bus_of(device)
-    index = device.value("acpi-index") or 0
-    if index > _MAX_ACPI_INDEX:
-        raise QmpError(f"acpi-index should be less or equal to {_MAX_ACPI_INDEX}")
-    if index and any(
-        one is not device and one.values.get("acpi-index") == index for one in tree.all()
-    ):
-        raise QmpError(f"a PCI device with acpi-index = {index} already exist")
+    if not bus.hotplug.is_native:
+        _check_acpi_index(tree, device)
     if bus.hotplug is Hotplug.NATIVE and device.is_hotplugged and not _takes_plugs(bus):
         name = bus.parent.id if bus.parent is not None else None
         raise QmpError(f"Hot-plug failed: unsupported by the port device '{name}'")
+
+
+def _check_acpi_index(tree: DeviceTree, device: Device) -> None:
+    index = device.value("acpi-index") or 0
+    if index > _MAX_ACPI_INDEX:
+        raise QmpError(f"acpi-index should be less or equal to {_MAX_ACPI_INDEX}")
+    others = (one for one in tree.all() if one is not device)
+    if index and any(
+        one.values.get("acpi-index") == index and not _bus_of(one).hotplug.is_native
+        for one in others
+    ):
+        raise QmpError(f"a PCI device with acpi-index = {index} already exist")
 
 
 def _takes_plugs(bus: Bus) -> bool:
@@ -147,7 +154,7 @@ def add_bridge_bus(tree: DeviceTree, device: Device) -> None:
     is_port = device.driver == "pcie-root-port"
     kind = "PCIE" if is_port else "PCI"
     # Behind a bridge that came later ACPI has nothing to say.
-    if not device.is_hotplugged:
+    if not device.is_hotplugged and tree.board.port_hotplug is Hotplug.ACPI:
         hotplug = Hotplug.ACPI
     else:
         hotplug = Hotplug.NATIVE if is_port else Hotplug.SHPC

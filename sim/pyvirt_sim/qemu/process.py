@@ -174,6 +174,7 @@ class QemuProcess:
             config.board,
             MemoryDevices(config.memory_bytes, config.max_memory_bytes, config.memory_slots),
             Cpus(f"{config.cpu_model}-x86_64-cpu", topology),
+            config.has_native_hotplug,
         )
 
     def _make_guest(self) -> Guest:

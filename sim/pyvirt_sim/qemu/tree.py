@@ -5,7 +5,7 @@ Unplugging follows QEMU 7.2:
 1. A bus that QEMU serves itself (USB, SCSI, virtio-serial) lets its devices go at once. Where ACPI
    serves it, `request_unplug` marks the device and tells the guest. A second request is an error
    only while the virtual clock has never run: QEMU lets requests that a booting guest has lost be
-   repeated.
+   repeated. A port that handles hotplug itself is told of in `pyvirt_sim.qemu.native_hotplug`.
 2. When the guest lets go (`eject`), or at a reset, the device leaves the object tree with all that
    hangs on it: first everything is switched off from the leaves on, then taken out. Ids and
    addresses are free again. Nothing has been announced yet.
@@ -17,6 +17,7 @@ Unplugging follows QEMU 7.2:
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
@@ -25,7 +26,7 @@ import attrs
 
 from pyvirt_sim.engine import note
 from pyvirt_sim.gaps import ModelGapError
-from pyvirt_sim.qemu import boards, models, options, pci, scsi
+from pyvirt_sim.qemu import boards, models, native_hotplug, options, pci, scsi
 from pyvirt_sim.qemu import recorded_devices as recorded
 from pyvirt_sim.qemu.block import Blocks
 from pyvirt_sim.qemu.boards import Board
@@ -58,6 +59,7 @@ class DeviceTree:
         spawn: Starts a background task in the process.
         virtual_clock_ms: How long the processors have run.
         ask_guest: Asks the operating system inside for a device.
+        show_guest: Tells it of a device in a slot of native hotplug.
         board: What it is built on.
         memory: Its memory modules.
         cpus: Its processors.
@@ -70,6 +72,7 @@ class DeviceTree:
     spawn: Callable[..., object]
     virtual_clock_ms: Callable[[], int]
     ask_guest: Callable[[Device], None]
+    show_guest: Callable[[Device], None]
     board: Board = boards.BOARDS["q35"]
     memory: MemoryDevices
     cpus: Cpus
@@ -112,6 +115,7 @@ class DeviceTree:
     def finish_building(self) -> None:
         """The command line has been carried out: from now on devices come and go."""
         pci.number_ejections(self.root)
+        native_hotplug.reset(self)
         self.is_built = True
 
     def _later(self, site: str, action: Callable[[], None]) -> None:
@@ -195,6 +199,7 @@ class DeviceTree:
         self._bring_up(device, bus, given)
         if self.is_built:
             note(f"qemu/{self.name}", "device added", device=device.name)
+            native_hotplug.plugged(self, device)
 
     def plug_unnamed(self, driver: str, bus: Bus) -> None:
         """Plug in a device that QEMU itself finds it needs."""
@@ -268,10 +273,10 @@ class DeviceTree:
             raise QmpError(f"Bus '{bus.name}' does not support hotplugging")
         if device.driver in recorded.REFUSALS:
             raise QmpError(f"Device '{device.driver}' does not support hotplugging")
-        if bus.hotplug is Hotplug.ACPI:
+        if bus.hotplug in (Hotplug.ACPI, Hotplug.NATIVE):
             self.request_unplug(device)
             return
-        if bus.hotplug is not Hotplug.AT_ONCE and self.virtual_clock_ms():
+        if bus.hotplug is Hotplug.SHPC and (self.virtual_clock_ms() or not device.is_hotplugged):
             raise ModelGapError("unplugging behind a hotplugged bridge is modelled only under -S")
         for one in [device] if bus.hotplug is Hotplug.AT_ONCE else pci.slot_mates(device):
             self.unparent(one)
@@ -310,12 +315,20 @@ class DeviceTree:
         raise device_not_found(name)
 
     def _is_pending(self, device: Device) -> bool:
-        requested = device.unplug_requested_ms
-        return requested is not None and (requested == 0 or requested > self.virtual_clock_ms())
+        until = device.unplug_until_ms
+        return until is not None and (until == 0 or until > self.virtual_clock_ms())
 
     def request_unplug(self, device: Device) -> None:
-        """Mark the device and tell the guest."""
-        device.unplug_requested_ms = self.virtual_clock_ms()
+        """Mark the device and tell the guest.
+
+        Raises:
+            QmpError: Its port does not want to now.
+        """
+        if device.bus is not None and device.bus.hotplug is Hotplug.NATIVE:
+            native_hotplug.request_unplug(self, device)
+            return
+        # ACPI gives no time, and QEMU takes the start of its clock for no end.
+        device.unplug_until_ms = self.virtual_clock_ms()
         note(f"qemu/{self.name}", "unplug requested", device=device.name)
         self.ask_guest(device)
 
@@ -323,11 +336,12 @@ class DeviceTree:
         """The host's driver core waits for a device of ours: QEMU asks the guest for it."""
         if device.in_tree:
             note(f"qemu/{self.name}", "host requests its device back", device=device.name)
-            self.request_unplug(device)
+            with contextlib.suppress(QmpError):  # QEMU prints a warning
+                self.request_unplug(device)
 
     def refuse_unplug(self, device: Device) -> None:
         """The guest keeps the device. Event DEVICE_UNPLUG_GUEST_ERROR."""
-        device.unplug_requested_ms = None
+        device.unplug_until_ms = None
         data = {"path": device.path} | ({"device": device.id} if device.id else {})
         self.emit("DEVICE_UNPLUG_GUEST_ERROR", data)
 
@@ -343,11 +357,12 @@ class DeviceTree:
                 self.unparent(one)
 
     def reset(self) -> None:
-        """The board is reset: every pending unplug is carried out, bus by bus, slot by slot."""
-        pending = [one for one in self.all() if one.unplug_requested_ms is not None]
+        """The board is reset: ACPI carries out every pending unplug, bus by bus, slot by slot."""
+        pending = [one for one in self.all() if one.unplug_until_ms is not None]
         pending = [one for one in pending if one.bus and one.bus.ejection_order is not None]
         for device in sorted(pending, key=_ejection_key):
             self.eject(device)
+        native_hotplug.reset(self)
 
     def unparent(self, device: Device) -> None:
         """Take a device and all that hangs on it out of the machine."""
@@ -371,7 +386,7 @@ class DeviceTree:
         if not device.in_tree:
             return
         device.in_tree = False
-        device.unplug_requested_ms = None
+        device.unplug_until_ms = None
         if self.devices.get(device.id or device.path) is device:
             del self.devices[device.id or device.path]
             if device.id:

@@ -74,6 +74,7 @@ def make_machine(board: str = "q35") -> Machine:
         spawn=lambda *_, name: None,
         virtual_clock_ms=lambda: 0,
         ask_guest=asked.append,
+        show_guest=lambda _device: None,
         board=BOARDS[board],
         memory=MemoryDevices(256 << 20, 4 << 30, 4),
         cpus=Cpus("qemu64-x86_64-cpu", Topology(1, 1, 2, 1)),
