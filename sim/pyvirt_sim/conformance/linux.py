@@ -14,6 +14,8 @@ from pyvirt_sim.conformance.real_qemu import RealQemu, start_qemu
 from pyvirt_sim.conformance.shapes import SHAPES
 
 BOOT_PATIENCE_S = 60.0
+# No power button without ACPI, no slots without the port services.
+_DEAF = "acpi=off pcie_ports=compat"
 
 
 class BootError(Exception):
@@ -32,14 +34,15 @@ def _guest() -> Guest:
     return build_guest()
 
 
-def boot_options() -> tuple[str, ...]:
-    """The options that boot the guest.
+def boot_options(shape: str) -> tuple[str, ...]:
+    """The options that boot the guest of a shape.
 
     Raises:
         RealPartMissingError: The guest cannot be built here.
     """
     guest = _guest()
-    return ("-kernel", str(guest.kernel), "-initrd", str(guest.initrd), "-append", guest.cmdline)
+    words = f"{guest.cmdline} {_DEAF}" if SHAPES[shape].is_deaf else guest.cmdline
+    return ("-kernel", str(guest.kernel), "-initrd", str(guest.initrd), "-append", words)
 
 
 @functools.cache
@@ -54,7 +57,7 @@ def saved(shape: str) -> Path:
         tempfile.TemporaryDirectory(prefix="pyvirt-") as root,
         tempfile.TemporaryFile() as log,
         start_qemu(
-            lambda monitor, serial: SHAPES[shape].argv(monitor, serial, root, boot_options()),
+            lambda monitor, serial: SHAPES[shape].argv(monitor, serial, root, boot_options(shape)),
             root,
             log,
         ) as qemu,

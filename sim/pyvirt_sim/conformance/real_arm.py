@@ -58,7 +58,7 @@ def play_real(program: Program, model: Transcript, *, patience_s: float = PATIEN
 def _boot_options(shape: str, root: str) -> tuple[str, ...]:
     match SHAPES[shape].guest:
         case "linux":
-            return (*linux.boot_options(), "-incoming", f"exec:cat {linux.saved(shape)}")
+            return (*linux.boot_options(shape), "-incoming", f"exec:cat {linux.saved(shape)}")
         case "bare":
             bios = Path(f"{root}/{BIOS}")
             bios.write_bytes(bare.firmware())

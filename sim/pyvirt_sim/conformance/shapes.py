@@ -31,6 +31,7 @@ class Shape:
             begins; ``linux`` is booted and runs by then.
         settle_s: How long (virtual seconds) after a step everything has been said.
         weight: How often programs are made for it, relative to the others.
+        is_deaf: Whether its Linux hears neither the power button nor the button of a slot.
     """
 
     devices: tuple[str, ...]
@@ -38,6 +39,7 @@ class Shape:
     guest: Literal["firmware", "bare", "linux"] = "firmware"
     settle_s: float = 2.0
     weight: int = 1
+    is_deaf: bool = False
 
     def argv(self, monitor: str, serial: str, root: str, boot: Sequence[str]) -> list[str]:
         """The command line.
@@ -93,6 +95,7 @@ _PC_DEVICES = (
 # Root ports that handle hotplug themselves, instead of ACPI.
 _NATIVE: Final = ("-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off")
 _ENTROPY: Final = ("-object", '{"qom-type":"rng-builtin","id":"rng0"}')
+_PLUGGED: Final = _device(driver="virtio-rng-pci", rng="rng0", id="cold", bus="pci.1")
 _PANIC: Final = ("-device", '{"driver":"pvpanic"}')
 _WATCHDOG: Final = ("-device", '{"driver":"ib700"}')
 _BARE: Final = (*_PANIC, *_WATCHDOG, *_ports(2))
@@ -116,6 +119,13 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "q35-native": Shape(devices=(*_NATIVE, *_ENTROPY, *_ports(4)), settle_s=0.1, weight=0),
     "q35-native-linux": Shape(
         guest="linux", devices=(*_NATIVE, *_ENTROPY, *_ports(3)), settle_s=0.1, weight=0
+    ),
+    "q35-native-deaf": Shape(
+        guest="linux",
+        devices=(*_NATIVE, *_ENTROPY, *_ports(1), *_PLUGGED),
+        settle_s=0.1,
+        weight=0,
+        is_deaf=True,
     ),
     "bare-room": Shape(guest="bare", devices=("-m", "128,slots=2,maxmem=1G", *_BARE), weight=2),
     "bare-without-devices": Shape(guest="bare", devices=()),

@@ -25,7 +25,7 @@ from pyvirt_sim.conformance.wire import QUIT_ID, Encoder, negotiation, normalise
 from pyvirt_sim.gaps import ModelGapError
 from pyvirt_sim.host import SimHost, open_sim_host
 from pyvirt_sim.host.process import SimProcess
-from pyvirt_sim.qemu import GuestAction
+from pyvirt_sim.qemu import GuestAction, UnplugAnswer
 
 ROOT = "/conformance"
 # Options and the files they name, by what a shape has as guest.
@@ -101,6 +101,9 @@ class _Arm:
         if self._shape.guest == "linux":
             await client.send(b'{"execute":"cont"}')
             await client.listen(_BOOT_S)
+        if self._shape.is_deaf:
+            process.qemu.guest.unplug_answer = UnplugAnswer.IGNORE
+            process.qemu.guest.obeys_powerdown = False
         client.take()
         for index, step in enumerate(self._program.steps):
             self.step = index
