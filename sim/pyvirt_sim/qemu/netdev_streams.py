@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
 from pyvirt_sim.gaps import ModelGapError
 from pyvirt_sim.qemu.world import World
+
+STREAM_OPENS_S: Final = 0.001
+"""How long opening takes at least: a command sent along with ``netdev_add`` comes before it."""
 
 
 @attrs.define(eq=False)

@@ -23,6 +23,7 @@ from functools import partial
 from typing import Any
 
 import attrs
+import trio
 
 from pyvirt_sim.engine import note
 from pyvirt_sim.gaps import ModelGapError
@@ -39,7 +40,7 @@ from pyvirt_sim.qemu.errors import QmpError, bad_identifier, device_not_found, m
 from pyvirt_sim.qemu.exports import Exports
 from pyvirt_sim.qemu.jobs import Jobs
 from pyvirt_sim.qemu.memory_devices import MemoryDevices
-from pyvirt_sim.qemu.netdev_streams import NetdevStreams
+from pyvirt_sim.qemu.netdev_streams import STREAM_OPENS_S, NetdevStreams
 from pyvirt_sim.qemu.netdevs import Netdevs
 from pyvirt_sim.qemu.objects import Objects
 from pyvirt_sim.qemu.order import GlibTable
@@ -103,11 +104,13 @@ class DeviceTree:
         self.objects = Objects(self.world)
         self.objects.add_ram(self.memory.base_bytes)
         self.chardevs = Chardevs(self.world)
-        streams = NetdevStreams(self.emit, partial(self._later, "connect"), self.world)
+        streams = NetdevStreams(
+            self.emit, partial(self._later, "connect", STREAM_OPENS_S), self.world
+        )
         self.netdevs = Netdevs(self.chardevs, streams)
         self.blocks = Blocks(self.world)
         self.drives = Drives(self.blocks, self.emit, self.find)
-        later = partial(self._later, "block-job")
+        later = partial(self._later, "block-job", 0)
         self.jobs = Jobs(self.blocks, self.drives, self.emit, later)
         self.exports = Exports(self)
         self.system_bus, self.root = boards.build(self, self.board)
@@ -118,10 +121,12 @@ class DeviceTree:
         native_hotplug.reset(self)
         self.is_built = True
 
-    def _later(self, site: str, action: Callable[[], None]) -> None:
+    def _later(self, site: str, least_s: float, action: Callable[[], None]) -> None:
         """Do something once the reply of the present command is on its way, or a bit later."""
 
         async def run() -> None:
+            if least_s:
+                await trio.sleep(least_s)
             await self.world.pause(site)
             action()
 
