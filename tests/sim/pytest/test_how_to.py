@@ -25,6 +25,9 @@ def test_every_test_of_the_page_finds_the_race_and_the_smallest_workload(pyteste
     result = pytester.runpytest_subprocess("-W", "error", "-p", "no:cacheprovider")
     result.assert_outcomes(failed=4)
     text = result.stdout.str()
-    assert text.count("amounts=[7, 7]") == 3
+    # Under CI Hypothesis says it twice.
+    drawn = re.findall(r"amounts=(\[.*?\])", text)
+    assert len(drawn) >= 3
+    assert set(drawn) == {"[7, 7]"}
     assert text.count("1 out of turn") >= 3
     assert text.count("THE ORDER THAT DECIDES") >= 3
