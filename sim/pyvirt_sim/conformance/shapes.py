@@ -95,7 +95,12 @@ _PC_DEVICES = (
 # Root ports that handle hotplug themselves, instead of ACPI.
 _NATIVE: Final = ("-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off")
 _ENTROPY: Final = ("-object", '{"qom-type":"rng-builtin","id":"rng0"}')
-_PLUGGED: Final = _device(driver="virtio-rng-pci", rng="rng0", id="cold", bus="pci.1")
+_PLUGGED: Final = _device(driver="virtio-rng-pci", rng="rng0", id="cold", bus="pci.4")
+# A port that takes nothing and gives nothing back while the machine exists, and what is in it.
+_FIXED: Final = (
+    *_device(driver="pcie-root-port", id="fixed", chassis=9, addr="0x9", hotplug=False),
+    *_device(driver="e1000", id="kept", bus="fixed"),
+)
 _PANIC: Final = ("-device", '{"driver":"pvpanic"}')
 _WATCHDOG: Final = ("-device", '{"driver":"ib700"}')
 _BARE: Final = (*_PANIC, *_WATCHDOG, *_ports(2))
@@ -116,13 +121,15 @@ SHAPES: Final[Mapping[str, Shape]] = {
         weight=2,
     ),
     # What they say depends on when they are asked, so only scripts that let time pass are for them.
-    "q35-native": Shape(devices=(*_NATIVE, *_ENTROPY, *_ports(4)), settle_s=0.1, weight=0),
+    "q35-native": Shape(
+        devices=(*_NATIVE, *_ENTROPY, *_ports(4), *_PLUGGED, *_FIXED), settle_s=0.1, weight=0
+    ),
     "q35-native-linux": Shape(
         guest="linux", devices=(*_NATIVE, *_ENTROPY, *_ports(3)), settle_s=0.1, weight=0
     ),
     "q35-native-deaf": Shape(
         guest="linux",
-        devices=(*_NATIVE, *_ENTROPY, *_ports(1), *_PLUGGED),
+        devices=(*_NATIVE, *_ENTROPY, *_ports(4), *_PLUGGED),
         settle_s=0.1,
         weight=0,
         is_deaf=True,

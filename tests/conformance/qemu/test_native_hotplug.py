@@ -98,12 +98,29 @@ def test_without_a_system_only_slots_that_are_off_let_go():
     said = compare(
         "q35-native",
         "+a bus=pci.1; -a; 0.2; +b bus=pci.2 addr=1; -b; 0.2; +d bus=pci.3 addr=0.1; "
-        "+c bus=pci.3 multifunction=on; -d; 0.2; +e bus=pci.4; system_reset; -e; -e; system_reset; "
+        "+c bus=pci.3 multifunction=on; -d; 0.2; +e bus=pci.3; system_reset; -e; -e; system_reset; "
         "-e; cont; 0.5; -e; +f bus=pci.1; -f; 0.2; qom-list path=/machine/peripheral",
     )
     at_once = [f"{name} gone" for name in "abcd"]
     # A reset has turned on the slot of e, and nobody hears its button.
     assert texts(said) == [*at_once, pending("e"), pending("e"), pending("e"), "f gone"]
+
+
+def test_what_was_there_from_the_start_is_asked_for_and_a_fixed_port_refuses():
+    said = compare("q35-native", "-cold; 0.2; -cold; -kept; +x bus=fixed addr=1; -fixed")
+    words = "unsupported by the port device 'fixed'"
+    refused = [f"Hot-unplug failed: {words}", f"Hot-plug failed: {words}"]
+    assert texts(said)[:3] == [pending("cold"), *refused]
+
+
+def test_a_hotplugged_port_has_a_slot_of_its_own_and_keeps_it_over_a_reset():
+    port = "device_add driver=pcie-root-port id=late bus=pci.1 chassis=8"
+    for shape in ("q35-native", "q35"):
+        device = "device_add driver=e1000 id=inner bus=late"
+        said = compare(
+            shape, f"{port}; {device}; -inner; 0.2; {device}; system_reset; -inner; -inner; 0.2"
+        )
+        assert texts(said) == ["inner gone", pending("inner")]
 
 
 def test_a_port_does_not_look_at_the_index_that_is_for_acpi():

@@ -182,6 +182,8 @@ async def test_a_port_without_hotplug_refuses_both_ways(autojump_clock: Clock) -
     async with booted("-device", port, "-device", cold) as board:
         words = "unsupported by the port device 'fixed'"
         assert board.ask("cold") == f"Hot-unplug failed: {words}"
+        with pytest.raises(QmpError, match=f"Hot-plug failed: {words}"):
+            board.plug(bus="fixed", address="1")
 
 
 def test_only_the_one_global_of_q35_is_read() -> None:
