@@ -266,10 +266,16 @@ class Jobs:
     def drain(self) -> None:
         """The machine stands still for a moment, and so does every job that runs."""
         running = [job for job in self._jobs.values() if job.status == "ready"]
-        for job in running:
-            self._move(job, "standby")
+        self._rest()
         for job in running:
             self._move(job, "ready")
+
+    def _rest(self) -> None:
+        """Every job that runs pauses: QEMU goes through the nodes, the oldest first."""
+        for node in self._blocks.all()[::-1]:
+            for job in self._jobs.values():
+                if job.status == "ready" and node in (job.source, job.target):
+                    self._move(job, "standby")
 
     def check_start(self) -> None:
         """Refuse to start the processors beside a job: QEMU may let it rest on the way, or not."""
@@ -278,9 +284,7 @@ class Jobs:
 
     def shut_down(self) -> None:
         """QEMU ends: every job is cancelled or forgotten, the newest first."""
-        for job in self._jobs.values():
-            if job.status == "ready":
-                self._move(job, "standby")
+        self._rest()
         for job in list(self._jobs.values())[::-1]:
             job.is_dismissed_alone = True
             if job.status == "concluded":

@@ -186,3 +186,15 @@ def stream(words: str) -> Iterator[Step]:
 @pytest.mark.parametrize("script", STREAM_ENDS)
 def test_ends_of_a_network_stream_hear_of_each_other(script: str) -> None:
     compare("q35", list(stream(STREAM_ENDS[script])))
+
+
+@pytest.mark.parametrize("first", [(1, 3), (3, 1), (0, 3)], ids=str)
+def test_jobs_rest_in_the_order_of_their_nodes(first: tuple[int, int]) -> None:
+    second = tuple(sorted({0, 1, 2, 3} - set(first), reverse=True))
+    names = [f"node{number}" for number in range(4)]
+    node = {"driver": "null-co", "size": 65536}
+    steps: list[Step] = [Execute("blockdev-add", {**node, "node-name": name}) for name in names]
+    for job, (source, target) in (("one", first), ("two", second)):
+        nodes = {"device": names[source], "target": names[target], "sync": "full"}
+        steps.append(Execute("blockdev-mirror", {**nodes, "job-id": job}))
+    compare("q35", [*steps, Execute("stop"), Execute("query-jobs")])

@@ -6,14 +6,16 @@ from random import Random
 from typing import Final
 
 from pyvirt_sim.conformance.families.family import Family, Scene
-from pyvirt_sim.conformance.program import Burst, Execute, InGuest, Step, Terminate
+from pyvirt_sim.conformance.program import Burst, Execute, InGuest, Pause, Step, Terminate
 from pyvirt_sim.conformance.shapes import SHAPES
+from pyvirt_sim.qemu.events import PERIOD_S
 from pyvirt_sim.qemu.guest_actions import GuestAction
 from pyvirt_sim.qemu.run_state import CHOICES
 
 _COMMANDS: Final = (
     *("cont", "stop", "query-status", "system_reset", "system_powerdown", "system_wakeup"),
 )
+_RATE_LIMIT_S: Final = PERIOD_S + 0.1
 # These may end the machine, so most programs are spared them.
 _DRASTIC: Final = frozenset({"power off", "hibernate", "panic", "let watchdog expire"})
 
@@ -41,6 +43,9 @@ def _act(random: Random, _scene: Scene) -> list[Step]:
     if action in _DRASTIC and random.random() < 0.5:
         action = "reset"
     steps: list[Step] = [Execute("cont"), InGuest(action), Execute("query-status")]
+    if action == "let watchdog expire":
+        # At most one such event is sent a second, and the arms differ in how fast they go.
+        steps.append(Pause(_RATE_LIMIT_S))
     if action == "suspend":
         steps.append(Execute(random.choice(("system_wakeup", "system_wakeup", "cont", "stop"))))
     return steps if random.random() < 0.7 else steps[1:]
