@@ -15,7 +15,7 @@ import attrs
 
 from pyvirt_sim.gaps import ModelGapError
 from pyvirt_sim.qemu import recorded_devices as recorded
-from pyvirt_sim.qemu.buses import Bus
+from pyvirt_sim.qemu.buses import Bus, Hotplug
 from pyvirt_sim.qemu.devices import Device, owner_of
 from pyvirt_sim.qemu.errors import QmpError, device_not_found
 from pyvirt_sim.qemu.objects import QomObject
@@ -29,6 +29,8 @@ _PERIPHERAL: Final = "/machine/peripheral"
 _CONTAINERS: Final = frozenset({_PERIPHERAL, "/machine/peripheral-anon", "/objects", "/chardevs"})
 # What a board has only where memory modules can be plugged in.
 _ROOM: Final = ("acpi-mem-hotplug", "device-memory[")
+# What the power management chip has for hotplug behind root ports, if that is ACPI's.
+_ACPI_PORTS: Final = ("acpi-pci-hotplug[", "acpi-pcihp-io-")
 _TYPE_ROW: Final[Row] = ["type", "string", "container"]
 # Options that decide nothing but themselves, or what this module computes from them.
 _INDEPENDENT: Final = frozenset(
@@ -252,6 +254,10 @@ class Qom:
         rows = recorded.rows(board, "" if path == "/" else path)
         if rows is None:
             return None
+        if self._tree.board.port_hotplug is Hotplug.NATIVE:
+            if path.rpartition("/")[2].startswith(_ACPI_PORTS):
+                return None
+            rows = [row for row in rows if not row[0].startswith(_ACPI_PORTS)]
         if self._tree.cpus.topology.present > 1 and path.startswith("/machine/"):
             raise ModelGapError("the board of a machine with several processors is not modelled")
         if path in {self._tree.board.root_path, "/machine/unattached"}:

@@ -133,6 +133,16 @@ def test_a_port_does_not_look_at_the_index_that_is_for_acpi():
     )
 
 
+def test_the_chip_of_acpi_has_nothing_for_ports_that_handle_hotplug_themselves():
+    chip = "/machine/unattached/device[2]"
+    compare(
+        "q35-native",
+        f"qom-list path={chip}; qom-list path={chip}/acpi-pci-hotplug[0]; "
+        f"qom-get path={chip} property=acpi-pcihp-io-len; qom-list path=/machine/q35/mch; "
+        "qom-list path=/machine/peripheral/pci.1/pci.1",
+    )
+
+
 def test_an_index_behind_a_hotplugged_port_is_free_for_acpi():
     device = "driver=e1000 acpi-index"
     compare(
