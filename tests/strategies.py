@@ -142,6 +142,44 @@ def devices(
     return st.one_of(
         st.builds(Rng, alias=alias, address=address, source=rng_sources()),
         st.builds(Interface, alias=alias, address=address, mac=st.none() | mac_addresses()),
+        character_devices(alias),
+        controllers(alias),
+        disks(alias),
+        st.builds(
+            Input,
+            alias=alias,
+            address=st.none() | usb_addresses(),
+            kind=input_kinds(),
+            bus=st.just("usb"),
+        ),
+        st.builds(Input, alias=alias, address=address, kind=input_kinds(), bus=st.just("virtio")),
+        st.builds(
+            Watchdog,
+            alias=alias,
+            address=address,
+            action=st.sampled_from(["reset", "shutdown", "poweroff", "pause", "none"]),
+        ),
+        st.builds(
+            SharedMemory,
+            alias=alias,
+            address=address,
+            name=xml_text().filter(lambda name: "/" not in name and name not in (".", "..")),
+            size_bytes=st.integers(20, 40).map(lambda bits: 1 << bits),
+        ),
+        st.builds(
+            HostDevice,
+            alias=alias,
+            address=address,
+            source=pci_addresses(),
+            is_managed=st.booleans(),
+        ),
+    )
+
+
+def character_devices(alias: st.SearchStrategy[str | None]) -> st.SearchStrategy[Device]:
+    """Serial ports, channels, forwarded addresses and redirected USB devices."""
+    address = st.none() | guest_addresses()
+    return st.one_of(
         st.builds(
             Serial,
             alias=alias,
@@ -185,6 +223,13 @@ def devices(
             address=st.none() | usb_addresses(),
             source=sockets(),
         ),
+    )
+
+
+def controllers(alias: st.SearchStrategy[str | None]) -> st.SearchStrategy[Controller]:
+    """What gives a domain a bus."""
+    address = st.none() | guest_addresses()
+    return st.one_of(
         st.builds(
             Controller,
             alias=alias,
@@ -201,7 +246,6 @@ def devices(
             index=st.integers(1, 0xFF),
             is_hotpluggable=st.booleans(),
         ),
-        disks(alias),
         st.builds(
             Controller,
             alias=alias,
@@ -217,34 +261,6 @@ def devices(
             kind=st.just("usb"),
             model=st.just("qemu-xhci"),
             index=st.integers(0, 0xFF),
-        ),
-        st.builds(
-            Input,
-            alias=alias,
-            address=st.none() | usb_addresses(),
-            kind=input_kinds(),
-            bus=st.just("usb"),
-        ),
-        st.builds(Input, alias=alias, address=address, kind=input_kinds(), bus=st.just("virtio")),
-        st.builds(
-            Watchdog,
-            alias=alias,
-            address=address,
-            action=st.sampled_from(["reset", "shutdown", "poweroff", "pause", "none"]),
-        ),
-        st.builds(
-            SharedMemory,
-            alias=alias,
-            address=address,
-            name=xml_text().filter(lambda name: "/" not in name and name not in (".", "..")),
-            size_bytes=st.integers(20, 40).map(lambda bits: 1 << bits),
-        ),
-        st.builds(
-            HostDevice,
-            alias=alias,
-            address=address,
-            source=pci_addresses(),
-            is_managed=st.booleans(),
         ),
     )
 

@@ -25,14 +25,16 @@ from tests.sim.engine.fence.world import world
 
 TRUE = "/bin/true"
 
-# Made before the run, as a fixture would.
-real_socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+# One socket, made before the runs.
+real: list[socket.socket] = []
 
 
 @pytest.fixture(autouse=True, scope="module")
-def close_real_socket():
-    yield
-    real_socket.close()
+def real_socket():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as made:
+        real.append(made)
+        yield
+        real.clear()
 
 
 # What a program writes, by the name of the row that refuses it. Lambdas, so that the call has a
@@ -62,13 +64,13 @@ ESCAPES = {
     "os.utime": lambda: os.utime("old"),
     "signal.pthread_kill": lambda: signal.pthread_kill(threading.get_ident(), signal.SIGUSR1),
     "socket.__new__": lambda: socket.socket(),  # noqa: PLW0108
-    "socket.bind": lambda: real_socket.bind(("127.0.0.1", 0)),
-    "socket.connect": lambda: real_socket.connect(("127.0.0.1", 9)),
+    "socket.bind": lambda: real[0].bind(("127.0.0.1", 0)),
+    "socket.connect": lambda: real[0].connect(("127.0.0.1", 9)),
     "socket.gethostbyaddr": lambda: socket.gethostbyaddr("127.0.0.1"),
     "socket.gethostbyname": lambda: socket.gethostbyname("localhost"),
     "socket.gethostname": lambda: socket.gethostname(),  # noqa: PLW0108
-    "socket.sendmsg": lambda: real_socket.sendmsg([b""], [], 0, ("127.0.0.1", 9)),
-    "socket.sendto": lambda: real_socket.sendto(b"", ("127.0.0.1", 9)),
+    "socket.sendmsg": lambda: real[0].sendmsg([b""], [], 0, ("127.0.0.1", 9)),
+    "socket.sendto": lambda: real[0].sendto(b"", ("127.0.0.1", 9)),
     "sqlite3.connect": lambda: sqlite3.connect("made"),
     "subprocess.Popen": lambda: subprocess.run([TRUE], check=False),
     "syslog.syslog": lambda: syslog.syslog("hello"),
