@@ -18,6 +18,7 @@ from pyvirt_sim.gaps import ModelGapError
 from pyvirt_sim.qemu import schema
 
 _MAX_SHOWN: Final = 1000
+_DELETED: Final = "DEVICE_DELETED"
 MORE_PATIENCE_S: Final = 12.0
 """How long a real QEMU may take at the second try."""
 
@@ -140,15 +141,24 @@ def _aligned(
 ) -> Iterator[tuple[str, list[Message], list[Message]]]:
     for step, ours, theirs in zip(program.steps, simulated.heard, real.heard, strict=True):
         if isinstance(step, Execute) and step.command == "system_reset":
-            # QEMU's main loop resets while its monitor answers: on a busy machine either is first.
-            yield describe(step), _reply_first(ours), _reply_first(theirs)
+            yield describe(step), _reply_before_deletions(ours), _reply_before_deletions(theirs)
         else:
             yield describe(step), ours, theirs
     yield "quit", simulated.after, real.after
 
 
-def _reply_first(part: list[Message]) -> list[Message]:
-    return sorted(part, key=lambda message: "event" in message)
+def _reply_before_deletions(part: list[Message]) -> list[Message]:
+    """Move a reset's reply before the deletions it completed, and past nothing else.
+
+    QEMU frees devices in a thread of its own (RCU) while its monitor answers: either is first.
+    """
+    moved: list[Message] = []
+    for message in part:
+        place = len(moved)
+        while "event" not in message and place and moved[place - 1].get("event") == _DELETED:
+            place -= 1
+        moved.insert(place, message)
+    return moved
 
 
 def check_schema(program: Program, transcript: Transcript, *, is_real: bool) -> Difference | None:
