@@ -48,6 +48,15 @@ SCRIPT: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
+async def connected(host: Host, monitor: str) -> trio.abc.Stream:
+    """A stream to the monitor: its file is there a moment before QEMU listens on it."""
+    while True:
+        try:
+            return await host.open_stream(f"unix:{monitor}")
+        except (FileNotFoundError, ConnectionRefusedError):
+            await trio.sleep(0.01)
+
+
 async def answers(host: Host, root: str) -> list[object]:
     """What a QEMU says to the script, in order; times left out."""
     monitor = f"{root}/monitor"
@@ -59,14 +68,12 @@ async def answers(host: Host, root: str) -> list[object]:
         argv += ["-device", PORT % (number, number + 1, number)]
     process = await host.start_process(argv, log_file=f"{root}/log")
     said: list[object] = []
+
+    def hear(event: Event) -> None:
+        said.append((event.name, event.data))
+
     try:
-        while not await host.exists(monitor):
-            await trio.sleep(0.01)
-
-        def hear(event: Event) -> None:
-            said.append((event.name, event.data))
-
-        stream = await host.open_stream(f"unix:{monitor}")
+        stream = await connected(host, monitor)
         async with open_session(stream, on_event=hear) as session:
             for command, arguments in SCRIPT:
                 try:
