@@ -26,6 +26,7 @@ from pyvirt_trio.errors import DeviceInUseError as DeviceInUseError
 from pyvirt_trio.errors import GuestError as GuestError
 from pyvirt_trio.errors import HostError as HostError
 from pyvirt_trio.errors import InvalidStateError as InvalidStateError
+from pyvirt_trio.errors import JobActiveError as JobActiveError
 from pyvirt_trio.errors import MonitorClosedError as MonitorClosedError
 from pyvirt_trio.errors import MonitorError as MonitorError
 from pyvirt_trio.errors import NotFoundError as NotFoundError

@@ -8,6 +8,7 @@
     ├── NotFoundError              no such domain, device or node device
     ├── ConflictError
     │   ├── AlreadyExistsError     the name, UUID or alias is taken
+    │   ├── JobActiveError         another call is changing the domain
     │   └── DeviceInUseError       a host device belongs to a domain
     ├── MonitorError
     │   ├── CommandFailedError     QEMU answered with an error
@@ -117,6 +118,33 @@ class ConflictError(PyvirtError):
 
 class AlreadyExistsError(ConflictError):
     """The name, UUID or alias is taken by another object. Nothing was changed."""
+
+
+class JobActiveError(ConflictError):
+    """Another call was changing the domain, for longer than you were willing to wait.
+
+    Nothing was changed. Try again when that call has ended, or end it.
+
+    Args:
+        message: libvirt's sentence, with the holder and its age.
+        holder: The call that holds the job, such as ``attach-device``; empty when none does.
+        age_s: How long it has held it, in seconds.
+        code: libvirt's error number: 68, or 9 when too many calls were waiting.
+    """
+
+    code = ErrorCode.OPERATION_TIMEOUT
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        holder: str = "",
+        age_s: float = 0.0,
+        code: ErrorCode | None = None,
+    ) -> None:
+        super().__init__(message, code=code)
+        self.holder = holder
+        self.age_s = age_s
 
 
 class DeviceInUseError(ConflictError):

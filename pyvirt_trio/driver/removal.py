@@ -12,6 +12,7 @@ observers after every change made there.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -111,7 +112,8 @@ class Removal:
             self.asked.set()
             if request:
                 await AWAIT_GUEST.run(self)
-            async with self.life.domain.job.hold("remove-device"):
+            # However long: the guest has let go, and only this tears down what it had.
+            async with self.life.domain.job.hold("remove-device", patience_s=math.inf):
                 await self._execute(teardown)
         except PyvirtError as error:
             self.fail(error)

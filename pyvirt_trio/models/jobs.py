@@ -1,0 +1,65 @@
+"""Jobs: what may be done to one domain at the same time, as libvirt has it.
+
+A domain does one *normal* job at a time. A long call (save, dump, a migration) is an *async* job
+beside it: while it lasts, it lets those normal jobs in that its row of `ADMITTED` names, and takes
+the normal job itself for each command that it sends. Talking to the guest agent is a third job,
+beside both, so that an agent that hangs holds up nothing else.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Set
+
+
+class JobKind(enum.Enum):
+    """What a normal job does (``virDomainJob``); the value is libvirt's word."""
+
+    QUERY = "query"
+    """Looks, and changes nothing. It never waits here: what is known of a domain is a value that is
+    replaced as a whole, and QEMU answers questions one by one. (libvirt's waits like any other.)"""
+    DESTROY = "destroy"
+    SUSPEND = "suspend"
+    MODIFY = "modify"
+    ABORT = "abort"
+    MIGRATION_OP = "migration operation"
+    MODIFY_MIGRATION_SAFE = "modify (migration safe)"
+
+
+class AsyncJob(enum.Enum):
+    """A call that lasts (``virDomainAsyncJob``); the value is libvirt's word."""
+
+    START = "start"
+    SAVE = "save"
+    DUMP = "dump"
+    SNAPSHOT = "snapshot"
+    BACKUP = "backup"
+    MIGRATION_OUT = "migration out"
+    MIGRATION_IN = "migration in"
+
+
+BY_DEFAULT = frozenset({JobKind.QUERY, JobKind.DESTROY, JobKind.ABORT})
+"""``VIR_JOB_DEFAULT_MASK``."""
+
+ADMITTED: Mapping[AsyncJob, Set[JobKind]] = {
+    AsyncJob.START: frozenset({JobKind.DESTROY}),
+    AsyncJob.SAVE: BY_DEFAULT,
+    AsyncJob.DUMP: BY_DEFAULT,
+    AsyncJob.SNAPSHOT: BY_DEFAULT,
+    AsyncJob.BACKUP: BY_DEFAULT | {JobKind.SUSPEND, JobKind.MODIFY},
+    AsyncJob.MIGRATION_OUT: BY_DEFAULT
+    | {JobKind.SUSPEND, JobKind.MIGRATION_OP, JobKind.MODIFY_MIGRATION_SAFE},
+    AsyncJob.MIGRATION_IN: frozenset({JobKind.DESTROY, JobKind.MODIFY_MIGRATION_SAFE}),
+}
+"""The normal jobs that may be done while an async job is under way. A query is not held up by any
+of them; a ``DESTROY`` is in every row and cannot be kept out."""
+
+WHILE_SNAPSHOT_PREPARES = frozenset({JobKind.DESTROY})
+WHILE_SNAPSHOT_SAVES_MEMORY = BY_DEFAULT | {JobKind.SUSPEND, JobKind.MIGRATION_OP}
+"""What a snapshot admits in its first and in its long phase, in the place of its row."""
+
+UNABORTABLE: Mapping[AsyncJob, str] = {
+    AsyncJob.START: "cannot abort VM start; use virDomainDestroy instead",
+    AsyncJob.MIGRATION_IN: "cannot abort incoming migration; use virDomainDestroy instead",
+}
+"""Async jobs that nobody can abort, and what libvirt says to who tries."""
