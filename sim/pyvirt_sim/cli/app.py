@@ -9,6 +9,7 @@ from typing import Annotated
 
 import cyclopts
 
+from pyvirt_sim.cli.campaign import campaign
 from pyvirt_sim.cli.conformance import conformance
 from pyvirt_sim.cli.progress import Progress
 from pyvirt_sim.cli.sites import sites
@@ -33,6 +34,7 @@ app = cyclopts.App(
 FOUNDING_BUG = "hostdev-removed-before-active-cleared"
 DEMO_SCHEDULES = 2000
 
+app.command(campaign)
 app.command(conformance)
 app.command(sites)
 

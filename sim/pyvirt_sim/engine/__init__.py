@@ -85,6 +85,7 @@ from pyvirt_sim.engine.run import draw as draw
 from pyvirt_sim.engine.run import note as note
 from pyvirt_sim.engine.run import replay as replay
 from pyvirt_sim.engine.run import simulate as simulate
+from pyvirt_sim.engine.run import sometimes as sometimes
 from pyvirt_sim.engine.shrink import ShrinkResult as ShrinkResult
 from pyvirt_sim.engine.shrink import shrink as shrink
 from pyvirt_sim.engine.tape import Draw as Draw

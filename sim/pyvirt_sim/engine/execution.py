@@ -236,6 +236,11 @@ class Execution:
         step, now_s = len(self.order), self.clock.now_s
         self.record.notes.append(Note(step, now_s, actor, action, frozen, is_own))
 
+    def mark(self, label: str, holds: bool) -> None:
+        """Remember that ``label`` was passed, and whether it ever held; see `sometimes`."""
+        if not (self.has_ended or is_dead_here()):
+            self.record.marks[label] = holds or self.record.marks.get(label, False)
+
     # -- details for reports ------------------------------------------------------------------
 
     def remember_cause(self, task: Task, next_send: object) -> None:

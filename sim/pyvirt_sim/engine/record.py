@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, cast
 
 import attrs
@@ -102,6 +103,7 @@ class Record:
         locations, causes: by step; only with ``detail``.
         aborted_at: the first step that only winds the program down; None for a run that ended.
         footprints: by step, those of the wind-down left out; only where they were wanted.
+        marks: by label, whether `sometimes` was ever told that it holds.
     """
 
     def __init__(self, policy: str, timers: str) -> None:
@@ -120,6 +122,7 @@ class Record:
         self.causes: list[str] = []
         self.aborted_at: int | None = None
         self.footprints: Sequence[Footprint] = ()
+        self.marks: dict[str, bool] = {}
         self._paths: list[str] = []
         self._siblings: dict[str, int] = {}
 
@@ -234,6 +237,11 @@ class Run:
     def notes(self) -> Sequence[Note]:
         """Everything reported with ``note``, in order."""
         return tuple(self.record.notes)
+
+    @property
+    def marks(self) -> Mapping[str, bool]:
+        """By label, whether `sometimes` was ever told in this run that it holds."""
+        return MappingProxyType(self.record.marks)
 
     def unwrap(self) -> Any:
         """Return the program's value.

@@ -14,7 +14,17 @@ from pyvirt_sim.engine.point import Chooser, RunStart
 from pyvirt_sim.engine.record import Run
 from pyvirt_sim.engine.tape import SCHEDULE, Tape
 
-__all__ = ["Policy", "Timers", "choose_from", "current_run", "draw", "note", "replay", "simulate"]
+__all__ = [
+    "Policy",
+    "Timers",
+    "choose_from",
+    "current_run",
+    "draw",
+    "note",
+    "replay",
+    "simulate",
+    "sometimes",
+]
 
 T = TypeVar("T")
 Policy = Literal["any", "batch"]
@@ -171,6 +181,22 @@ def note(actor: str, action: str, **data: object) -> None:
     execution = current_execution()
     if execution is not None:
         execution.note(actor, action, data)
+
+
+def sometimes(label: str, holds: bool = True) -> None:
+    """Mark something that a search is expected to meet in at least one of its runs.
+
+    A search that never met it proves less than it seems to: a campaign fails on a mark that no run
+    of it hit. No-op outside a run; not part of the digest, since it decides nothing.
+
+    Args:
+        label: what is expected, for example ``the guest refuses an unplug``.
+        holds: whether it is so here and now. A mark that is passed and does not hold is known to
+            exist, and can be missed.
+    """
+    execution = current_execution()
+    if execution is not None:
+        execution.mark(label, holds)
 
 
 ordering.install()
