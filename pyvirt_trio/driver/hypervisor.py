@@ -32,7 +32,7 @@ from pyvirt_trio.errors import (
 from pyvirt_trio.host.pci import PciBus
 from pyvirt_trio.models.addresses import PciAddress
 from pyvirt_trio.models.domain import DomainDefinition
-from pyvirt_trio.models.events import DomainDefined
+from pyvirt_trio.models.events import DefinedDetail, DomainDefined
 from pyvirt_trio.xml.domain import parse_domain
 
 
@@ -188,7 +188,7 @@ class Hypervisor:
                     domain=domain.name,
                     uuid=domain.uuid,
                     life=domain.view.life,
-                    is_update=existing is not None,
+                    detail=DefinedDetail.UPDATED if existing else DefinedDetail.ADDED,
                 )
             )
         return domain

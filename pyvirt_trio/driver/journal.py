@@ -19,7 +19,7 @@ import attrs
 import trio
 
 from pyvirt_trio.errors import ResyncRequiredError
-from pyvirt_trio.models.events import DomainEvent, Record
+from pyvirt_trio.models.events import HypervisorEvent, Record
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -56,7 +56,7 @@ class Journal:
         """A cursor that starts behind the latest event."""
         return Subscription(self, self._sequence)
 
-    def append(self, events: list[DomainEvent]) -> None:
+    def append(self, events: list[HypervisorEvent]) -> None:
         """Number ``events`` and wake the observers; for `Commit` alone."""
         for event in events:
             self._sequence += 1
@@ -86,7 +86,7 @@ class Commit:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._events: list[DomainEvent] = []
+        self._events: list[HypervisorEvent] = []
 
     def __enter__(self) -> Commit:
         return self
@@ -104,7 +104,7 @@ class Commit:
         """Replace ``target.view`` by a copy with ``changes`` made."""
         target.view = attrs.evolve(target.view, **changes)
 
-    def announce(self, event: DomainEvent) -> None:
+    def announce(self, event: HypervisorEvent) -> None:
         """Append ``event`` when the commit ends, after every change made in it."""
         self._events.append(event)
 

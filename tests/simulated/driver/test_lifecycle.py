@@ -11,7 +11,6 @@ from pyvirt_sim.host import open_sim_host
 from pyvirt_trio import (
     AlreadyExistsError,
     ConflictError,
-    DomainEvent,
     DomainStopped,
     HostError,
     InvalidStateError,
@@ -19,6 +18,7 @@ from pyvirt_trio import (
     open_hypervisor,
 )
 from pyvirt_trio.models import DomainState, ShutoffReason, StoppedDetail
+from pyvirt_trio.models.events import HypervisorEvent
 from tests.simulated.driver.world import URI, Clock, World, open_world
 
 
@@ -26,7 +26,7 @@ def kinds(events: Sequence[object]) -> list[str]:
     return [type(event).__name__ for event in events]
 
 
-def detail(event: DomainEvent) -> StoppedDetail:
+def detail(event: HypervisorEvent) -> StoppedDetail:
     assert isinstance(event, DomainStopped)
     return event.detail
 
@@ -75,6 +75,7 @@ async def test_a_killed_qemu_is_a_crash_and_the_next_life_is_another(autojump_cl
         world.host.processes()[0].kill()
         record = await world.events.receive()
         assert detail(record.event) is StoppedDetail.CRASHED
+        assert isinstance(record.event, DomainStopped)
         assert record.event.life == 1
         await world.domain.start()
         assert [event.life for event in world.announced()] == [2, 2]

@@ -35,9 +35,11 @@ class World:
 
     def announced(self) -> list[DomainEvent]:
         """The events since the last call."""
-        found = []
+        found: list[DomainEvent] = []
         while self.events.sequence < self.hypervisor.journal.sequence:
-            found.append(self.events.receive_nowait().event)
+            event = self.events.receive_nowait().event
+            if isinstance(event, DomainEvent):
+                found.append(event)
         return found
 
     async def boot(self) -> None:
