@@ -16,6 +16,7 @@ import trio
 
 from pyvirt_trio.abc import Host
 from pyvirt_trio.driver.domain import Domain, DomainView
+from pyvirt_trio.driver.domain_core import DomainCore
 from pyvirt_trio.driver.hostdevs import HostDeviceManager
 from pyvirt_trio.driver.journal import Journal, Subscription
 from pyvirt_trio.driver.life import Life
@@ -155,7 +156,7 @@ class Hypervisor:
             f"no node device with matching name '{name}'", code=ErrorCode.NO_NODE_DEVICE
         )
 
-    def new_life(self, domain: Domain) -> Life:
+    def new_life(self, domain: DomainCore) -> Life:
         """The next life of ``domain``, not yet begun."""
         number = domain.view.life + 1
         with self.journal.commit() as commit:
@@ -168,7 +169,7 @@ class Hypervisor:
             paths=self.store.life_paths(domain.name),
         )
 
-    def drop_if_gone(self, domain: Domain) -> None:
+    def drop_if_gone(self, domain: DomainCore) -> None:
         """Forget a domain that neither persists nor runs; called inside a commit."""
         if not domain.is_persistent and not domain.status.is_active:
             self._domains.pop(domain.name, None)

@@ -54,7 +54,7 @@ from pyvirt_trio.qmp.session import QmpSession, open_session
 
 if TYPE_CHECKING:
     from pyvirt_trio.abc import Host, Process
-    from pyvirt_trio.driver.domain import Domain
+    from pyvirt_trio.driver.domain_core import DomainCore
 
 LAST_WORDS_S = 1.0
 """How long the monitor may stay open after its process; only a fork of QEMU could keep it open."""
@@ -72,7 +72,7 @@ class Life:
 
     def __init__(
         self,
-        domain: Domain,
+        domain: DomainCore,
         number: int,
         *,
         host: Host,

@@ -26,10 +26,10 @@ from pyvirt_trio.xml.devices import device_element, parse_device
 from pyvirt_trio.xml.unique import refuse_duplicates
 
 if TYPE_CHECKING:
-    from pyvirt_trio.driver.domain import Domain
+    from pyvirt_trio.driver.domain_core import DomainCore
 
 
-async def attach(domain: Domain, xml: str, impact: Impact) -> Device:
+async def attach(domain: DomainCore, xml: str, impact: Impact) -> Device:
     """See `Domain.attach_device`."""
     async with _changing(domain, "attach-device", impact) as affected:
         # The same MAC in both: libvirt does that for interfaces, and nothing else is random.
@@ -49,7 +49,7 @@ async def attach(domain: Domain, xml: str, impact: Impact) -> Device:
     return attached
 
 
-async def request_detach(domain: Domain, device: str, impact: Impact) -> Removal | None:
+async def request_detach(domain: DomainCore, device: str, impact: Impact) -> Removal | None:
     """See `Domain.request_detach`. The removal is ``None`` when nothing running is affected."""
     impact = _resolved(domain, impact)
     if Impact.CONFIG in impact:
@@ -67,7 +67,7 @@ async def request_detach(domain: Domain, device: str, impact: Impact) -> Removal
     return removal
 
 
-async def update(domain: Domain, xml: str, impact: Impact) -> Device:
+async def update(domain: DomainCore, xml: str, impact: Impact) -> Device:
     """See `Domain.update_device`."""
     async with _changing(domain, "update-device", impact) as affected:
         wanted = parse_device(xml)
@@ -87,7 +87,7 @@ async def update(domain: Domain, xml: str, impact: Impact) -> Device:
 
 
 @asynccontextmanager
-async def _changing(domain: Domain, job: str, impact: Impact) -> AsyncGenerator[Impact]:
+async def _changing(domain: DomainCore, job: str, impact: Impact) -> AsyncGenerator[Impact]:
     """Hold the job, and the lock of persistent definitions if one of them is to change."""
     async with domain.job.hold(job):
         impact = _resolved(domain, impact)
@@ -98,7 +98,7 @@ async def _changing(domain: Domain, job: str, impact: Impact) -> AsyncGenerator[
             yield impact
 
 
-def _resolved(domain: Domain, impact: Impact) -> Impact:
+def _resolved(domain: DomainCore, impact: Impact) -> Impact:
     is_running = domain.view.live is not None
     if impact is Impact.CURRENT:
         impact = Impact.LIVE if is_running else Impact.CONFIG
@@ -109,7 +109,7 @@ def _resolved(domain: Domain, impact: Impact) -> Impact:
     return impact
 
 
-def _persistent(domain: Domain) -> DomainDefinition:
+def _persistent(domain: DomainCore) -> DomainDefinition:
     if domain.view.persistent is None:  # undefined while we waited for the job
         raise InvalidStateError("transient domains do not have any persistent config")
     return domain.view.persistent
@@ -123,7 +123,7 @@ def _require_updatable(device: Device) -> None:
         )
 
 
-async def _save(domain: Domain, changed: DomainDefinition) -> None:
+async def _save(domain: DomainCore, changed: DomainDefinition) -> None:
     with trio.CancelScope(shield=True):  # one small file: file and record agree
         await domain.store.save(changed)
         with domain.journal.commit() as commit:

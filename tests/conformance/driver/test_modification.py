@@ -144,7 +144,7 @@ async def test_a_scsi_disk_brings_its_controller_which_stays_busy_until_it_leave
     image.write_bytes(bytes(4096))
     disk = f"<disk><source file='{image}'/><target dev='sdp' bus='scsi'/></disk>"
     async with paused_domain(tmp_path) as domain:
-        _, events = domain._hypervisor.subscribe()
+        _, events = domain.hypervisor.subscribe()
         assert (await domain.attach_device(disk)).alias == "scsi1-0-0-0"
         added = [(await events.receive()).event for _ in range(2)]
         assert [event.alias for event in added if isinstance(event, DeviceAdded)] == [

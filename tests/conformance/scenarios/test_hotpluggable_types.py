@@ -78,21 +78,21 @@ def domain_xml(guest: Guest, console: str) -> str:
 
 async def there(domain: Domain) -> set[str]:
     """The devices QEMU has under a name of ours."""
-    assert domain._life is not None
-    found = await domain._life.execute("qom-list", {"path": "/machine/peripheral"})
+    assert domain.current_life is not None
+    found = await domain.current_life.execute("qom-list", {"path": "/machine/peripheral"})
     return {one["name"] for one in found if one["type"].startswith("child<")}
 
 
 async def forward_comes_and_goes(domain: Domain) -> None:
     """An address forwarded to the host: no device in QEMU, a character device and a network."""
-    assert domain._life is not None
+    assert domain.current_life is not None
     device = await domain.attach_device("""
         <channel type='null'><target type='guestfwd' address='10.0.2.1' port='4600'/></channel>""")
     assert device.alias is not None
-    ends = await domain._life.execute("query-chardev")
+    ends = await domain.current_life.execute("query-chardev")
     assert f"char{device.alias}" in {end["label"] for end in ends}
     await domain.detach_device(device.alias)
-    ends = await domain._life.execute("query-chardev")
+    ends = await domain.current_life.execute("query-chardev")
     assert f"char{device.alias}" not in {end["label"] for end in ends}
 
 

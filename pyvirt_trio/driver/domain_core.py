@@ -1,0 +1,124 @@
+"""What is known of a domain, and what its calls have in common.
+
+The calls themselves are in files of their own, one for each kind: `lifecycle`, `device_calls`.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+import attrs
+
+from pyvirt_trio.driver.jobs import JobLock
+from pyvirt_trio.errors import InvalidStateError, NotFoundError
+from pyvirt_trio.models.domain import DomainDefinition
+from pyvirt_trio.models.states import DomainState, DomainStatus, ShutoffReason
+from pyvirt_trio.xml.domain import format_domain
+
+if TYPE_CHECKING:
+    from pyvirt_trio.driver.hypervisor import Hypervisor
+    from pyvirt_trio.driver.life import Life
+
+NEVER_RAN = DomainStatus(DomainState.SHUTOFF, ShutoffReason.UNKNOWN)
+
+
+@attrs.frozen(kw_only=True)
+class DomainView:
+    """All that is known of a domain at one moment; a value, safe to keep.
+
+    Args:
+        name: Its name.
+        uuid: Its identity.
+        status: State and reason.
+        life: Number of the current or latest life; 0 before the first.
+        live: What the running machine is made of, with aliases; ``None`` when it does not run.
+        persistent: What the next start uses; ``None`` when it was undefined while running.
+    """
+
+    name: str
+    uuid: uuid.UUID
+    status: DomainStatus = NEVER_RAN
+    life: int = 0
+    live: DomainDefinition | None = None
+    persistent: DomainDefinition | None = None
+
+
+class DomainCore:
+    """What every call of a domain stands on: its view, its job, and its life while it runs."""
+
+    def __init__(self, hypervisor: Hypervisor, view: DomainView) -> None:
+        self.view = view
+        self.job = JobLock()
+        self.journal = hypervisor.journal
+        self.store = hypervisor.store
+        self.definition_lock = hypervisor.definition_lock
+        self.fresh_uuid = hypervisor.fresh_uuid
+        self.hypervisor = hypervisor
+        self.current_life: Life | None = None
+
+    def __repr__(self) -> str:
+        return f"<Domain {self.name}: {self.status}>"
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.view.name
+
+    @property
+    def uuid(self) -> uuid.UUID:
+        """Its identity, which redefinition does not change."""
+        return self.view.uuid
+
+    @property
+    def status(self) -> DomainStatus:
+        """State and reason (``virDomainGetState``)."""
+        return self.view.status
+
+    @property
+    def is_persistent(self) -> bool:
+        """Whether it will still exist after it has stopped."""
+        return self.view.persistent is not None
+
+    @property
+    def definition(self) -> DomainDefinition:
+        """The live definition of a running domain, the persistent one of any other.
+
+        Raises:
+            NotFoundError: The domain was undefined and has stopped: it is gone.
+        """
+        definition = self.view.live or self.view.persistent
+        if definition is None:
+            raise NotFoundError(f"domain {self.name!r} is gone")
+        return definition
+
+    def xml(self, *, inactive: bool = False) -> str:
+        """The definition as libvirt XML (``virDomainGetXMLDesc``).
+
+        Args:
+            inactive: The persistent definition, even when the domain runs.
+
+        Raises:
+            InvalidStateError: The persistent one was asked for, and there is none.
+        """
+        if inactive and self.view.persistent is None:
+            raise InvalidStateError(f"domain {self.name!r} is not persistent")
+        if inactive or self.view.live is None:
+            return format_domain(self.view.persistent or self.definition)
+        return format_domain(self.view.live, life_id=self.view.life)
+
+    def running_life(self) -> Life:
+        """The life of a domain that runs; for the driver.
+
+        Raises:
+            InvalidStateError: It does not.
+        """
+        if self.current_life is None or self.view.live is None:
+            raise InvalidStateError("domain is not running")
+        return self.current_life
+
+    def forget_life(self, life: Life) -> None:
+        """Called by a life inside its last commit."""
+        assert self.current_life is life, "a life ends once, and before the next begins"
+        self.current_life = None
+        self.hypervisor.drop_if_gone(self)
