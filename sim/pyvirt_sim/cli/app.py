@@ -11,6 +11,7 @@ import cyclopts
 
 from pyvirt_sim.cli.campaign import campaign
 from pyvirt_sim.cli.conformance import conformance
+from pyvirt_sim.cli.experiment import experiment
 from pyvirt_sim.cli.progress import Progress
 from pyvirt_sim.cli.sites import sites
 from pyvirt_sim.engine import ReplayDivergedError, Tape, TapeFormatError, replay
@@ -36,6 +37,7 @@ DEMO_SCHEDULES = 2000
 
 app.command(campaign)
 app.command(conformance)
+app.command(experiment)
 app.command(sites)
 
 Json = Annotated[bool, cyclopts.Parameter("--json", negative="")]

@@ -17,7 +17,8 @@ from pyvirt_sim.campaign import (
     Store,
     StoreError,
     SubjectSummary,
-    run_chunks,
+    run_all,
+    search,
     summarize,
 )
 from pyvirt_sim.campaign.plan import DEFAULT_STRATEGIES
@@ -109,7 +110,7 @@ def _perform(
     total = len(todo) + len(results)
     with Progress("campaign", total, is_shown=is_shown, unit="chunks") as progress:
         try:
-            for result in run_chunks(todo, workers=workers, scheduler=scheduler):
+            for result in run_all(search, todo, workers=workers, scheduler=scheduler):
                 if kept is not None:
                     kept.add(result)
                 results[result.chunk.name] = result

@@ -10,8 +10,16 @@ from pathlib import Path
 import attrs
 import pytest
 
-from pyvirt_sim.campaign import Chunk, ChunkResult, Plan, Store, StoreError, run_chunks, summarize
-from pyvirt_sim.campaign.chunk import search
+from pyvirt_sim.campaign import (
+    Chunk,
+    ChunkResult,
+    Plan,
+    Store,
+    StoreError,
+    run_all,
+    search,
+    summarize,
+)
 from pyvirt_sim.campaign.store import RESULTS, TAPES
 from pyvirt_sim.engine import Tape, replay
 from pyvirt_sim.explore import subject_named
@@ -30,7 +38,7 @@ def timeless(result: ChunkResult) -> ChunkResult:
 
 @pytest.fixture(scope="module")
 def results() -> dict[str, ChunkResult]:
-    return {one.chunk.name: timeless(one) for one in run_chunks(PLAN.chunks(), workers=1)}
+    return {one.chunk.name: timeless(one) for one in run_all(search, PLAN.chunks(), workers=1)}
 
 
 def test_a_plan_asks_for_the_same_runs_however_it_is_cut() -> None:
@@ -50,7 +58,7 @@ def test_a_systematic_strategy_is_one_chunk_since_no_seed_would_part_it() -> Non
 
 
 def test_processes_find_what_one_process_finds(results: dict[str, ChunkResult]) -> None:
-    elsewhere = {one.chunk.name: timeless(one) for one in run_chunks(PLAN.chunks(), workers=2)}
+    elsewhere = {one.chunk.name: timeless(one) for one in run_all(search, PLAN.chunks(), workers=2)}
     assert results == elsewhere
 
 

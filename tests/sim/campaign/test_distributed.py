@@ -11,7 +11,7 @@ import attrs
 import distributed
 import pytest
 
-from pyvirt_sim.campaign import ChunkResult, Plan, run_chunks
+from pyvirt_sim.campaign import ChunkResult, Plan, run_all, search
 
 PLAN = Plan(
     subjects=("hostdev-removed-before-active-cleared",),
@@ -38,11 +38,11 @@ def test_a_worker_that_is_killed_in_the_middle_loses_nothing(cluster: Any) -> No
         pids = list(client.run(os.getpid).values())
     assert len(set(pids)) == 2
     done: list[ChunkResult] = []
-    for result in run_chunks(PLAN.chunks(), scheduler=cluster.scheduler_address):
+    for result in run_all(search, PLAN.chunks(), scheduler=cluster.scheduler_address):
         if not done:
             os.kill(pids[0], signal.SIGKILL)
         done.append(timeless(result))
-    here = [timeless(one) for one in run_chunks(PLAN.chunks(), workers=1)]
+    here = [timeless(one) for one in run_all(search, PLAN.chunks(), workers=1)]
     assert sorted(here, key=name) == sorted(done, key=name)
     assert any(one.failures for one in here)
 
