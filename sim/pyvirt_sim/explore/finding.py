@@ -6,12 +6,11 @@ import posixpath
 import shlex
 import shutil
 import sys
-from typing import cast
-
 import attrs
 
 from pyvirt_sim.checkers import PromiseBrokenError
 from pyvirt_sim.checkers.promise import VERDICT_ACTOR
+from pyvirt_sim.checkers.verdict import promise_in
 from pyvirt_sim.engine import Run
 from pyvirt_sim.engine.explain import Explanation, Row
 from pyvirt_sim.engine.explain import explain as explain_run
@@ -82,17 +81,6 @@ def explain(subject: Subject, run: Run) -> Finding:
         promise=promise_in(run.error),
         rows=_to_verdict(explanation.rows),
     )
-
-
-def promise_in(error: BaseException | None) -> PromiseBrokenError | None:
-    """The first broken promise in ``error``, groups and causes searched."""
-    if isinstance(error, PromiseBrokenError):
-        return error
-    if isinstance(error, BaseExceptionGroup):
-        group = cast("BaseExceptionGroup[BaseException]", error)
-        found = (promise_in(inner) for inner in group.exceptions)
-        return next((promise for promise in found if promise is not None), None)
-    return None if error is None else promise_in(error.__cause__)
 
 
 def _to_verdict(rows: tuple[Row, ...]) -> tuple[Row, ...]:

@@ -45,12 +45,12 @@ def scenario_named(name: str) -> Scenario:
 
 
 def _all() -> list[Scenario]:
-    """Every module beside this one that defines ``SCENARIO``."""
+    """Every module beside this one that defines ``SCENARIO`` or ``SCENARIOS``."""
     package = importlib.import_module("pyvirt_sim.scenarios")
     found: list[Scenario] = []
-    for info in pkgutil.iter_modules(package.__path__):
-        module = importlib.import_module(f"pyvirt_sim.scenarios.{info.name}")
-        scenario = getattr(module, "SCENARIO", None)
-        if isinstance(scenario, Scenario):
-            found.append(scenario)
+    for info in pkgutil.iter_modules(package.__path__, "pyvirt_sim.scenarios."):
+        module = importlib.import_module(info.name)
+        scenarios: tuple[object, ...] = getattr(module, "SCENARIOS", ())
+        candidates = (getattr(module, "SCENARIO", None), *scenarios)
+        found += [one for one in candidates if isinstance(one, Scenario)]
     return found

@@ -2,42 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
-
-from pyvirt_sim.checkers.removed_means_gone import CHECKER
+from pyvirt_sim.checkers.removed_means_gone import CHECKER, PROMISE
 from pyvirt_sim.scenarios.hot_unplug import SCENARIO
-from pyvirt_sim.zoo.mutant import Mutant
+from pyvirt_sim.zoo.mutant import BugClass, Mutant
+from pyvirt_sim.zoo.planting import with_row
 from pyvirt_trio.driver.removal import (
     ANNOUNCE,
     ASK_GUEST,
     AWAIT_GUEST,
     FORGET,
     RELEASE_HOST_DEVICE,
-    REMOVAL_TABLE,
 )
 from pyvirt_trio.models import HostDevice
 
-
-@contextmanager
-def _planted() -> Generator[None]:
-    correct = REMOVAL_TABLE[HostDevice]
-    REMOVAL_TABLE[HostDevice] = (ASK_GUEST, AWAIT_GUEST, ANNOUNCE, RELEASE_HOST_DEVICE, FORGET)
-    try:
-        yield
-    finally:
-        REMOVAL_TABLE[HostDevice] = correct
-
-
 MUTANT = Mutant(
+    number=1,
     slug="hostdev-removed-before-active-cleared",
     title="DeviceRemoved is announced before the host device has left activeDevs.",
     sources=(
         "https://bugzilla.redhat.com/1658198",
+        "https://bugzilla.redhat.com/1655276",
+        "libvirt commit 78b03a7770f1",
         "libvirt, qemuDomainRemoveDevice: event queued before the teardown",
     ),
+    kind=BugClass.PREM,
+    promise=PROMISE,
     replaces="the removal table's row for host devices: ANNOUNCE comes right after DEVICE_DELETED",
     scenario=SCENARIO,
     checker=CHECKER,
-    planted=_planted,
+    depth=1,
+    planted=with_row(
+        HostDevice, ASK_GUEST, AWAIT_GUEST, ANNOUNCE, RELEASE_HOST_DEVICE, FORGET
+    ),
 )

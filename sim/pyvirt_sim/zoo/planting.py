@@ -1,0 +1,73 @@
+"""How a bug is put in place: named parts are replaced for the length of a block."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+from pyvirt_trio.driver.removal import REMOVAL_TABLE, Step
+from pyvirt_trio.models.devices import Device
+
+Planting = Callable[[], AbstractContextManager[None]]
+
+
+def replacing(*parts: tuple[object, str, Any]) -> Planting:
+    """Replace attributes of classes or modules.
+
+    Args:
+        parts: Of what, which, and by what.
+
+    Raises:
+        AttributeError: (when planted) There is no such part: the code has moved on.
+    """
+
+    @contextmanager
+    def planted() -> Generator[None]:
+        correct = [_own(owner, name) for owner, name, _ in parts]
+        for owner, name, wrong in parts:
+            setattr(owner, name, wrong)
+        try:
+            yield
+        finally:
+            for (owner, name, _), right in zip(parts, correct, strict=True):
+                setattr(owner, name, right)
+
+    return planted
+
+
+def _own(owner: object, name: str) -> Any:
+    """The part as it stands in its owner's namespace: a static method stays one."""
+    names: dict[str, Any] = vars(owner)
+    if name not in names:
+        raise AttributeError(f"{owner!r} has no {name!r} of its own to replace")
+    return names[name]
+
+
+def with_row(kind: type[Device], *steps: Step) -> Planting:
+    """Give the removal table another row for one type of device."""
+
+    @contextmanager
+    def planted() -> Generator[None]:
+        correct = REMOVAL_TABLE[kind]
+        REMOVAL_TABLE[kind] = steps
+        try:
+            yield
+        finally:
+            REMOVAL_TABLE[kind] = correct
+
+    return planted
+
+
+def together(*plantings: Planting) -> Planting:
+    """Several replacements at once."""
+
+    @contextmanager
+    def planted() -> Generator[None]:
+        if not plantings:
+            yield
+            return
+        with plantings[0](), together(*plantings[1:])():
+            yield
+
+    return planted
