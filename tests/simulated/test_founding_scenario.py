@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
+from pyvirt_sim.checkers.verdict import promise_in
 from pyvirt_sim.engine import Chooser, Pct, RandomWalk, hunt, replay
 from pyvirt_sim.explore import cover, hunt_subject, subject_named
-from pyvirt_sim.checkers.verdict import promise_in
 
 MUTANT = "hostdev-removed-before-active-cleared"
 SCENARIO = "hot-unplug"

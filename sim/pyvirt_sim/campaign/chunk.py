@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 import attrs
 
+from pyvirt_sim.checkers.verdict import promise_in
 from pyvirt_sim.engine import Run, failure_kind, hunt, shrink
 from pyvirt_sim.engine.choosers.named import chooser_named
-from pyvirt_sim.explore.finding import explain, promise_in
+from pyvirt_sim.explore.finding import explain
 from pyvirt_sim.explore.subject import Subject, subject_named
 
 MAX_EXPLAINED = 8

@@ -19,9 +19,7 @@ class ExactlyOnce(Checker):
         key: What makes a cause and an effect belong together.
     """
 
-    def __init__(
-        self, name: str, promise: str, cause: Pattern, effect: Pattern, key: Key
-    ) -> None:
+    def __init__(self, name: str, promise: str, cause: Pattern, effect: Pattern, key: Key) -> None:
         super().__init__(name, promise)
         self._cause = cause
         self._effect = effect

@@ -28,6 +28,4 @@ class NoWaiterLeft(Checker):
 
     def at_end(self) -> Iterable[Observation]:
         """Who is left?"""
-        return [
-            Observation(f"was {entry} answered?", "yes", "no") for entry in self._open.values()
-        ]
+        return [Observation(f"was {entry} answered?", "yes", "no") for entry in self._open.values()]

@@ -13,10 +13,17 @@ import trio
 from pyvirt_sim.checkers.subscription_window import GAP, LATEST, SUBSCRIBED
 from pyvirt_sim.checkers.trace import Entry, Trace
 from pyvirt_sim.engine import note
-from pyvirt_trio import Hypervisor, NotFoundError, Record, ResyncRequiredError, Subscription
-from pyvirt_trio.models.events import DomainEvent
+from pyvirt_trio import (
+    DomainEvent,
+    Hypervisor,
+    NotFoundError,
+    Record,
+    ResyncRequiredError,
+    Subscription,
+)
+from pyvirt_trio.models.events import HypervisorEvent
 
-Question = Callable[[Hypervisor, DomainEvent], Iterable[tuple[str, object]]]
+Question = Callable[[Hypervisor, HypervisorEvent], Iterable[tuple[str, object]]]
 """What an observer asks at a delivery: questions and their answers, got without waiting."""
 
 
@@ -38,10 +45,10 @@ def plugged(hypervisor: Hypervisor, name: str, born: Sequence[str]) -> tuple[str
     return tuple(alias for alias in aliases if alias not in born)
 
 
-def is_defined(hypervisor: Hypervisor, event: DomainEvent) -> Iterable[tuple[str, object]]:
+def is_defined(hypervisor: Hypervisor, event: HypervisorEvent) -> Iterable[tuple[str, object]]:
     """Whether the device of an event is in the live definition of the life that it tells of."""
     alias = getattr(event, "alias", None)
-    if alias is None:
+    if alias is None or not isinstance(event, DomainEvent):
         return
     try:
         view = hypervisor.domain(event.uuid).view
@@ -88,7 +95,7 @@ class Observer:
             entry = self.take(record)
             for question in self.questions:
                 for text, answer in question(self.hypervisor, record.event):
-                    self.trace.seen(self.name, text, record.event.domain, answer, at=entry)
+                    self.trace.seen(self.name, text, entry.subject, answer, at=entry)
             self._moved.set()
             self._moved = trio.Event()
 
@@ -132,9 +139,7 @@ def deliver(trace: Trace, actor: str, record: Record) -> Entry:
     fields = attrs.asdict(event, recurse=False)
     domain = str(fields.pop("domain", ""))
     details = {key: _plain(value) for key, value in fields.items()}
-    return trace.delivered(
-        actor, type(event).__name__, domain, sequence=record.sequence, **details
-    )
+    return trace.delivered(actor, type(event).__name__, domain, sequence=record.sequence, **details)
 
 
 def _plain(value: object) -> object:

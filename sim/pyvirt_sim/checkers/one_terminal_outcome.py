@@ -33,7 +33,9 @@ class OneTerminalOutcome(Checker):
             self._asked[key] = entry
         elif entry.kind is Kind.ENDED and entry.name in REQUESTS:
             if entry.get("outcome") not in ("ok", "Cancelled"):
-                self._asked.pop(key, None)  # the asker was told that it will not be
+                asked = self._asked.get(key)
+                if asked is not None and asked.get("call") == entry.get("call"):
+                    del self._asked[key]  # the asker was told that it will not be
         elif entry.kind is Kind.DELIVERED and entry.actor == self._observer:
             yield from self._outcome(entry, key)
 

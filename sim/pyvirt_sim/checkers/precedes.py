@@ -46,6 +46,4 @@ class Precedes(Checker):
             left = self._causes.get(self._key(entry), 0)
             if left and self._each:
                 self._causes[self._key(entry)] = left - 1
-            yield Observation(
-                f"is there a cause before {entry}?", "yes", "yes" if left else "no"
-            )
+            yield Observation(f"is there a cause before {entry}?", "yes", "yes" if left else "no")

@@ -14,6 +14,7 @@ from pyvirt_sim.cli.conformance import conformance
 from pyvirt_sim.cli.experiment import experiment
 from pyvirt_sim.cli.progress import Progress
 from pyvirt_sim.cli.sites import sites
+from pyvirt_sim.cli.zoo import zoo
 from pyvirt_sim.engine import ReplayDivergedError, Tape, TapeFormatError, replay
 from pyvirt_sim.explore import (
     Finding,
@@ -39,6 +40,7 @@ app.command(campaign)
 app.command(conformance)
 app.command(experiment)
 app.command(sites)
+app.command(zoo)
 
 Json = Annotated[bool, cyclopts.Parameter("--json", negative="")]
 

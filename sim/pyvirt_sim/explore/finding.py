@@ -6,6 +6,7 @@ import posixpath
 import shlex
 import shutil
 import sys
+
 import attrs
 
 from pyvirt_sim.checkers import PromiseBrokenError

@@ -171,6 +171,10 @@ class Netdevs:
 
         device.on_unrealize.append(remove)
 
+    def names(self) -> tuple[str, ...]:
+        """The back ends that there are, the oldest first."""
+        return tuple(self._items)
+
     def _first_free_mac(self) -> int:
         for number in range(_FIRST_MAC, _LAST_MAC + 1):
             if not self._macs.get(number):

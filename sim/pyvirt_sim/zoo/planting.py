@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from pyvirt_trio.driver.removal import REMOVAL_TABLE, Step
+from pyvirt_trio.driver.journal import Commit
+from pyvirt_trio.driver.removal import REMOVAL_TABLE, RecordStep, Removal, Step, WorkStep
 from pyvirt_trio.models.devices import Device
 
 Planting = Callable[[], AbstractContextManager[None]]
@@ -55,6 +56,29 @@ def with_row(kind: type[Device], *steps: Step) -> Planting:
             yield
         finally:
             REMOVAL_TABLE[kind] = correct
+
+    return planted
+
+
+def with_step(step: WorkStep, run: Callable[[Removal], Awaitable[None]]) -> Planting:
+    """Give one step of the removal table another function, in all rows."""
+    return _with_member(step, "run", run)
+
+
+def with_record(step: RecordStep, apply: Callable[[Removal, Commit], None]) -> Planting:
+    """As `with_step`, for a step that changes records."""
+    return _with_member(step, "apply", apply)
+
+
+def _with_member(step: Step, name: str, function: object) -> Planting:
+    @contextmanager
+    def planted() -> Generator[None]:
+        correct = getattr(step, name)
+        object.__setattr__(step, name, function)  # frozen: nobody else may
+        try:
+            yield
+        finally:
+            object.__setattr__(step, name, correct)
 
     return planted
 

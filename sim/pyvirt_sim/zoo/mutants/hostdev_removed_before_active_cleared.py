@@ -31,7 +31,5 @@ MUTANT = Mutant(
     scenario=SCENARIO,
     checker=CHECKER,
     depth=1,
-    planted=with_row(
-        HostDevice, ASK_GUEST, AWAIT_GUEST, ANNOUNCE, RELEASE_HOST_DEVICE, FORGET
-    ),
+    planted=with_row(HostDevice, ASK_GUEST, AWAIT_GUEST, ANNOUNCE, RELEASE_HOST_DEVICE, FORGET),
 )
