@@ -84,10 +84,10 @@ def run(
     """
     known = mutant_slugs()
     unknown = [slug for slug in slugs if slug not in known]
-    if unknown or not (slugs or every):
-        return _complain(
-            KeyError(f"no such mutants: {', '.join(unknown)}" if unknown else "--all?")
-        )
+    if unknown:
+        return _complain(KeyError(f"no such mutants: {', '.join(unknown)}"))
+    if not slugs and not every:
+        return _complain(KeyError("name mutants, or say --all"))
     wanted = known if every else slugs
     results: list[Result] = []
     for result in run_zoo(wanted, budget=budget, seed=seed, processes=processes):

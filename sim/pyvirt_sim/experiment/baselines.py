@@ -12,9 +12,9 @@ import hypothesis
 import trio
 import trio.testing
 
+from pyvirt_sim.checkers.verdict import promise_in
 from pyvirt_sim.engine import Chooser, simulate
 from pyvirt_sim.engine.hypothesis import schedules
-from pyvirt_sim.explore.finding import promise_in
 
 HANG_S: Final = 1e6
 """Virtual seconds after which a program under plain Trio is taken to hang."""

@@ -19,7 +19,7 @@ _delete_backends = DELETE_BACKENDS.run
 
 def _begin(self: Life, removal: Removal) -> Removal:
     self.removals[removal.alias] = removal
-    self.domain._hypervisor.nursery.start_soon(removal.run, name=f"remove {removal.alias}")
+    self.domain.hypervisor.nursery.start_soon(removal.run, name=f"remove {removal.alias}")
     return removal
 
 
