@@ -46,15 +46,16 @@ def show(slug: str, *, as_json: Json = False) -> int:
         as_json: Print JSON instead of text.
     """
     try:
-        facts = _facts(mutant_named(slug))
+        mutant = mutant_named(slug)
     except KeyError as error:
         return _complain(error)
+    facts = _facts(mutant)
     if as_json:
         print(json.dumps(facts, indent=2))
         return 0
+    facts["sources"] = "\n".join(mutant.sources)
     for name, value in facts.items():
-        lines = value if isinstance(value, list) else [value]
-        for index, line in enumerate(lines):
+        for index, line in enumerate(str(value).split("\n")):
             head = f"{name}:" if index == 0 else ""
             print(textwrap.fill(f"{head:12}{line}", 100, subsequent_indent=" " * 12))
     return 0

@@ -155,11 +155,8 @@ def _missing(qemu: QemuProcess, device: Device) -> Iterable[str]:
         yield str(device.alias)
     for backend in backends(device):
         name = str(next(iter(backend.identity.values())))
-        has = {
-            "netdev_del": lambda name: name in tree.netdevs.names(),
-            "object-del": lambda name: tree.objects.get(name) is not None,
-        }.get(backend.delete)
-        if has is not None and not has(name):
+        is_network = backend.delete == "netdev_del" and name not in tree.netdevs.names()
+        if is_network or (backend.delete == "object-del" and tree.objects.get(name) is None):
             yield name
 
 

@@ -25,24 +25,25 @@ def replacing(*parts: tuple[object, str, Any]) -> Planting:
 
     @contextmanager
     def planted() -> Generator[None]:
-        correct = [_own(owner, name) for owner, name, _ in parts]
-        for owner, name, wrong in parts:
+        found = [(_owner(owner, name), name, wrong) for owner, name, wrong in parts]
+        correct = [vars(owner)[name] for owner, name, _ in found]
+        for owner, name, wrong in found:
             setattr(owner, name, wrong)
         try:
             yield
         finally:
-            for (owner, name, _), right in zip(parts, correct, strict=True):
+            for (owner, name, _), right in zip(found, correct, strict=True):
                 setattr(owner, name, right)
 
     return planted
 
 
-def _own(owner: object, name: str) -> Any:
-    """The part as it stands in its owner's namespace: a static method stays one."""
-    names: dict[str, Any] = vars(owner)
-    if name not in names:
-        raise AttributeError(f"{owner!r} has no {name!r} of its own to replace")
-    return names[name]
+def _owner(owner: object, name: str) -> object:
+    """Who has the part in its own namespace: a module, a class, or one that it inherits from."""
+    for candidate in owner.__mro__ if isinstance(owner, type) else (owner,):
+        if name in vars(candidate):
+            return candidate
+    raise AttributeError(f"{owner!r} has no {name!r} to replace")
 
 
 def with_row(kind: type[Device], *steps: Step) -> Planting:

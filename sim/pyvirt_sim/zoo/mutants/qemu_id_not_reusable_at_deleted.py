@@ -1,5 +1,7 @@
 """The id outlives the event that says it is free."""
 
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 from pyvirt_sim.qemu.devices import Device

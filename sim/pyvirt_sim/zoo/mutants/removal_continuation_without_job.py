@@ -1,5 +1,7 @@
 """The first half of a pair: the event is handled right where it is read."""
 
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 from pyvirt_sim.scenarios.device_removal import BUSY, UNDER_JOB, UNDER_JOB_PROMISE
