@@ -25,9 +25,20 @@ def _no_libvirt() -> str | None:
     return None
 
 
+def chromium() -> str | None:
+    """Where the browser is that looks at reports."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return next(filter(None, map(shutil.which, names)), None)
+
+
+def _no_browser() -> str | None:
+    return "there is no chromium" if chromium() is None else None
+
+
 # Each returns what is missing, or None.
 MISSING: Mapping[str, Callable[[], str | None]] = {
     "real_qemu": _no_qemu,
     "real_vfio": _no_nested_machine,
     "real_libvirt": _no_libvirt,
+    "real_browser": _no_browser,
 }

@@ -25,7 +25,12 @@ from pyvirt_sim.explore import (
     subject_named,
 )
 from pyvirt_sim.explore.hunting import DEFAULT_SCHEDULES
-from pyvirt_sim.report import finding_as_html, finding_as_text, outcome_as_json
+from pyvirt_sim.report import (
+    check_report_name,
+    finding_as_text,
+    outcome_as_json,
+    write_report,
+)
 from pyvirt_sim.report.json import finding_as_json
 
 app = cyclopts.App(
@@ -52,7 +57,7 @@ def hunt(
     seed: int = 0,
     schedules: int = DEFAULT_SCHEDULES,
     as_json: Json = False,
-    html: Path | None = None,
+    report: Path | None = None,
 ) -> int:
     """Run a mutant or a scenario under many schedules until it breaks a promise.
 
@@ -63,9 +68,10 @@ def hunt(
         seed: The same seed gives the same hunt.
         schedules: How many schedules at most.
         as_json: Print JSON instead of text.
-        html: Also write the timeline there.
+        report: Also write what is found there: .txt, .html, .perfetto.json, .shiviz.log or .jsonl.
     """
     subject = _subject(name)
+    _check_report(report)
     with Progress(f"hunting {name}", schedules, is_shown=not as_json) as progress:
         outcome = hunt_subject(
             subject,
@@ -81,8 +87,8 @@ def hunt(
     else:
         print(f"{name}: found after {outcome.schedules} schedules by {outcome.found_by}")
         print(finding_as_text(outcome.finding), end="")
-    if html is not None and outcome.finding is not None:
-        html.write_text(finding_as_html(outcome.finding), encoding="utf-8")
+    if report is not None and outcome.finding is not None:
+        write_report(outcome.finding, report)
     return 0 if subject.is_mutant == (outcome.finding is not None) else 1
 
 
@@ -93,7 +99,7 @@ def replay_tape(
     tape: str | None = None,
     tape_file: Path | None = None,
     as_json: Json = False,
-    html: Path | None = None,
+    report: Path | None = None,
 ) -> int:
     """Run a mutant or a scenario once more, exactly as a tape says.
 
@@ -104,9 +110,10 @@ def replay_tape(
         tape: The tape's one-line form, as a hunt prints it.
         tape_file: Or a file that holds it.
         as_json: Print JSON instead of text.
-        html: Also write the timeline there.
+        report: Also write what is found there: .txt, .html, .perfetto.json, .shiviz.log or .jsonl.
     """
     subject = _subject(name)
+    _check_report(report)
     try:
         recorded = _tape(tape, tape_file)
         with subject.planted():
@@ -124,8 +131,8 @@ def replay_tape(
         print(f"{name}: no promise broken; {run.steps} steps, digest {run.digest}")
     else:
         print(finding_as_text(finding), end="")
-    if html is not None and finding is not None:
-        html.write_text(finding_as_html(finding), encoding="utf-8")
+    if report is not None and finding is not None:
+        write_report(finding, report)
     return 0 if finding is None else 1
 
 
@@ -206,6 +213,15 @@ def _subject(name: str) -> Subject:
         sys.exit(_complain(str(error.args[0])))
 
 
+def _check_report(path: Path | None) -> None:
+    """Refuse before the hunt what could not be written after it."""
+    try:
+        if path is not None:
+            check_report_name(path)
+    except ValueError as error:
+        sys.exit(_complain(str(error)))
+
+
 def _tape(text: str | None, file: Path | None) -> Tape:
     if text is not None and file is None:
         return Tape.from_text(text)
@@ -215,9 +231,8 @@ def _tape(text: str | None, file: Path | None) -> Tape:
 
 
 def _write_timeline(folder: Path, finding: Finding) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
     page = folder / "timeline.html"
-    page.write_text(finding_as_html(finding), encoding="utf-8")
+    write_report(finding, page)
     return page.resolve()
 
 

@@ -105,7 +105,7 @@ class Execution:
         self.add_value = self.record.values.append
         self.add_bound = self.record.bounds.append
         self.add_choice_step = self.record.choice_steps.append
-        self.cause: dict[int, str] = {}
+        self.cause: dict[int, tuple[str, int]] = {}
         self.wants_footprints = footprints
         self.footprints: footprint_collect.Collector | None = None
         self.entropy = Entropy(self)
@@ -187,6 +187,7 @@ class Execution:
         if self.detail:
             self.record.locations.append("")
             self.record.causes.append("virtual time moves to the next deadline")
+            self.record.wakers.append(-1)
 
     def candidate_numbers(self, point: Point) -> list[int]:
         """Return the task numbers of the candidates of a schedule point."""
@@ -258,11 +259,14 @@ class Execution:
             cause = "its sleep is over" if is_sleep_over(task) else "cancelled by its deadline"
         else:
             cause = verb
-        self.cause[task._counter] = cause
+        is_other = running is not None and running is not task
+        self.cause[task._counter] = cause, len(self.order) - 1 if is_other else -1
 
     def _remember_step(self, task: Task) -> None:
         self.record.locations.append(task_location(task))
-        self.record.causes.append(self.cause.pop(task._counter, ""))
+        cause, waker = self.cause.pop(task._counter, ("", -1))
+        self.record.causes.append(cause)
+        self.record.wakers.append(waker)
 
     # -- ending -------------------------------------------------------------------------------
 

@@ -37,6 +37,8 @@ class Step:
         name: the task's Trio name.
         location: where the task resumes, ``driver/life.py:120 in pump``; empty without ``detail``.
         cause: why it was runnable, ``woken by main``; empty without ``detail``.
+        waker: the step in which another task made it runnable; None if none did, and without
+            ``detail``.
     """
 
     index: int
@@ -45,6 +47,7 @@ class Step:
     name: str
     location: str
     cause: str
+    waker: int | None = None
 
 
 @attrs.frozen
@@ -100,7 +103,7 @@ class Record:
         jumps: (step, virtual time from that step on, seconds).
         task_names, parents: by task number.
         choice_steps, values, bounds: at which steps there was a choice, what it was, of how many.
-        locations, causes: by step; only with ``detail``.
+        locations, causes, wakers: by step; only with ``detail``. -1 is no waker.
         aborted_at: the first step that only winds the program down; None for a run that ended.
         footprints: by step, those of the wind-down left out; only where they were wanted.
         marks: by label, whether `sometimes` was ever told that it holds.
@@ -120,6 +123,7 @@ class Record:
         self.notes: list[Note] = []
         self.locations: list[str] = []
         self.causes: list[str] = []
+        self.wakers: list[int] = []
         self.aborted_at: int | None = None
         self.footprints: Sequence[Footprint] = ()
         self.marks: dict[str, bool] = {}
@@ -173,6 +177,7 @@ class Record:
                     TIMER if number < 0 else self.task_names[number],
                     self.locations[index] if self.locations else "",
                     self.causes[index] if self.causes else "",
+                    self.wakers[index] if self.wakers and self.wakers[index] >= 0 else None,
                 )
             )
         return tuple(steps)

@@ -28,6 +28,7 @@ class Row:
         action: Does what.
         is_decision: The scheduler took another task than in the canonical schedule.
         is_different: The quiet run has no such line at this place.
+        is_fault: The world did what no program asked for: a drawn fault, a crash, a cut link.
     """
 
     step: int
@@ -36,12 +37,15 @@ class Row:
     action: str
     is_decision: bool
     is_different: bool
+    is_fault: bool = False
 
 
 Line = tuple[str, str]
 
 INIT_TASK: Final = "<init>"
 STARTED_BY_INIT: Final = f"started by {INIT_TASK}"
+FAULTS: Final = "faults"
+"""The stream of draws that decide what goes wrong."""
 
 LEAD_UP: Final = 4
 """Steps told before each thing that happened, where only the engine has noted something."""
@@ -72,8 +76,9 @@ def rows_of(
         mine = [line for line in mine if line[0] <= end]
     lines = [line for _, _, line in mine]
     different = frozenset[int]() if other is None else _not_in(lines, usual)
+    own = {_noted(note) for note in notes if note.is_own}
     rows = [
-        Row(step, time_s, *line, False, index in different)
+        Row(step, time_s, *line, False, index in different, line in own)
         for index, (step, time_s, line) in enumerate(mine)
     ]
     rows.extend(_decision(run, one, short) for one in deviations)
@@ -130,7 +135,8 @@ def _decision(run: Run, deviation: Deviation, short: Callable[[str], str]) -> Ro
     taken = run.trace[min(deviation.step, len(run.trace) - 1)]
     if deviation.stream != SCHEDULE:
         action = f"{deviation.label} = {deviation.chosen} instead of {deviation.expected}"
-        return Row(taken.index + 1, taken.time_s, deviation.stream, action, True, True)
+        is_fault = deviation.stream == FAULTS
+        return Row(taken.index + 1, taken.time_s, deviation.stream, action, True, True, is_fault)
     where = f", at {_line_of(taken)}" if taken.location else ""
     action = f"runs before {short(deviation.expected)!r}{where}"
     return Row(taken.index + 1, taken.time_s, short(taken.path), action, True, True)
