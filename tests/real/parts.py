@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import os
+import functools
 import shutil
 from collections.abc import Callable, Mapping
+
+from tests.real.libvirtd import daemon
 
 
 def _no_qemu() -> str | None:
@@ -17,12 +19,9 @@ def _no_nested_machine() -> str | None:
     return _no_qemu()
 
 
+@functools.cache
 def _no_libvirt() -> str | None:
-    if os.geteuid() != 0:
-        return "libvirtd is driven as root here"
-    if shutil.which("libvirtd") is None:
-        return "there is no libvirtd"
-    return None
+    return _no_qemu() or daemon.why_not()
 
 
 def chromium() -> str | None:

@@ -1,7 +1,7 @@
-"""Fetches Debian packages: unpacked, never installed, for the guest; installed only for QEMU.
+"""Fetches Debian packages: unpacked, never installed; installed only for QEMU.
 
-A test suite has no business in ``/boot``. apt downloads what the guest is made of, and checks its
-signature; what is built from it is kept below ``$XDG_CACHE_HOME``.
+A test suite has no business in ``/boot``. apt downloads what guests and peers are made of, and
+checks its signature; what is built from it is kept below ``$XDG_CACHE_HOME``.
 """
 
 from __future__ import annotations
@@ -13,9 +13,17 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Generator
+import time
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+
+# apt drops root for the download and would warn about a folder it cannot write as _apt.
+_DOWNLOAD_OPTIONS = ("-o", "APT::Sandbox::User=root", "-o", "Acquire::Retries=3")
+
+_LOCK_PATIENCE_S = 60
+"""How long another apt may hold the lists; an update takes seconds."""
 
 
 class RealPartMissingError(Exception):
@@ -87,13 +95,42 @@ def unpacked(package: str) -> Generator[Path]:
     """
     _require_known(package)
     with tempfile.TemporaryDirectory() as work:
-        # apt drops root for the download and would warn about a folder it cannot write as _apt.
-        sandbox = ("-o", "APT::Sandbox::User=root")
-        _run("apt-get", "-qq", *sandbox, "download", package, cwd=Path(work))
+        _run("apt-get", "-qq", *_DOWNLOAD_OPTIONS, "download", package, cwd=Path(work))
         (archive,) = Path(work).glob("*.deb")
         root = Path(work) / "root"
         _run("dpkg-deb", "-x", str(archive), str(root))
         yield root
+
+
+def unpack_missing(wanted: Sequence[str], result: Path) -> None:
+    """Unpack packages, and those they depend on that this machine has not installed.
+
+    Args:
+        wanted: The packages; not installed themselves.
+        result: Gets their files, all below one root.
+
+    Raises:
+        RealPartMissingError: apt does not know one of them or cannot download them.
+    """
+    for package in wanted:
+        _require_known(package)
+    try:
+        _download_missing(wanted, result)
+    except RealPartMissingError:
+        if os.geteuid() != 0:
+            raise
+        _refresh_lists()  # what the lists name is no longer on the server
+        _download_missing(wanted, result)
+
+
+def _download_missing(wanted: Sequence[str], result: Path) -> None:
+    plan = _run("apt-get", "install", "--simulate", "--no-install-recommends", *wanted)
+    missing = re.findall(r"^Inst (\S+) \(", plan, re.MULTILINE)  # "[1.0] (1.1" is an upgrade
+    names = sorted({*wanted, *missing})
+    with tempfile.TemporaryDirectory() as work:
+        _run("apt-get", "-qq", *_DOWNLOAD_OPTIONS, "download", *names, cwd=Path(work))
+        for archive in sorted(Path(work).glob("*.deb")):
+            _run("dpkg-deb", "-x", str(archive), str(result))
 
 
 def only_dependency(package: str) -> str:
@@ -122,7 +159,15 @@ def _is_known(package: str) -> bool:
 
 
 def _refresh_lists() -> None:
-    _run("apt-get", "update", "-qq")
+    for waited_s in range(_LOCK_PATIENCE_S + 1):
+        try:
+            _run("apt-get", "update", "-qq")
+        except RealPartMissingError as error:
+            if "Could not get lock" not in str(error) or waited_s == _LOCK_PATIENCE_S:
+                raise
+            time.sleep(1)  # noqa: TID251 - another apt is real, and so is its lock
+        else:
+            return
 
 
 def _run(*command: str, cwd: Path | None = None) -> str:

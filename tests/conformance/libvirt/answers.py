@@ -1,0 +1,50 @@
+"""What a request led to, in a form that both libvirt's answers and ours can be written in."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+# Questions, and libvirt's refresh of its list of devices: they change nothing in QEMU.
+_QUESTIONS = ("query-", "qom-", "device-list-properties")
+
+# Names of block nodes are each side's own business: libvirt-1-format, virtio-disk0-format.
+_NODE = re.compile(r'"[^"]+-(storage|format)"')
+
+EventLine = tuple[str, ...]
+"""Name of the event as libvirt calls it, then its values as text: device-removed, rng0."""
+
+
+@attrs.frozen(kw_only=True)
+class Answer:
+    """What one request led to.
+
+    Attributes:
+        request: Its name.
+        error: libvirt's number and text of the refusal, or None.
+        events: What observers were told, in order.
+        commands: What QEMU was asked to do, in order; questions are left out.
+    """
+
+    request: str
+    error: tuple[int, str] | None
+    events: tuple[EventLine, ...]
+    commands: tuple[str, ...]
+
+    def differences(self, other: Answer) -> list[str]:
+        """The aspects in which two answers to a request differ."""
+        aspects = ("error", "events", "commands")
+        return [one for one in aspects if getattr(self, one) != getattr(other, one)]
+
+
+def command_line(message: Mapping[str, Any]) -> str | None:
+    """A command to QEMU as one line of text, or None for a mere question."""
+    name: str = message["execute"]
+    if name.startswith(_QUESTIONS):
+        return None
+    arguments = json.dumps(message.get("arguments", {}), sort_keys=True)
+    return f"{name} " + _NODE.sub(r'"NODE-\1"', arguments)

@@ -1,0 +1,128 @@
+"""Where our answers differ from libvirt's: each difference in full, and why it is there.
+
+``differences.json`` holds both answers, word for word. `REASONS` says why; what has no reason is a
+bug. `page` makes the documentation of both.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from tests.conformance.libvirt.answers import Answer
+
+RECORD = Path(__file__).with_name("differences.json")
+PAGE = Path(__file__).parents[3] / "docs/explanation/differences-from-libvirt.md"
+UNEXPLAINED = "unexplained"
+
+REASONS: Mapping[str, str] = {
+    "sockets": """
+        libvirt opens the listening socket of a character device itself and hands it to QEMU
+        (``getfd``), so that it can give it a security label. We let QEMU open it: there is nothing
+        to label, and the monitor may then be any byte stream, which file descriptors cannot cross.""",
+}
+"""Why differences stay, by name."""
+
+
+@attrs.frozen(kw_only=True)
+class Difference:
+    """One aspect of the answers to one request.
+
+    Attributes:
+        request: Its name.
+        aspect: error, events or commands.
+        libvirt: What libvirt answers.
+        ours: What we answer.
+        why: A name among `REASONS`.
+    """
+
+    request: str
+    aspect: str
+    libvirt: Any
+    ours: Any
+    why: str = attrs.field(default=UNEXPLAINED, eq=False)
+
+
+def found(expected: Iterable[Answer], answers: Iterable[Answer]) -> list[Difference]:
+    """All differences between two arms."""
+    return [
+        Difference(
+            request=one.request,
+            aspect=aspect,
+            libvirt=_plain(getattr(one, aspect)),
+            ours=_plain(getattr(other, aspect)),
+        )
+        for one, other in zip(expected, answers, strict=True)
+        for aspect in one.differences(other)
+    ]
+
+
+def listed() -> list[Difference]:
+    """The differences we know of."""
+    return [Difference(**row) for row in json.loads(RECORD.read_text())]
+
+
+def write(differences: Iterable[Difference]) -> None:
+    """Make these the known ones; a reason given before stays."""
+    before = {(one.request, one.aspect): one.why for one in listed()}
+    kept = (
+        attrs.evolve(one, why=before.get((one.request, one.aspect), UNEXPLAINED))
+        for one in differences
+    )
+    RECORD.write_text(json.dumps([attrs.asdict(one) for one in kept], indent=1) + "\n")
+    PAGE.write_text(page())
+
+
+def _plain(value: Any) -> Any:
+    """As JSON gives it back."""
+    return json.loads(json.dumps(value))
+
+
+_INTRODUCTION = """\
+# Differences from libvirt
+
+<!-- Written by `python -m tests.conformance.libvirt --write`. -->
+
+The same requests are made of libvirtd 9.0.0 of Debian 12 and of this library, on the same QEMU with
+the same guest, and the answers are compared: the number and the text of a refusal, the events in
+their order, and the commands to QEMU in theirs. Questions to QEMU are left out (libvirt asks
+some 400 of them at each start), and so are the names of block nodes: libvirt numbers them
+(`libvirt-1-format`), ours say which device they belong to (`virtio-disk0-format`).
+
+Below is every request whose answers differ. A test fails when another one does, or when one of
+these does not any more.
+"""
+
+
+def page() -> str:
+    """The page of the documentation."""
+    parts = [_INTRODUCTION]
+    known = listed()
+    for name in sorted({one.why for one in known}, key=[*REASONS, UNEXPLAINED].index):
+        parts.append(f"## {name.capitalize()}\n\n{_reflowed(REASONS.get(name, 'To be looked at.'))}\n")
+        parts += [_row(one) for one in known if one.why == name]
+    return "\n".join(parts)
+
+
+def _reflowed(text: str) -> str:
+    return " ".join(text.replace("``", "`").split())
+
+
+def _row(one: Difference) -> str:
+    theirs, ours = _shown(one.libvirt), _shown(one.ours)
+    return f"* **{one.request}**, {one.aspect}\n  * libvirt: {theirs}\n  * here: {ours}\n"
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "no error"
+    if not value:
+        return "none"
+    if isinstance(value[0], int):
+        return f"{value[0]} “{value[1]}”"
+    rows = (" ".join(row) if isinstance(row, list) else row for row in value)
+    return ", then ".join(f"`{row}`" for row in rows)

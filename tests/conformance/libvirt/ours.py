@@ -1,0 +1,130 @@
+"""The requests, made of this library on the real QEMU."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import attrs
+import trio
+
+from pyvirt_sim.conformance.real.guest import Guest
+from pyvirt_trio import Domain, PyvirtError, Subscription, open_hypervisor
+from pyvirt_trio.host.real import RealHost
+from pyvirt_trio.models.events import DomainEvent, HypervisorEvent, LifecycleEvent
+from tests.conformance.libvirt.answers import Answer, EventLine, command_line
+from tests.conformance.libvirt.requests import Request, domain_xml
+from tests.conformance.libvirt.workshop import SETTLE_S, Workshop
+
+PATIENCE_S = 60
+
+
+def play(requests: Iterable[Request], guest: Guest, folder: Path) -> list[Answer]:
+    """Boot the guest under a hypervisor of this library and make each request of it."""
+    return trio.run(_play, list(requests), guest, folder)
+
+
+async def _play(requests: list[Request], guest: Guest, folder: Path) -> list[Answer]:
+    workshop, host = Workshop(folder), ListeningHost()
+    async with open_hypervisor(f"qemu:///embed?root={folder}/root", host=host) as hypervisor:
+        domain = await hypervisor.define(domain_xml(guest, workshop.console))
+        await domain.start()
+        await trio.to_thread.run_sync(workshop.wait_until_ready, guest)
+        _, events = hypervisor.subscribe()
+        answers = [await _make(one, domain, events, host, workshop) for one in requests]
+        await domain.destroy()
+    return answers
+
+
+class ListeningHost(RealHost):
+    """This machine, with an ear on the monitors."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+
+    async def open_stream(self, address: str) -> Any:
+        """As `RealHost.open_stream`; whole lines that are written are kept."""
+        stream = await super().open_stream(address)
+        return _Overheard(stream, self.sent)
+
+
+class _Overheard(trio.abc.Stream):
+    def __init__(self, stream: trio.abc.Stream, sent: list[str]) -> None:
+        self._stream = stream
+        self._sent = sent
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        self._sent += bytes(data).decode().splitlines()
+        await self._stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await self._stream.wait_send_all_might_not_block()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        return await self._stream.receive_some(max_bytes)
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+async def _make(
+    request: Request,
+    domain: Domain,
+    events: Subscription,
+    host: ListeningHost,
+    workshop: Workshop,
+) -> Answer:
+    host.sent.clear()
+    error = None
+    found: list[EventLine] = []
+    with trio.fail_after(PATIENCE_S):
+        try:
+            await _call(request, domain, workshop.filled(request.argument))
+        except PyvirtError as refusal:
+            error = (int(refusal.code), str(refusal))
+        while request.until is not None and error is None and not _has(found, request.until):
+            found.append(_event_line((await events.receive()).event))
+    while True:
+        try:
+            found.append(_event_line(events.receive_nowait().event))
+        except trio.WouldBlock:
+            break
+    commands = (command_line(json.loads(line)) for line in host.sent)
+    answer = Answer(
+        request=request.name,
+        error=error,
+        events=tuple(found),
+        commands=tuple(workshop.neutral(line) for line in commands if line is not None),
+    )
+    if request.settle and error is None:
+        await trio.sleep(SETTLE_S)
+    return answer
+
+
+async def _call(request: Request, domain: Domain, argument: str) -> None:
+    match request.call:
+        case "attach":
+            await domain.attach_device(argument, request.impact)
+        case "detach":
+            await domain.detach_device(argument, request.impact)
+        case "detach-alias":
+            await domain.request_detach(argument, request.impact)
+        case "update":
+            await domain.update_device(argument, request.impact)
+        case other:
+            raise ValueError(f"no such call: {other}")
+
+
+def _has(events: Iterable[EventLine], name: str) -> bool:
+    return any(event[0] == name for event in events)
+
+
+def _event_line(event: HypervisorEvent) -> EventLine:
+    fields = attrs.asdict(event)
+    if isinstance(event, LifecycleEvent):
+        return ("lifecycle", str(event.libvirt_type), str(int(fields.get("detail", 0))))
+    common = {field.name for field in attrs.fields(DomainEvent)}
+    values = (str(value) for name, value in fields.items() if name not in common)
+    return (event.libvirt_name, *values)

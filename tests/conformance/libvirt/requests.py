@@ -1,0 +1,108 @@
+"""The requests that are made of both libvirts: a guest that devices come to, and leave."""
+
+from __future__ import annotations
+
+import attrs
+
+from pyvirt_sim.conformance.real.guest import Guest
+from pyvirt_trio import Impact
+
+DOMAIN = "demo"
+
+
+@attrs.frozen(kw_only=True)
+class Request:
+    """One call, and how to know that all it leads to has happened.
+
+    Attributes:
+        name: Unique; differences are listed under it.
+        call: attach, detach, detach-alias or update.
+        argument: XML of a device, or an alias. IMAGE, SOCKET and NAME stand for files of the run.
+        impact: What is changed.
+        until: The event it leads to after its return, in libvirt's words.
+        settle: Whether the guest needs time afterwards, to find what was plugged in.
+    """
+
+    name: str
+    call: str
+    argument: str
+    impact: Impact = Impact.LIVE
+    until: str | None = None
+
+    @property
+    def settle(self) -> bool:
+        """A device must be at work before its removal can be asked for."""
+        return self.call == "attach" and Impact.LIVE in self.impact
+
+
+RNG = "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>"
+NET = "<interface type='user'><mac address='52:54:00:00:00:01'/><model type='virtio'/></interface>"
+
+COMING_AND_GOING = {
+    "rng": RNG,
+    "interface": NET,
+    "virtio-disk": """
+        <disk type='file'><driver name='qemu' type='raw'/><source file='IMAGE'/>
+          <target dev='vda' bus='virtio'/></disk>""",
+    "scsi-disk": """
+        <disk type='file'><driver name='qemu' type='raw'/><source file='IMAGE'/>
+          <target dev='sda' bus='scsi'/></disk>""",
+    "usb-disk": """
+        <disk type='file'><driver name='qemu' type='raw'/><source file='IMAGE'/>
+          <target dev='sdb' bus='usb'/></disk>""",
+    "scsi-cdrom": """
+        <disk type='file' device='cdrom'><driver name='qemu' type='raw'/><source file='IMAGE'/>
+          <target dev='sdc' bus='scsi'/><readonly/></disk>""",
+    "controller": "<controller type='scsi' index='3' model='virtio-scsi'/>",
+    "usb-tablet": "<input type='tablet' bus='usb'/>",
+    "virtio-keyboard": "<input type='keyboard' bus='virtio'/>",
+    "watchdog": "<watchdog model='i6300esb' action='none'/>",
+    "channel": """
+        <channel type='unix'><source mode='bind' path='SOCKET'/>
+          <target type='virtio' name='org.pyvirt.a'/></channel>""",
+    "pci-serial": "<serial type='null'><target type='pci-serial'/></serial>",
+    "redirdev": """
+        <redirdev bus='usb' type='unix'><source mode='bind' path='SOCKET'/></redirdev>""",
+    "shmem": "<shmem name='NAME'><model type='ivshmem-plain'/><size unit='M'>1</size></shmem>",
+}
+
+
+def _device_requests() -> list[Request]:
+    found: list[Request] = []
+    for name, xml in COMING_AND_GOING.items():
+        found += [
+            Request(name=f"attach {name}", call="attach", argument=xml),
+            Request(name=f"detach {name}", call="detach", argument=xml),
+        ]
+    return found
+
+
+REQUESTS: tuple[Request, ...] = (*_device_requests(),)
+
+
+def domain_xml(guest: Guest, console: str) -> str:
+    """The domain both get: ports to plug into, and no device that either adds by itself."""
+    ports = "".join(
+        f"<controller type='pci' index='{index}' model='pcie-root-port'/>" for index in range(1, 8)
+    )
+    return f"""
+    <domain type='qemu'>
+      <name>{DOMAIN}</name>
+      <uuid>5f6a7b80-9000-4000-8000-000000000001</uuid>
+      <memory unit='MiB'>256</memory>
+      <os>
+        <type arch='x86_64' machine='q35'>hvm</type>
+        <kernel>{guest.kernel}</kernel><initrd>{guest.initrd}</initrd>
+        <cmdline>{guest.cmdline}</cmdline>
+      </os>
+      <features><acpi/></features>
+      <devices>
+        <controller type='pci' index='0' model='pcie-root'/>
+        {ports}
+        <controller type='usb' index='0' model='qemu-xhci'/>
+        <controller type='scsi' index='0' model='virtio-scsi'/>
+        <controller type='virtio-serial' index='0'/>
+        <serial type='file'><source path='{console}'/></serial>
+        <memballoon model='none'/>
+      </devices>
+    </domain>"""

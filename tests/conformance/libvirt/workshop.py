@@ -1,0 +1,49 @@
+"""The files of one run: what the devices are made of, and the guest's console."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from pyvirt_sim.conformance.real.guest import Guest
+
+SETTLE_S = 1.0
+"""How long a Linux guest may take to find a new device and bind its driver; it needs some 100 ms."""
+
+BOOT_S = 120
+
+
+class Workshop:
+    """A folder that each arm has for itself."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._files = {
+            "IMAGE": f"{folder}/image",
+            "MEDIUM": f"{folder}/medium",
+            "SOCKET": f"{folder}/socket",
+            "NAME": f"pyvirt-{folder.parent.name}-{folder.name}",
+        }
+        self.console = f"{folder}/console"
+        for path in (self._files["IMAGE"], self._files["MEDIUM"]):
+            Path(path).write_bytes(bytes(1 << 20))
+        Path(self.console).touch()
+
+    def filled(self, argument: str) -> str:
+        """``argument`` with the names of this run's files."""
+        for word, path in self._files.items():
+            argument = argument.replace(word, path)
+        return argument
+
+    def neutral(self, text: str) -> str:
+        """``text`` without the names of this run's files."""
+        for word, path in self._files.items():
+            text = text.replace(path, word)
+        return text
+
+    def wait_until_ready(self, guest: Guest) -> None:
+        """Block until the guest has booted."""
+        deadline_s = time.monotonic() + BOOT_S
+        while guest.ready_line not in Path(self.console).read_text():
+            assert time.monotonic() < deadline_s, "the guest has not booted"
+            time.sleep(0.1)

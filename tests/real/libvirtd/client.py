@@ -1,0 +1,170 @@
+"""A client of libvirtd in a process of its own; not for import.
+
+``python3.11 client.py URI`` with libvirt-python on its path. Reads requests as lines of JSON and
+answers each with one; see `tests.real.libvirtd.daemon.Client`. Times are of CLOCK_MONOTONIC.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from typing import Any
+
+import libvirt
+
+PATIENCE_S = 60
+MARKER = "events-due-by-now"
+MARKER_XML = f"""
+<domain type='qemu'><name>{MARKER}</name><memory unit='MiB'>16</memory>
+<os><type arch='x86_64' machine='q35'>hvm</type></os></domain>"""
+
+# What each event's callback gets after the connection and the domain, as names.
+EVENTS = {
+    "LIFECYCLE": ("event", "detail"),
+    "REBOOT": (),
+    "RTC_CHANGE": ("offset",),
+    "WATCHDOG": ("action",),
+    "IO_ERROR_REASON": ("path", "alias", "action", "reason"),
+    "CONTROL_ERROR": (),
+    "DISK_CHANGE": ("old", "new", "alias", "reason"),
+    "TRAY_CHANGE": ("alias", "reason"),
+    "PMWAKEUP": ("reason",),
+    "PMSUSPEND": ("reason",),
+    "BALLOON_CHANGE": ("actual",),
+    "PMSUSPEND_DISK": ("reason",),
+    "DEVICE_REMOVED": ("alias",),
+    "TUNABLE": ("parameters",),
+    "AGENT_LIFECYCLE": ("state", "reason"),
+    "DEVICE_ADDED": ("alias",),
+    "DEVICE_REMOVAL_FAILED": ("alias",),
+    "METADATA_CHANGE": ("type", "uri"),
+    "MEMORY_DEVICE_SIZE_CHANGE": ("alias", "size"),
+}
+
+
+class Listener:
+    """Every event received, until it is asked for."""
+
+    def __init__(self) -> None:
+        self._received: list[dict[str, Any]] = []
+        self._changed = threading.Condition()
+
+    def callback(self, kind: str, fields: tuple[str, ...]) -> Any:
+        """For registration with libvirt."""
+
+        def receive(connection: Any, domain: Any, *values: Any) -> None:
+            at_s = time.monotonic()
+            found = dict(zip(fields, values[:-1], strict=True))
+            with self._changed:
+                event = {"kind": kind, "domain": domain.name(), "at_s": at_s, **found}
+                self._received.append(event)
+                self._changed.notify_all()
+
+        return receive
+
+    def take_until(self, domain: str | None, kind: str) -> list[dict[str, Any]]:
+        """What was received up to the last event of a kind, once there is one."""
+
+        def place() -> int:
+            for index, event in enumerate(reversed(self._received)):
+                if event["kind"] == kind and domain in (None, event["domain"]):
+                    return len(self._received) - index
+            return 0
+
+        with self._changed:
+            if not self._changed.wait_for(place, PATIENCE_S):
+                raise TimeoutError(f"no {kind} came; instead {self._received}")
+            end = place()
+            taken, self._received = self._received[:end], self._received[end:]
+            return taken
+
+
+class Requests:
+    """What can be asked for besides libvirt's own methods."""
+
+    def __init__(self, uri: str) -> None:
+        libvirt.virEventRegisterDefaultImpl()
+        libvirt.registerErrorHandler(lambda *_: None, None)  # errors are raised, not printed too
+        threading.Thread(target=self._dispatch, daemon=True).start()
+        self.connection = _open(uri)
+        self._listener = Listener()
+        for kind, fields in EVENTS.items():
+            number = getattr(libvirt, f"VIR_DOMAIN_EVENT_ID_{kind}")
+            receive = self._listener.callback(kind, fields)
+            self.connection.domainEventRegisterAny(None, number, receive, None)
+        self._marker = self.connection.defineXML(MARKER_XML)
+        self._count = 0
+
+    def _dispatch(self) -> None:
+        while True:
+            libvirt.virEventRunDefaultImpl()
+
+    def events(self) -> list[dict[str, Any]]:
+        """All that is due: libvirtd queues events in order, and so behind them one of ours."""
+        self._count += 1
+        text = f"mark {self._count}"
+        config = libvirt.VIR_DOMAIN_AFFECT_CONFIG
+        title = libvirt.VIR_DOMAIN_METADATA_DESCRIPTION
+        self._marker.setMetadata(title, text, None, None, config)
+        found = self._listener.take_until(MARKER, "METADATA_CHANGE")
+        return [event for event in found if event["domain"] != MARKER]
+
+    def wait_for(self, kind: str) -> list[dict[str, Any]]:
+        """Everything up to an event of a kind, and what is due then."""
+        found = self._listener.take_until(None, kind)
+        return [event for event in found if event["domain"] != MARKER] + self.events()
+
+    def wait_for_domains(self, names: list[str]) -> float:
+        """Each answers a question that goes to its QEMU; returns when they do."""
+        for name in names:
+            self.connection.lookupByName(name).memoryStats()
+        return time.monotonic()
+
+    def define(self, xml: str) -> None:
+        """As defineXML, whose result is no JSON."""
+        self.connection.defineXML(xml)
+
+    def create_transient(self, xml: str, flags: int) -> None:
+        """As createXML, whose result is no JSON."""
+        self.connection.createXML(xml, flags)
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Do one request."""
+        target: Any = self.connection
+        try:
+            if request["domain"] is not None:
+                target = self.connection.lookupByName(request["domain"])
+            elif hasattr(self, request["call"]):
+                target = self
+            method = getattr(target, request["call"])
+            begin_s = time.monotonic()
+            result = method(*request["arguments"])
+        except libvirt.libvirtError as error:
+            code, domain = error.get_error_code(), error.get_error_domain()
+            return {"error": [code, domain, error.get_error_message()]}
+        return {"result": result, "begin_s": begin_s, "took_s": time.monotonic() - begin_s}
+
+
+def _open(uri: str) -> Any:
+    """Connect as soon as libvirtd listens."""
+    deadline_s = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return libvirt.open(uri)
+        except libvirt.libvirtError:
+            if time.monotonic() > deadline_s:
+                raise
+            time.sleep(0.002)
+
+
+def main() -> None:
+    """Serve until there are no more requests."""
+    requests = Requests(sys.argv[1])
+    for line in sys.stdin:
+        print(json.dumps(requests.answer(json.loads(line)), default=str), flush=True)
+
+
+if __name__ == "__main__":
+    main()
