@@ -13,7 +13,7 @@ from tests.real.libvirtd import packages as libvirt
 
 
 def main() -> int:
-    """Fetch QEMU, both guests and libvirt; return 1 when something is missing and CI promised it."""
+    """Fetch QEMU, both guests and libvirt; return 1 where CI promised one that is missing."""
     try:
         install("qemu-system-x86", program="qemu-system-x86_64")
         if os.environ.get("CI", "") == "true":  # not a thing to put on somebody's machine

@@ -14,7 +14,9 @@ from tests.conformance.libvirt.requests import REQUESTS
 
 def main() -> None:
     """Play both arms and print what they said."""
-    parser = argparse.ArgumentParser(prog="python -m tests.conformance.libvirt", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.conformance.libvirt", description=__doc__
+    )
     parser.add_argument("--only", default="", help="only requests whose name holds this text")
     parser.add_argument("--write", action="store_true", help="list what differs now as known")
     options = parser.parse_args()

@@ -23,11 +23,12 @@ def test_only_listed_requests_are_answered_otherwise_than_by_libvirt(
     listed = differences.listed()
     unlisted = [one for one in found if one not in listed]
     outdated = [one for one in listed if one not in found]
-    assert ([], []) == (unlisted, outdated)
+    assert not unlisted
+    assert not outdated
 
 
 def test_each_difference_has_a_reason() -> None:
-    assert [] == [one for one in differences.listed() if one.why not in differences.REASONS]
+    assert {one.why for one in differences.listed()} <= set(differences.REASONS)
 
 
 def test_the_page_is_what_is_listed() -> None:

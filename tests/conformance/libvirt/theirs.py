@@ -64,7 +64,7 @@ def _kind(name: str | None) -> str:
 
 
 def _event_line(event: Mapping[str, Any]) -> EventLine:
-    name = event["kind"].lower().replace("_", "-")
+    name: str = event["kind"].lower().replace("_", "-")
     values = (value for key, value in event.items() if key not in ("kind", "domain", "at_s"))
     return (_NAMES.get(name, name), *map(str, values))
 

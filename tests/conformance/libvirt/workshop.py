@@ -8,7 +8,7 @@ from pathlib import Path
 from pyvirt_sim.conformance.real.guest import Guest
 
 SETTLE_S = 1.0
-"""How long a Linux guest may take to find a new device and bind its driver; it needs some 100 ms."""
+"""How long a Linux guest may take to find a new device and bind its driver: some 100 ms."""
 
 BOOT_S = 120
 

@@ -12,7 +12,7 @@ import threading
 import time
 from typing import Any
 
-import libvirt
+import libvirt  # type: ignore[import-not-found]  # pyright: ignore[reportMissingImports]
 
 PATIENCE_S = 60
 MARKER = "events-due-by-now"

@@ -158,7 +158,11 @@ def private_libvirtd(*, filters: str = inside.MONITOR_FILTER) -> Generator[Libvi
         state.chmod(0o711)
         command = [*_UNSHARE, "python3", inside.__file__, os.fspath(root), folder, filters]
         process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         with process:
             try:

@@ -47,7 +47,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def mount(source: str, target: str, kind: str | None = None, flags: int = 0) -> None:
-    """mount(2)."""
+    """As mount(2)."""
     words = [None if text is None else os.fsencode(text) for text in (source, target, kind)]
     if _libc.mount(*words, flags, None):
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), target)
@@ -146,7 +146,7 @@ class Daemon:
     def start(self) -> dict[str, float]:
         """It runs; the client waits for its socket."""
         started_s = time.monotonic()
-        self._pid = os.posix_spawn(self._program, [self._program], self._environment)
+        self._pid = os.posix_spawn(self._program, [os.fspath(self._program)], self._environment)
         return {"started_s": started_s}
 
     def stop(self) -> dict[str, float]:

@@ -18,7 +18,6 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-
 # apt drops root for the download and would warn about a folder it cannot write as _apt.
 _DOWNLOAD_OPTIONS = ("-o", "APT::Sandbox::User=root", "-o", "Acquire::Retries=3")
 
