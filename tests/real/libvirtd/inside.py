@@ -47,7 +47,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def mount(source: str, target: str, kind: str | None = None, flags: int = 0) -> None:
-    """As mount(2)."""
+    """The system call, which Python does not have."""
     words = [None if text is None else os.fsencode(text) for text in (source, target, kind)]
     if _libc.mount(*words, flags, None):
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), target)
