@@ -227,15 +227,25 @@ class HostError(PyvirtError):
 class ResyncRequiredError(PyvirtError):
     """Events were dropped because this observer was slower than the journal is long.
 
-    Your subscription is still open and continues after the gap: take a new snapshot of what you
-    follow, then go on.
+    A subscription to a hypervisor has ended with this: take a new snapshot and subscribe again, in
+    one call. The events of a `QmpSession` go on behind the gap.
 
     Args:
         missed: How many events this observer will never see.
+        first: Number of the first of them, where events have numbers.
+        last: Number of the last of them.
     """
 
     code = ErrorCode.OPERATION_FAILED
 
-    def __init__(self, missed: int) -> None:
-        super().__init__(f"{missed} events were dropped before this observer read them")
+    def __init__(self, missed: int, *, first: int | None = None, last: int | None = None) -> None:
+        named = "" if first is None else f" ({first} to {last})"
+        super().__init__(f"{missed} events were dropped before this observer read them{named}")
         self.missed = missed
+        self.first = first
+        self.last = last
+
+    @classmethod
+    def gap(cls, first: int, last: int) -> ResyncRequiredError:
+        """The events with these numbers, and those between them, are lost."""
+        return cls(last - first + 1, first=first, last=last)

@@ -33,7 +33,8 @@ from pyvirt_trio.errors import (
 from pyvirt_trio.host.pci import PciBus
 from pyvirt_trio.models.addresses import PciAddress
 from pyvirt_trio.models.domain import DomainDefinition
-from pyvirt_trio.models.events import DefinedDetail, DomainDefined
+from pyvirt_trio.models.event_filter import EVERYTHING, EventFilter
+from pyvirt_trio.models.events import Cursor, DefinedDetail, DomainDefined
 from pyvirt_trio.xml.domain import parse_domain
 
 
@@ -58,7 +59,7 @@ class Hypervisor:
     """Manages the domains of one root. Made by `open_hypervisor`."""
 
     def __init__(self, host: Host, store: Store, nursery: trio.Nursery) -> None:
-        self.journal = Journal()
+        self.journal = Journal(identity=str(host.fresh_uuid()), wall_clock_s=host.wall_clock_s)
         self.host_devices = HostDeviceManager(host)
         self.store = store
         self.nursery = nursery
@@ -82,14 +83,30 @@ class Hypervisor:
             inactive_devices=self.host_devices.inactive,
         )
 
-    def subscribe(self) -> tuple[HypervisorView, Subscription]:
+    def subscribe(self, filter_: EventFilter = EVERYTHING) -> tuple[HypervisorView, Subscription]:
         """A view of everything and, without a gap, every event that changes it.
+
+        Args:
+            filter_: Which events to receive; the view is of everything all the same.
 
         Returns:
             The view, and a `Subscription` to iterate over. Its first record is the first event that
             is not part of the view. When an event is received, every query agrees with it.
         """
-        return self.view(), self.journal.subscribe()
+        return self.view(), self.journal.subscribe(filter_)
+
+    def resume(self, cursor: Cursor, filter_: EventFilter = EVERYTHING) -> Subscription:
+        """The events behind ``cursor``, for an observer that has followed before.
+
+        Args:
+            cursor: `Subscription.cursor` of the observer when it stopped reading.
+            filter_: Which events to receive.
+
+        Raises:
+            ResyncRequiredError: Some of them are no longer kept, or the cursor is of another
+                journal, whose manager has ended: `subscribe` instead.
+        """
+        return self.journal.resume(cursor, filter_)
 
     def domains(self) -> list[Domain]:
         """All domains, sorted by name (``virConnectListAllDomains``)."""

@@ -5,27 +5,35 @@ applied first and the events are appended on exit, so nobody can receive an even
 state from before it. "Queue the event as the last act" (libvirt's repair of bug 1658198) is
 thereby the only thing that can be written, not a habit to be remembered at every call.
 
-Observers read the journal through a `Subscription`, a cursor of their own. The journal keeps the
-latest `JOURNAL_LENGTH` records; an observer that falls further behind is told so exactly once, and
+Observers read the journal through a `Subscription`, a cursor of their own into one ring of the
+latest `JOURNAL_LENGTH` records. An observer costs the journal nothing, however slow it is, and
 never slows the monitor that produces the events.
+
+The one gap marker
+    An observer that falls further behind than the ring is long is told so once, and its
+    subscription ends with that: the marker is its last word. Were it put back into the stream
+    instead, a slow observer would be overrun again before it had caught up, and would be told
+    again, and again, for as long as the storm lasts. It comes back by subscribing anew, when it is
+    ready to: a new view of everything, and every event behind it.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 import trio
 
 from pyvirt_trio.errors import ResyncRequiredError
-from pyvirt_trio.models.events import HypervisorEvent, Record
+from pyvirt_trio.models.event_filter import EVERYTHING, EventFilter
+from pyvirt_trio.models.events import Cursor, HypervisorEvent, Record
 
 if TYPE_CHECKING:
     from types import TracebackType
 
 JOURNAL_LENGTH = 4096
-"""Records kept for observers. At some 200 bytes each this is under 1 MiB, and a busy host (ten
+"""Records kept for observers. At some 250 bytes each this is about 1 MiB, and a busy host (ten
 events a second) gives a stalled observer nearly seven minutes before it has to resynchronise."""
 
 
@@ -35,12 +43,35 @@ class Committed(Protocol):
     view: Any
 
 
-class Journal:
-    """The events of one hypervisor, numbered 1, 2, 3, ... without gaps."""
+def _no_clock() -> float:
+    return 0.0
 
-    def __init__(self, *, length: int = JOURNAL_LENGTH) -> None:
-        self._records: deque[Record] = deque(maxlen=length)
-        self._sequence = 0
+
+class Journal:
+    """The events of one hypervisor, numbered 1, 2, 3, ... without gaps.
+
+    Args:
+        length: Records kept.
+        identity: Tells this series of numbers from that of every other journal.
+        sequence: Number of the latest event of this series, told before this object was made.
+        wall_clock_s: When a record is made, for people to read.
+    """
+
+    def __init__(
+        self,
+        *,
+        length: int = JOURNAL_LENGTH,
+        identity: str = "journal",
+        sequence: int = 0,
+        wall_clock_s: Callable[[], float] = _no_clock,
+    ) -> None:
+        self.identity = identity
+        self._length = length
+        # Record `n` is at `(n - 1) % length`, which takes one step to find, however old it is.
+        self._ring: list[Record | None] = [None] * length
+        self._sequence = sequence
+        self._first_sequence = sequence + 1
+        self._wall_clock_s = wall_clock_s
         self._observers = trio.lowlevel.ParkingLot()
 
     @property
@@ -48,34 +79,57 @@ class Journal:
         """Number of the latest event, 0 before the first."""
         return self._sequence
 
+    @property
+    def oldest(self) -> int:
+        """Number of the oldest record that is kept; beyond `sequence` while there is none."""
+        return max(self._first_sequence, self._sequence - self._length + 1)
+
+    @property
+    def cursor(self) -> Cursor:
+        """The place behind the latest event."""
+        return Cursor(self.identity, self._sequence)
+
     def commit(self) -> Commit:
         """A transaction for a ``with`` statement; see `Commit`."""
         return Commit(self)
 
-    def subscribe(self) -> Subscription:
-        """A cursor that starts behind the latest event."""
-        return Subscription(self, self._sequence)
+    def subscribe(self, filter_: EventFilter = EVERYTHING) -> Subscription:
+        """A subscription that starts behind the latest event."""
+        return Subscription(self, self._sequence, filter_)
+
+    def resume(self, cursor: Cursor, filter_: EventFilter = EVERYTHING) -> Subscription:
+        """A subscription that starts behind the event at ``cursor``.
+
+        Raises:
+            ResyncRequiredError: Events behind it are no longer kept, or it is of another journal.
+        """
+        if cursor.journal != self.identity or cursor.sequence > self._sequence:
+            raise ResyncRequiredError.gap(1, self._sequence)  # it says nothing of these numbers
+        if cursor.sequence + 1 < self.oldest:
+            raise ResyncRequiredError.gap(cursor.sequence + 1, self._sequence)
+        return Subscription(self, cursor.sequence, filter_)
 
     def append(self, events: list[HypervisorEvent]) -> None:
         """Number ``events`` and wake the observers; for `Commit` alone."""
+        if not events:
+            return
+        now_s = self._wall_clock_s()
         for event in events:
+            self._ring[self._sequence % self._length] = Record(self._sequence + 1, event, now_s)
             self._sequence += 1
-            self._records.append(Record(self._sequence, event))
-        if events:
-            self._observers.unpark_all()
+        self._observers.unpark_all()
 
     async def wait_beyond(self, sequence: int) -> None:
         """Block until there is a record with a higher number."""
         while self._sequence == sequence:
             await self._observers.park()
 
-    def missed_after(self, sequence: int) -> int:
-        """How many records behind ``sequence`` are no longer kept."""
-        return max(0, self._sequence - sequence - len(self._records))
-
-    def after(self, sequence: int) -> Record:
-        """The record that follows ``sequence``; there is one, and it is kept."""
-        return self._records[len(self._records) - (self._sequence - sequence)]
+    def record(self, sequence: int) -> Record:
+        """The record of that number, which is kept."""
+        record = self._ring[(sequence - 1) % self._length]
+        assert record is not None, "the number is that of a record that is kept"
+        assert record.sequence == sequence, "the number is that of a record that is kept"
+        return record
 
 
 class Commit:
@@ -110,16 +164,26 @@ class Commit:
 
 
 class Subscription:
-    """An observer's place in the journal; iterate over it to receive every `Record` in order."""
+    """An observer's place in the journal; iterate over it to receive every `Record` in order.
 
-    def __init__(self, journal: Journal, sequence: int) -> None:
+    Made by `Hypervisor.subscribe` or `Hypervisor.resume`. It holds nothing and need not be closed.
+    """
+
+    def __init__(self, journal: Journal, sequence: int, filter_: EventFilter) -> None:
         self._journal = journal
         self._sequence = sequence
+        self._filter = filter_
+        self._has_ended = False
 
     @property
     def sequence(self) -> int:
-        """Number of the last record this observer has received or been told it missed."""
+        """Number of the last record this observer has received, passed over or lost."""
         return self._sequence
+
+    @property
+    def cursor(self) -> Cursor:
+        """Where this observer is, to be kept and given to `Hypervisor.resume`."""
+        return Cursor(self._journal.identity, self._sequence)
 
     def __aiter__(self) -> Subscription:
         return self
@@ -134,29 +198,66 @@ class Subscription:
             The event and its number. Every query already agrees with it.
 
         Raises:
-            ResyncRequiredError: Records between this one's predecessor and the oldest kept are lost
-                to this observer. The next call continues with the oldest kept.
+            ResyncRequiredError: This observer was too slow, and events are lost to it: the first
+                and the last of them are named. The subscription has ended; subscribe anew.
+            trio.ClosedResourceError: It had ended so before.
 
         Cancellation:
             No record is lost: the next call returns the same one.
         """
         await trio.lowlevel.checkpoint()
-        await self._journal.wait_beyond(self._sequence)
-        return self.receive_nowait()
+        while True:
+            try:
+                return self.receive_nowait()
+            except trio.WouldBlock:
+                await self._journal.wait_beyond(self._sequence)
+
+    async def receive_batch(self, limit: int = JOURNAL_LENGTH) -> list[Record]:
+        """All records that have come, at least one; a quicker way to read than one by one.
+
+        Args:
+            limit: At most so many.
+
+        Raises:
+            ResyncRequiredError, trio.ClosedResourceError: As for `receive`.
+
+        Cancellation:
+            No record is lost: the next call returns the same ones.
+        """
+        await trio.lowlevel.checkpoint()
+        while not (found := self._take(limit)):
+            await self._journal.wait_beyond(self._sequence)
+        return found
 
     def receive_nowait(self) -> Record:
         """As `receive`, without waiting.
 
         Raises:
             trio.WouldBlock: There is no new record.
-            ResyncRequiredError: As for `receive`.
+            ResyncRequiredError, trio.ClosedResourceError: As for `receive`.
         """
-        if self._sequence == self._journal.sequence:
+        found = self._take(1)
+        if not found:
             raise trio.WouldBlock
-        missed = self._journal.missed_after(self._sequence)
-        if missed:
-            self._sequence += missed
-            raise ResyncRequiredError(missed)
-        record = self._journal.after(self._sequence)
-        self._sequence = record.sequence
-        return record
+        return found[0]
+
+    def _take(self, limit: int) -> list[Record]:
+        """The next records that the filter admits, and the cursor behind the last one looked at."""
+        self._require_no_gap()
+        journal, admits = self._journal, self._filter.admits
+        found: list[Record] = []
+        while self._sequence < journal.sequence and len(found) < limit:
+            self._sequence += 1
+            record = journal.record(self._sequence)
+            if admits(record.event):
+                found.append(record)
+        return found
+
+    def _require_no_gap(self) -> None:
+        if self._has_ended:
+            raise trio.ClosedResourceError("this subscription has ended: subscribe anew")
+        first = self._sequence + 1
+        if first < self._journal.oldest:
+            self._has_ended = True
+            self._sequence = self._journal.sequence
+            raise ResyncRequiredError.gap(first, self._sequence)

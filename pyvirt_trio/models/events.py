@@ -15,6 +15,7 @@ from typing import ClassVar
 
 import attrs
 
+from pyvirt_trio.errors import DefinitionError, ErrorCode
 from pyvirt_trio.models.event_details import AgentReason as AgentReason
 from pyvirt_trio.models.event_details import AgentState as AgentState
 from pyvirt_trio.models.event_details import BlockJobStatus as BlockJobStatus
@@ -464,6 +465,38 @@ class NodeDeviceUpdated(NodeDeviceEvent):
     libvirt_ids = (1,)
     libvirt_name = "update"
     driver: str | None
+
+
+@attrs.frozen
+class Cursor:
+    """A place in a journal: its reader knows everything up to and with ``sequence``.
+
+    As text, ``JOURNAL:SEQUENCE``, it can be kept and given to `Hypervisor.resume` later.
+
+    Args:
+        journal: Which journal; a manager that starts anew may begin a new one.
+        sequence: Number of the latest event known.
+    """
+
+    journal: str
+    sequence: int
+
+    def __str__(self) -> str:
+        return f"{self.journal}:{self.sequence}"
+
+    @classmethod
+    def parse(cls, text: str) -> Cursor:
+        """The cursor that ``str`` made ``text`` of.
+
+        Raises:
+            DefinitionError: It is none.
+        """
+        journal, separator, number = text.rpartition(":")
+        if not (separator and journal and number.isascii() and number.isdecimal()):
+            raise DefinitionError(
+                f"{text!r} is not a cursor such as JOURNAL:12", code=ErrorCode.INVALID_ARG
+            )
+        return cls(journal, int(number))
 
 
 @attrs.frozen

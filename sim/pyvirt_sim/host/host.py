@@ -64,7 +64,13 @@ class SimHost(Host):
     """
 
     def __init__(
-        self, plan: HostPlan, nursery: trio.Nursery, disk: Disk, devices: Sequence[SimPciDevice]
+        self,
+        plan: HostPlan,
+        nursery: trio.Nursery,
+        disk: Disk,
+        devices: Sequence[SimPciDevice],
+        *,
+        boots: int = 0,
     ) -> None:
         self.plan = plan
         self.disk = disk
@@ -82,7 +88,7 @@ class SimHost(Host):
         self._clients: dict[ClientEnd, None] = {}
         self._listeners: dict[tuple[FileSystem, int], _Listener] = {}
         self._table = ProcessTable(self.happens)
-        self._uuids = 0
+        self._uuids = boots << 32  # no boot gives out what an earlier one has given out
         for path in ("/var/lib", "/var/log", "/run", "/tmp"):
             self._system(path).make_directory(path, parents=True)
         self._files.sync_all()

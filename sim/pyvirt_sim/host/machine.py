@@ -31,6 +31,7 @@ class SimMachine:
         self.disk = Disk()
         self._nursery = nursery
         self._devices: list[SimPciDevice] = []
+        self._boots = 0
         self.host = self.boot()
 
     def boot(self) -> SimHost:
@@ -39,7 +40,8 @@ class SimMachine:
         Raises:
             RuntimeError: It is on.
         """
-        self.host = SimHost(self.plan, self._nursery, self.disk, self._devices)
+        self.host = SimHost(self.plan, self._nursery, self.disk, self._devices, boots=self._boots)
+        self._boots += 1
         return self.host
 
     def crash(self) -> None:
