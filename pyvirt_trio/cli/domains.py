@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
-import trio
 from cyclopts import Parameter
 
 from pyvirt_trio.cli.session import Hidden, read_file
 from pyvirt_trio.models.impact import Impact
-from pyvirt_trio.remote.client import open_remote
 
 
 def list_domains(
@@ -185,40 +182,6 @@ def _as(device: dict[str, Any]) -> str:
     return "" if device["alias"] is None else f" as {device['alias']}"
 
 
-def event(
-    *,
-    count: Annotated[int | None, Parameter(name="--count")] = None,
-    session: Hidden,
-) -> None:
-    """Print events as they happen, until interrupted.
-
-    Args:
-        count: End after so many.
-        session: Given by the launcher.
-    """
-    trio.run(_print_events, session.root, count, json.dumps if session.as_json else _sentence)
-
-
-async def _print_events(root: str, count: int | None, say: Callable[[dict[str, Any]], str]) -> None:
-    printed = 0
-    async with open_remote(root) as hypervisor:
-        async for one in hypervisor.events():
-            if "kind" not in one and "missed" not in one:
-                continue  # the snapshot, which says where the events begin
-            print(say(one), flush=True)
-            printed += 1
-            if printed == count:
-                break
-
-
-def _sentence(one: dict[str, Any]) -> str:
-    if "missed" in one:
-        return f"{one['missed']} events were missed"
-    rest = {k: v for k, v in one.items() if k not in ("sequence", "kind", "domain", "uuid", "life")}
-    details = "".join(f" {key}={value}" for key, value in rest.items())
-    return f"event '{one['kind']}' for domain '{one['domain']}':{details or ' -'}"
-
-
 COMMANDS: dict[str, Callable[..., None]] = {
     "list": list_domains,
     "define": define,
@@ -233,5 +196,4 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "attach-device": attach_device,
     "detach-device": detach_device,
     "update-device": update_device,
-    "event": event,
 }

@@ -7,9 +7,10 @@ from typing import Any
 
 import trio
 
+from pyvirt_trio.daemon.events import stream_events
 from pyvirt_trio.daemon.methods import METHODS
 from pyvirt_trio.driver.hypervisor import Hypervisor
-from pyvirt_trio.errors import PyvirtError, RemoteProtocolError, ResyncRequiredError
+from pyvirt_trio.errors import PyvirtError, RemoteProtocolError
 from pyvirt_trio.rpc.jsonrpc import (
     INVALID_PARAMS,
     METHOD_NOT_FOUND,
@@ -17,7 +18,6 @@ from pyvirt_trio.rpc.jsonrpc import (
     decode,
     encode,
     error_to_json,
-    record_to_json,
 )
 
 MAX_PENDING_REQUESTS = 16
@@ -58,7 +58,7 @@ async def _answer_all(
     try:
         async for request in requests:
             if request.get("method") == "subscribe":
-                await _stream_events(hypervisor, stream, request.get("id"))
+                await stream_events(hypervisor, stream, request)
             else:
                 answer = await _answer(hypervisor, request)
                 await stream.send_all(encode({"id": request.get("id"), **answer}))
@@ -80,20 +80,3 @@ async def _answer(hypervisor: Hypervisor, request: dict[str, Any]) -> dict[str, 
         return {"result": await method(hypervisor, **params)}
     except PyvirtError as error:
         return {"error": error_to_json(error)}
-
-
-async def _stream_events(
-    hypervisor: Hypervisor, stream: trio.abc.Stream, request_id: object
-) -> None:
-    view, events = hypervisor.subscribe()
-    domains = [{"name": one.name, "state": one.status.state.name.lower()} for one in view.domains]
-    snapshot = {"sequence": view.sequence, "domains": domains}
-    await stream.send_all(encode({"id": request_id, "result": snapshot}))
-    while True:
-        try:
-            record = await events.receive()
-        except ResyncRequiredError as gap:
-            await stream.send_all(encode({"method": "gap", "params": {"missed": gap.missed}}))
-        else:
-            message = {"method": "event", "params": record_to_json(record)}
-            await stream.send_all(encode(message))

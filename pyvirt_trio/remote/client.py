@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ class RemoteHypervisor:
         self._lines = Lines()
         self._received: deque[dict[str, Any]] = deque()
         self._calls = 0
+        self._journal = ""
 
     async def call(self, method: str, **params: object) -> Any:
         """Have the keeper do something, and return its answer.
@@ -56,19 +57,50 @@ class RemoteHypervisor:
             raise error_from_json(answer["error"])
         return answer["result"]
 
-    async def events(self) -> AsyncIterator[dict[str, Any]]:
-        """First the snapshot, then every event that follows it, as JSON values.
+    async def events(
+        self,
+        *,
+        domains: Iterable[str] | None = None,
+        events: Iterable[str] | None = None,
+        after: str | None = None,
+    ) -> AsyncGenerator[dict[str, Any]]:
+        """A snapshot, then every event that follows it, as JSON values.
 
-        A snapshot has ``sequence`` and ``domains``, an event ``sequence``, ``kind`` and its fields,
-        and the marker of a gap ``missed``. Ends when the keeper does.
+        A snapshot has ``cursor``, ``sequence`` and ``domains``; an event ``sequence``, ``kind``,
+        ``time_s`` and its fields. Whoever reads too slowly gets one value with ``missed``,
+        ``first`` and ``last``, and then, when it asks for the next one, a new snapshot.
+
+        Args:
+            domains: Only events of these, by name or UUID.
+            events: Only these, by virsh's names or those of their classes.
+            after: A cursor: no snapshot, but the events behind it. If they are no longer kept, the
+                gap and a snapshot come instead. `cursor_after` makes one from an event.
+
+        Raises:
+            MonitorClosedError: The keeper has gone; events can be resumed at the next one.
         """
-        yield await self.call("subscribe")
+        params: dict[str, object] = {}
+        if domains is not None:
+            params["domains"] = list(domains)
+        if events is not None:
+            params["events"] = list(events)
+        if after is not None:
+            params["after"] = after
         while True:
-            try:
-                message = await self._next()
-            except MonitorClosedError:
-                return
-            yield message["params"]
+            snapshot = await self.call("subscribe", **params)
+            params.pop("after", None)
+            self._journal = snapshot["cursor"].rpartition(":")[0]
+            if "gap" in snapshot:
+                yield snapshot.pop("gap")
+            if "domains" in snapshot:
+                yield snapshot
+            while "missed" not in (message := (await self._next())["params"]):
+                yield message
+            yield message
+
+    def cursor_after(self, event: dict[str, Any]) -> str:
+        """The cursor of an observer that has dealt with ``event``, a value out of `events`."""
+        return f"{self._journal}:{event['sequence']}"
 
     async def _next(self) -> dict[str, Any]:
         while not self._received:

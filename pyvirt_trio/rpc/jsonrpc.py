@@ -11,6 +11,7 @@ import attrs
 
 from pyvirt_trio import errors
 from pyvirt_trio.errors import ErrorCode, PyvirtError, RemoteProtocolError
+from pyvirt_trio.models.event_filter import virsh_name
 from pyvirt_trio.models.events import Record
 
 MAX_LINE_BYTES = 4 << 20
@@ -86,12 +87,22 @@ def error_from_json(value: dict[str, Any]) -> PyvirtError:
 
 
 def record_to_json(record: Record) -> dict[str, Any]:
-    """An event with its number and kind; the field names are those of its class."""
-    fields = attrs.asdict(record.event, value_serializer=_plain)
-    return {"sequence": record.sequence, "kind": type(record.event).__name__, **fields}
+    """An event with its number, time, kind and virsh's name; its fields have their own names."""
+    event = record.event
+    message: dict[str, Any] = {
+        "sequence": record.sequence,
+        "time_s": record.time_s,
+        "kind": type(event).__name__,
+        "event": virsh_name(type(event)),
+    }
+    for field in attrs.fields(type(event)):
+        message[field.name] = _plain(getattr(event, field.name))
+    return message
 
 
-def _plain(_owner: object, _field: object, value: object) -> object:
+def _plain(value: object) -> object:
     if isinstance(value, uuid.UUID):
         return str(value)
+    if isinstance(value, enum.Flag):
+        return [str(one.name).lower() for one in type(value) if one.value and one in value]
     return value.name.lower() if isinstance(value, enum.Enum) else value
