@@ -232,7 +232,8 @@ class Execution:
         """Add a note to the record; a crashed node's tasks have nothing to say."""
         if self.has_ended or is_dead_here():
             return
-        footprint.touch("<notes>")
+        if self.footprints is not None and self.footprints.orders_notes:
+            footprint.touch("<notes>")
         frozen = {key: freeze(value) for key, value in data.items()}
         step, now_s = len(self.order), self.clock.now_s
         self.record.notes.append(Note(step, now_s, actor, action, frozen, is_own))

@@ -41,6 +41,7 @@ class Collector:
         self._labelled_from_birth: set[int] = {0}  # the engine's own first task
         self._inside: dict[int, list[list[float]]] = {}  # by task: steps that entered and left
         self._eras: list[int] = [0]
+        self.orders_notes = True
         self._built: list[Footprint] = []
         self._last_own: dict[int, int] = {}
 
@@ -72,6 +73,12 @@ class Collector:
                 self._touched[step] = {label: mode}
             else:
                 touched[label] = touched.get(label, 0) | mode
+
+    def touch_last(self, label: str, mode: int) -> None:
+        """Add a touch to the step that has just ended."""
+        if self.execution.abort is None:
+            touched = self._touched.setdefault(len(self.order) - 1, {})
+            touched[label] = touched.get(label, 0) | mode
 
     def touch_object(self, thing: object, mode: int) -> None:
         """Touch an object that was labelled when it was made; any other opens the step."""

@@ -63,6 +63,8 @@ _KNOWN: Final = {
     _SOCKETS,
 }
 _ENTRIES: Final = "<entry queue>"
+# Modules whose abort functions change only what is watched; see `StateWatch`.
+watched_modules: Final[set[str]] = set()
 _context: Any = _run.GLOBAL_RUN_CONTEXT
 _originals: list[tuple[Any, str, Any]] = []
 
@@ -70,7 +72,8 @@ _originals: list[tuple[Any, str, Any]] = []
 def _home_of(abort: Any) -> str:
     """Return the module of an abort function that is known here, empty for any other."""
     module: str = getattr(abort, "__module__", None) or ""
-    return module if module in _KNOWN and hasattr(abort, "__code__") else ""
+    is_known = module in _KNOWN or module in watched_modules
+    return module if is_known and hasattr(abort, "__code__") else ""
 
 
 def _awaited(task: Any) -> Any:
@@ -86,7 +89,7 @@ def _awaited(task: Any) -> Any:
     if module == _sync.__name__:
         names, cells = abort.__code__.co_freevars, abort.__closure__ or ()
         return dict(zip(names, cells, strict=True))["self"].cell_contents
-    if module == _SOCKETS:
+    if module == _SOCKETS or module in watched_modules:
         return _TOUCHES_ITSELF
     return _PRIVATE if module else _UNKNOWN
 

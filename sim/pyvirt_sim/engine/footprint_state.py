@@ -1,0 +1,285 @@
+"""Watching the state of plain Python classes, so that steps need not be open for want of labels.
+
+`pyvirt_sim.engine.footprint` says why a step that shares anything but Trio's objects and labelled
+ones conflicts with every other. A program whose tasks share *attributes of objects* need not label
+them by hand: `StateWatch` watches every class of the packages it is given, and each read and each
+assignment of an attribute becomes a touch of that attribute of that object.
+
+What an attribute holds may change without being assigned. So:
+
+* a built-in container (list, dict, set, deque, bytearray, nested ones too) is compared, at the end
+  of the step, with what it was when the step first got at it: the touch is a write when it differs;
+* an object of a watched class, of Trio, or of a class whose instances cannot change is a value; what
+  is inside says so itself;
+* anything else (an iterator, a file, an object of a class nobody watches) is taken to be changed.
+
+An assignment of the very object that is there already changes nothing, and counts as a read.
+
+Three things are not seen: variables that functions share (closures, globals), containers inside
+frozen classes, and a container that a task keeps in a local variable over a checkpoint and looks at
+again later. `swaps` tells whether a program has any that matter: it swaps steps that are said to be
+independent and looks whether anything changes.
+"""
+
+# pyright: reportPrivateUsage=false
+
+from __future__ import annotations
+
+import enum
+import functools
+import importlib
+import operator
+import pkgutil
+import sys
+import types
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, cast
+
+import trio
+
+from pyvirt_sim.engine.footprint import READ, WRITE
+from pyvirt_sim.engine.footprint import _active as active
+
+__all__ = ["StateWatch"]
+
+_VALUES: Final = (
+    *(int, float, complex, str, bytes, range, slice, type(None), type(NotImplemented), enum.Enum),
+    *(type, BaseException, types.ModuleType, types.FunctionType, types.BuiltinFunctionType),
+    *(types.MethodType, types.MethodWrapperType, functools.partial, property, frozenset),
+)
+_CONTAINERS: Final = (list, dict, set, deque, bytearray, tuple, types.MappingProxyType)
+_TOO_MANY: Final = 1000
+_DUNDER: Final = "__"
+_UNKNOWN: Final = object()
+
+
+class StateWatch(trio.abc.Instrument):
+    """Watches the classes of some packages, for the length of a ``with`` block around a search.
+
+    Inside the block runs are slower (each look at an attribute is a call), and nothing else. Only
+    what happens after `begin`, in a run that gathers footprints, is touched.
+
+    Args:
+        packages: Names of the packages whose classes are watched, with all modules below.
+        values: Names of classes in them whose instances never change after they were made.
+    """
+
+    def __init__(self, *packages: str) -> None:
+        self._packages = packages
+        self._modules: set[str] = set()
+        self._patched: list[tuple[type, str, Any]] = []
+        self._known: dict[type, bool] = {}
+        self._is_on = False
+        # Of the running step: by label, the container and what was in it when it was first seen.
+        self._seen: dict[tuple[str, int], tuple[Any, Any]] = {}
+
+    def __enter__(self) -> StateWatch:
+        # Late: it needs the runner, which knows the module that knows this one's neighbours.
+        from pyvirt_sim.engine import footprint_trio
+
+        self._modules = set(_modules(self._packages)) - footprint_trio.watched_modules
+        footprint_trio.watched_modules.update(self._modules)
+        classes = list(_classes(sorted(self._modules)))
+        watched = set(classes)
+        self._known = dict.fromkeys(classes, True)
+        for one in classes:
+            self._patch(one, watched)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_on = False
+        for owner, name, original in reversed(self._patched):
+            if original is _UNKNOWN:
+                delattr(owner, name)
+            else:
+                setattr(owner, name, original)
+        self._patched.clear()
+        from pyvirt_sim.engine import footprint_trio
+
+        footprint_trio.watched_modules.difference_update(self._modules)
+
+    def begin(self) -> None:
+        """From here to its end, this run's steps say what they do to the objects of the classes.
+
+        To be called by the program. Notes of different tasks count as commuting from here on: what
+        judges the run must not read their order.
+        """
+        self._seen.clear()
+        self._is_on = bool(active)
+        if active:
+            active[0].orders_notes = False
+            trio.lowlevel.add_instrument(self)
+
+    def after_run(self) -> None:
+        """Trio's instrument: the run is over."""
+        self._is_on = False
+
+    def after_task_step(self, task: trio.lowlevel.Task) -> None:
+        """Trio's instrument: find out which containers the step has changed."""
+        del task
+        if not self._seen or not active:
+            return
+        collector = active[0]
+        for key, (container, before) in self._seen.items():
+            now = self._contents(container)
+            if not _is_same(before, now):
+                collector.touch_last(key[0], WRITE)
+                self._seen[key] = container, now
+
+    # -- patching ------------------------------------------------------------------------------
+
+    def _patch(self, owner: type, watched: set[type]) -> None:
+        has_watched_base = any(base in watched for base in owner.__mro__[1:])
+        for name, make in (
+            ("__init__", self._naming),
+            ("__getattribute__", self._reading),
+            ("__setattr__", self._writing),
+            ("__delattr__", self._writing),
+        ):
+            if name in owner.__dict__ or not has_watched_base:
+                original = getattr(owner, name)
+                self._patched.append((owner, name, owner.__dict__.get(name, _UNKNOWN)))
+                setattr(owner, name, make(original))
+
+    def _naming(self, original: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(original)
+        def construct(this: Any, *args: Any, **kwargs: Any) -> None:
+            if active and id(this) not in active[0].labels:
+                active[0].label(this, type(this).__qualname__)
+            original(this, *args, **kwargs)
+
+        return construct
+
+    def _reading(self, original: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
+        names_of = functools.cache(_names_of)
+
+        @functools.wraps(original)
+        def read(this: Any, name: str) -> Any:
+            value = original(this, name)
+            if self._is_on and active and name not in names_of(type(this)):
+                self._touch(this, name, value)
+            return value
+
+        return read
+
+    def _writing(self, original: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(original)
+        def write(this: Any, name: str, *value: Any) -> None:
+            if self._is_on and active:
+                old = _raw(this, name)
+                is_same = bool(value) and old is value[0]
+                self._touch_label(this, name, READ if is_same else WRITE)
+            original(this, name, *value)
+
+        return write
+
+    # -- touching ------------------------------------------------------------------------------
+
+    def _touch(self, this: Any, name: str, value: Any) -> None:
+        if self._is_value(type(value)):
+            self._touch_label(this, name, READ)
+        elif isinstance(value, _CONTAINERS):
+            label = self._touch_label(this, name, READ)
+            if label is not None and (label, id(value)) not in self._seen:
+                self._seen[label, id(value)] = value, self._contents(value)
+        else:
+            self._touch_label(this, name, WRITE)
+
+    def _touch_label(self, this: Any, name: str, mode: int) -> str | None:
+        collector = active[0]
+        label = collector.labels.get(id(this))
+        if label is None:
+            collector.open_step()
+            return None
+        label = f"{label}.{name}"
+        collector.touch(label, mode)
+        return label
+
+    def _is_value(self, kind: type) -> bool:
+        """Whether an object of this class is a value, or tells itself what is done to it."""
+        known = self._known.get(kind)
+        if known is None:
+            known = (
+                issubclass(kind, _VALUES)
+                or kind.__module__.partition(".")[0] in ("trio", "uuid", "pathlib", "re", "outcome")
+                or _is_frozen(kind)
+            ) and not issubclass(kind, _CONTAINERS)
+            self._known[kind] = known
+        return known
+
+    def _contents(self, thing: Any) -> list[Any] | bytes | None:
+        """What is in a container now, nested ones too; None if it may hold what changes unseen."""
+        if isinstance(thing, bytearray):
+            return bytes(thing)
+        found: list[Any] = []
+        todo: list[Any] = [thing]
+        for container in todo:  # which grows
+            if isinstance(container, dict | types.MappingProxyType):
+                mapping = cast("Mapping[Any, Any]", container)
+                items = [*mapping, *mapping.values()]
+            else:
+                items = [*container]
+            found += items
+            found.append(container)  # so that what is in one of two cannot be taken for the other's
+            for kind in set(map(type, items)):
+                if not self._is_value(kind):
+                    if not issubclass(kind, _CONTAINERS) or len(todo) > _TOO_MANY:
+                        return None
+                    todo += [item for item in items if type(item) is kind]
+        return found
+
+
+def _is_same(before: list[Any] | bytes | None, after: list[Any] | bytes | None) -> bool:
+    """Whether two contents are the same, object by object."""
+    if before is None or after is None:
+        return False
+    if isinstance(before, bytes) or isinstance(after, bytes):
+        return before == after
+    return len(before) == len(after) and all(map(operator.is_, before, after))
+
+
+def _raw(this: Any, name: str) -> Any:
+    try:
+        return object.__getattribute__(this, name)
+    except AttributeError:
+        return _UNKNOWN
+
+
+def _names_of(kind: type) -> frozenset[str]:
+    """The attributes that belong to the class and not to its instances, and what Python asks."""
+    found: set[str] = {"__class__", "__dict__", "__slots__", "__weakref__"}
+    for base in kind.__mro__:
+        for name, value in base.__dict__.items():
+            if not isinstance(value, types.MemberDescriptorType) or name.startswith(_DUNDER):
+                found.add(name)
+    return frozenset(found)
+
+
+def _is_frozen(kind: type) -> bool:
+    """Whether it is an attrs class whose instances refuse assignment."""
+    setter = getattr(kind, "__setattr__", None)
+    return hasattr(kind, "__attrs_attrs__") and "frozen" in getattr(setter, "__name__", "")
+
+
+def _classes(modules: Sequence[str]) -> Iterator[type]:
+    """The classes of some modules whose instances have state, each once, in order of names."""
+    for name in modules:
+        for one in vars(sys.modules[name]).values():
+            if isinstance(one, type) and one.__module__ == name and _has_state(one):
+                yield one
+
+
+def _modules(packages: Sequence[str]) -> Iterator[str]:
+    """The names of all modules of some packages, each imported."""
+    for package in packages:
+        root = importlib.import_module(package)
+        yield package
+        for info in pkgutil.walk_packages(getattr(root, "__path__", ()), f"{package}."):
+            if not info.name.endswith("__main__"):
+                importlib.import_module(info.name)
+                yield info.name
+
+
+def _has_state(kind: type) -> bool:
+    return not (issubclass(kind, (*_VALUES, *_CONTAINERS)) or _is_frozen(kind))
