@@ -13,6 +13,7 @@ from pyvirt_sim.cli.campaign import campaign
 from pyvirt_sim.cli.conformance import conformance
 from pyvirt_sim.cli.experiment import experiment
 from pyvirt_sim.cli.progress import Progress
+from pyvirt_sim.cli.prove import prove
 from pyvirt_sim.cli.sites import sites
 from pyvirt_sim.cli.zoo import zoo
 from pyvirt_sim.engine import ReplayDivergedError, Tape, TapeFormatError, replay
@@ -44,6 +45,7 @@ DEMO_SCHEDULES = 2000
 app.command(campaign)
 app.command(conformance)
 app.command(experiment)
+app.command(prove)
 app.command(sites)
 app.command(zoo)
 

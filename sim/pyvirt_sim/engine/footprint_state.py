@@ -8,9 +8,9 @@ assignment of an attribute becomes a touch of that attribute of that object.
 What an attribute holds may change without being assigned. So:
 
 * a built-in container (list, dict, set, deque, bytearray, nested ones too) is compared, at the end
-  of the step, with what it was when the step first got at it: the touch is a write when it differs;
-* an object of a watched class, of Trio, or of a class whose instances cannot change is a value; what
-  is inside says so itself;
+  of every step, with what was in it before: the step has written it when it differs;
+* an object of a watched class, of Trio, or of a class whose instances cannot change is a value;
+  what is inside says so itself;
 * anything else (an iterator, a file, an object of a class nobody watches) is taken to be changed.
 
 An assignment of the very object that is there already changes nothing, and counts as a read.
@@ -57,19 +57,23 @@ _UNKNOWN: Final = object()
 class StateWatch(trio.abc.Instrument):
     """Watches the classes of some packages, for the length of a ``with`` block around a search.
 
+    Attributes:
+        begun_at: Number of the step in which the last run that gathered footprints called `begin`.
+
     Inside the block runs are slower (each look at an attribute is a call), and nothing else. Only
     what happens after `begin`, in a run that gathers footprints, is touched.
 
     Args:
         packages: Names of the packages whose classes are watched, with all modules below.
-        values: Names of classes in them whose instances never change after they were made.
     """
 
     def __init__(self, *packages: str) -> None:
+        self.begun_at = 0
         self._packages = packages
         self._modules: set[str] = set()
         self._patched: list[tuple[type, str, Any]] = []
         self._known: dict[type, bool] = {}
+        self._names: dict[type, frozenset[str]] = {}
         self._is_on = False
         # Of the running step: by label, the container and what was in it when it was first seen.
         self._seen: dict[tuple[str, int], tuple[Any, Any]] = {}
@@ -108,6 +112,7 @@ class StateWatch(trio.abc.Instrument):
         self._seen.clear()
         self._is_on = bool(active)
         if active:
+            self.begun_at = len(active[0].order)
             active[0].orders_notes = False
             trio.lowlevel.add_instrument(self)
 
@@ -152,13 +157,15 @@ class StateWatch(trio.abc.Instrument):
         return construct
 
     def _reading(self, original: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
-        names_of = functools.cache(_names_of)
-
         @functools.wraps(original)
-        def read(this: Any, name: str) -> Any:
+        def read(this: object, name: str) -> Any:
             value = original(this, name)
-            if self._is_on and active and name not in names_of(type(this)):
-                self._touch(this, name, value)
+            if self._is_on and active:
+                names = self._names.get(type(this))
+                if names is None:
+                    names = self._names[type(this)] = _names_of(type(this))
+                if name not in names:
+                    self._touch(this, name, value)
             return value
 
         return read
@@ -176,17 +183,17 @@ class StateWatch(trio.abc.Instrument):
 
     # -- touching ------------------------------------------------------------------------------
 
-    def _touch(self, this: Any, name: str, value: Any) -> None:
+    def _touch(self, this: object, name: str, value: object) -> None:
         if self._is_value(type(value)):
             self._touch_label(this, name, READ)
-        elif isinstance(value, _CONTAINERS):
+        elif _is_container(type(value)):
             label = self._touch_label(this, name, READ)
             if label is not None and (label, id(value)) not in self._seen:
                 self._seen[label, id(value)] = value, self._contents(value)
         else:
             self._touch_label(this, name, WRITE)
 
-    def _touch_label(self, this: Any, name: str, mode: int) -> str | None:
+    def _touch_label(self, this: object, name: str, mode: int) -> str | None:
         collector = active[0]
         label = collector.labels.get(id(this))
         if label is None:
@@ -196,7 +203,7 @@ class StateWatch(trio.abc.Instrument):
         collector.touch(label, mode)
         return label
 
-    def _is_value(self, kind: type) -> bool:
+    def _is_value(self, kind: type[Any]) -> bool:
         """Whether an object of this class is a value, or tells itself what is done to it."""
         known = self._known.get(kind)
         if known is None:
@@ -246,7 +253,11 @@ def _raw(this: Any, name: str) -> Any:
         return _UNKNOWN
 
 
-def _names_of(kind: type) -> frozenset[str]:
+def _is_container(kind: type[Any]) -> bool:
+    return issubclass(kind, _CONTAINERS)
+
+
+def _names_of(kind: type[Any]) -> frozenset[str]:
     """The attributes that belong to the class and not to its instances, and what Python asks."""
     found: set[str] = {"__class__", "__dict__", "__slots__", "__weakref__"}
     for base in kind.__mro__:
@@ -256,13 +267,13 @@ def _names_of(kind: type) -> frozenset[str]:
     return frozenset(found)
 
 
-def _is_frozen(kind: type) -> bool:
+def _is_frozen(kind: type[Any]) -> bool:
     """Whether it is an attrs class whose instances refuse assignment."""
     setter = getattr(kind, "__setattr__", None)
     return hasattr(kind, "__attrs_attrs__") and "frozen" in getattr(setter, "__name__", "")
 
 
-def _classes(modules: Sequence[str]) -> Iterator[type]:
+def _classes(modules: Sequence[str]) -> Iterator[type[Any]]:
     """The classes of some modules whose instances have state, each once, in order of names."""
     for name in modules:
         for one in vars(sys.modules[name]).values():
@@ -281,5 +292,5 @@ def _modules(packages: Sequence[str]) -> Iterator[str]:
                 yield info.name
 
 
-def _has_state(kind: type) -> bool:
+def _has_state(kind: type[Any]) -> bool:
     return not (issubclass(kind, (*_VALUES, *_CONTAINERS)) or _is_frozen(kind))

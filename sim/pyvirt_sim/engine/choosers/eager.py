@@ -100,9 +100,7 @@ class _Blocks:
             woken_by = self._block(step.woken_by) if step.woken_by >= 0 else -1
             number = len(blocks)
             blocks.append(
-                Footprint(
-                    number, step.path, step.touched, step.is_open, woken_by, era, step.joins
-                )
+                Footprint(number, step.path, step.touched, step.is_open, woken_by, era, step.joins)
             )
         self._block_of.append(len(blocks) - 1)
 

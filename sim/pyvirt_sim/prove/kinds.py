@@ -1,0 +1,150 @@
+"""The devices whose removal is proved: one of each type and variant that can be unplugged."""
+
+from __future__ import annotations
+
+import attrs
+
+from pyvirt_trio.models import PciAddress, devices
+
+ALIAS = "ua-proved"
+"""The device's alias, given by the client: so that it can be asked for again."""
+SOURCE = PciAddress.parse("0000:01:00.0")
+"""The host's address of the device that is passed through."""
+
+
+@attrs.frozen(kw_only=True)
+class Kind:
+    """A device that comes and goes.
+
+    Args:
+        name: As in ``unplug-NAME``.
+        model: Its class in the library, which has a row in the removal table.
+        xml: The device; ``ALIAS`` stands for the element that names it.
+        source: The host's address, for a PCI device passed through.
+        is_managed: Whether the library moves it between the host's driver and vfio-pci itself.
+    """
+
+    name: str
+    model: type[devices.Device]
+    xml: str
+    source: PciAddress | None = None
+    is_managed: bool = False
+
+    @property
+    def device_xml(self) -> str:
+        """The device, named."""
+        return self.xml.replace("ALIAS", f"<alias name='{ALIAS}'/>")
+
+
+def _hostdev(managed: str) -> str:
+    return f"""
+        <hostdev mode='subsystem' type='pci' managed='{managed}'>
+          <source><address domain='0x0000' bus='0x01' slot='0x00' function='0x0'/></source>ALIAS
+        </hostdev>"""
+
+
+KINDS: tuple[Kind, ...] = (
+    Kind(
+        name="rng",
+        model=devices.Rng,
+        xml="<rng model='virtio'><backend model='random'>/dev/urandom</backend>ALIAS</rng>",
+    ),
+    Kind(
+        name="disk-virtio",
+        model=devices.Disk,
+        xml="<disk type='file'><source file='/images/a'/><target dev='vda'/>ALIAS</disk>",
+    ),
+    Kind(
+        name="disk-scsi",
+        model=devices.Disk,
+        xml="""<disk type='file'>
+          <source file='/images/a'/><target dev='sda' bus='scsi'/>ALIAS</disk>""",
+    ),
+    Kind(
+        name="disk-usb",
+        model=devices.Disk,
+        xml="""<disk type='file'>
+          <source file='/images/a'/><target dev='sdb' bus='usb'/>ALIAS</disk>""",
+    ),
+    Kind(
+        name="cdrom",
+        model=devices.Disk,
+        xml="""<disk type='file' device='cdrom'>
+          <source file='/images/a'/><target dev='sdc' bus='scsi'/><readonly/>ALIAS</disk>""",
+    ),
+    Kind(
+        name="controller-scsi",
+        model=devices.Controller,
+        xml="<controller type='scsi' index='3' model='virtio-scsi'>ALIAS</controller>",
+    ),
+    Kind(
+        name="interface-user",
+        model=devices.Interface,
+        xml="""<interface type='user'>
+          <mac address='52:54:00:00:00:01'/><model type='virtio'/>ALIAS</interface>""",
+    ),
+    Kind(
+        name="input-usb",
+        model=devices.Input,
+        xml="<input type='tablet' bus='usb'>ALIAS</input>",
+    ),
+    Kind(
+        name="input-virtio",
+        model=devices.Input,
+        xml="<input type='keyboard' bus='virtio'>ALIAS</input>",
+    ),
+    Kind(
+        name="watchdog",
+        model=devices.Watchdog,
+        xml="<watchdog model='i6300esb' action='none'>ALIAS</watchdog>",
+    ),
+    Kind(
+        name="channel",
+        model=devices.Channel,
+        xml="""<channel type='unix'>
+          <source mode='bind' path='/run/channel'/>
+          <target type='virtio' name='org.pyvirt.a'/>ALIAS</channel>""",
+    ),
+    Kind(
+        name="guestfwd",
+        model=devices.GuestForward,
+        xml="""<channel type='null'>
+          <target type='guestfwd' address='10.0.2.1' port='4600'/>ALIAS</channel>""",
+    ),
+    Kind(
+        name="serial-usb",
+        model=devices.Serial,
+        xml="<serial type='null'><target type='usb-serial'/>ALIAS</serial>",
+    ),
+    Kind(
+        name="serial-pci",
+        model=devices.Serial,
+        xml="<serial type='null'><target type='pci-serial'/>ALIAS</serial>",
+    ),
+    Kind(
+        name="redirdev",
+        model=devices.RedirectedUsb,
+        xml="""<redirdev bus='usb' type='unix'>
+          <source mode='bind' path='/run/redirected'/>ALIAS</redirdev>""",
+    ),
+    Kind(
+        name="shmem",
+        model=devices.SharedMemory,
+        xml="""<shmem name='shared'>
+          <model type='ivshmem-plain'/><size unit='M'>1</size>ALIAS</shmem>""",
+    ),
+    Kind(
+        name="hostdev-pci",
+        model=devices.HostDevice,
+        xml=_hostdev("no"),
+        source=SOURCE,
+    ),
+    Kind(
+        name="hostdev-pci-managed",
+        model=devices.HostDevice,
+        xml=_hostdev("yes"),
+        source=SOURCE,
+        is_managed=True,
+    ),
+)
+"""In the order in which they are proved."""

@@ -1,0 +1,101 @@
+"""Running every schedule of a scenario, one per class, within the bound that is stated here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+from typing import cast
+
+import attrs
+
+from pyvirt_sim.engine import Dpor, Run, hunt, labelled_only
+from pyvirt_sim.engine.choosers.eager import Eager
+from pyvirt_sim.engine.footprint_state import StateWatch
+from pyvirt_sim.explore.finding import promise_in
+from pyvirt_sim.prove.proof import Part
+
+WATCHED = (
+    # Not pyvirt_trio.xml: what parses an element belongs to the call that parses it.
+    *(f"pyvirt_trio.{name}" for name in ("driver", "host", "models", "qmp")),
+    *(f"pyvirt_sim.{name}" for name in ("host", "qemu", "engine.disk")),
+)
+"""Packages whose objects' state is watched, so that steps are known to have nothing in common."""
+
+_EAGER = re.compile(r"(/(dispatcher|monitor \d+|rcu)|: (reader|writer))\[\d+\]$")
+
+BOUND = (
+    "every order of the steps of the clients, the removal, the life, the guest and the kernel, "
+    "from the first call until the last client is done; at once, without delay: the tasks that "
+    "read and write the monitor, and QEMU's own main loop; virtual time moves when nothing can "
+    "run; nothing fails by itself"
+)
+"""What `search` covers when it is complete."""
+
+Story = Callable[["Window"], Awaitable[None]]
+
+
+@attrs.define(eq=False)
+class Window:
+    """The part of a run in which the search decides; a story opens and shuts it."""
+
+    chooser: Eager
+    watch: StateWatch
+
+    @contextmanager
+    def open(self) -> Generator[None]:
+        """Whatever runs inside is run in every order; around it all is canonical."""
+        self.watch.begin()
+        self.chooser.is_open = True
+        try:
+            yield
+        finally:
+            self.chooser.is_open = False
+
+
+@contextmanager
+def watching() -> Generator[StateWatch]:
+    """Watch the state of the library and the simulator, for the searches of the block."""
+    with StateWatch(*WATCHED) as watch:
+        yield watch
+
+
+def search(name: str, story: Story, watch: StateWatch, limit: int) -> Part:
+    """Run ``story`` under every schedule, up to ``limit`` of them, until it breaks a promise.
+
+    Args:
+        name: Of the part.
+        story: Builds its world afresh, plays once, and raises what it finds broken.
+        watch: From `watching`.
+        limit: How many schedules at most.
+    """
+    dpor = Dpor()
+    chooser = Eager(dpor, lambda path: _EAGER.search(path) is not None)
+    window = Window(chooser, watch)
+
+    async def program() -> None:
+        with labelled_only():
+            await story(window)
+
+    result = hunt(program, chooser, limit, freeze=False)
+    return Part(
+        name=name,
+        runs=result.schedules + result.redundant,
+        classes=dpor.runs,
+        steps=result.total_steps,
+        ended=result.ended or f"{limit} schedules were allowed",
+        is_complete=result.is_exhausted and not dpor.is_cut,
+        violation=None if result.found is None else violation_of(result.found),
+        tape="" if result.found is None else result.found.tape.to_text(),
+    )
+
+
+def violation_of(run: Run) -> str:
+    """What broke in a failing run, in one line."""
+    promise = promise_in(run.error)
+    if promise is not None:
+        return str(promise)
+    error = run.error
+    while isinstance(error, BaseExceptionGroup):
+        error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
+    return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
