@@ -190,10 +190,6 @@ class Netdevs:
         if name not in self._items and name not in self._cards:
             raise device_not_found(name)
 
-    def names(self) -> list[str]:
-        """The names of all back ends, oldest first."""
-        return list(self._items)
-
     def rx_filters(self, name: str | None) -> list[dict[str, Any]]:
         """QMP ``query-rx-filter`` of cards whose guest has not touched them.
 
