@@ -9,10 +9,10 @@ from typing import cast
 
 import attrs
 
+from pyvirt_sim.checkers.verdict import promise_in
 from pyvirt_sim.engine import Dpor, Run, hunt, labelled_only
 from pyvirt_sim.engine.choosers.eager import Eager
 from pyvirt_sim.engine.footprint_state import StateWatch
-from pyvirt_sim.explore.finding import promise_in
 from pyvirt_sim.prove.proof import Part
 
 WATCHED = (

@@ -76,7 +76,9 @@ class Stage:
     def is_back(self, sequence: int) -> bool:
         """Whether the device was attached again after the event of that number, or is about to."""
         journal = self.domain.journal
-        later = (journal.after(number).event for number in range(sequence, journal.sequence))
+        later = (
+            journal.record(number).event for number in range(sequence + 1, journal.sequence + 1)
+        )
         job = self.domain.job.active
         is_coming = job is not None and job.name == "attach-device"
         return is_coming or any(isinstance(event, DeviceAdded) for event in later)
