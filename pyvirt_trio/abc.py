@@ -21,6 +21,8 @@ from contextlib import AbstractAsyncContextManager
 
 import trio
 
+from pyvirt_trio.models.nodedev import VfSettings
+
 
 class Process(abc.ABC):
     """A process the host has started for us and that only we wait for."""
@@ -137,6 +139,29 @@ class Host(abc.ABC):
         Raises:
             ConnectionRefusedError: Nobody listens there (any more).
             FileNotFoundError: There is no such socket (yet).
+        """
+
+    @abc.abstractmethod
+    async def read_vf_settings(self, interface: str, index: int) -> VfSettings:
+        """What a network card does with the packets of its virtual function ``index``.
+
+        Args:
+            interface: The network interface of the card itself.
+            index: Number of the virtual function.
+
+        Raises:
+            OSError: ``ENODEV`` without such an interface, ``ENOENT`` without such a function.
+        """
+
+    @abc.abstractmethod
+    async def write_vf_settings(self, interface: str, index: int, settings: VfSettings) -> None:
+        """Have a network card treat the packets of a virtual function so.
+
+        Raises:
+            OSError: As for `read_vf_settings`, and what the card's driver says.
+
+        Cancellation:
+            The settings are changed or they are not.
         """
 
     @abc.abstractmethod

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
+
+from cyclopts import Parameter
 
 from pyvirt_trio.cli.session import Hidden
 
@@ -25,14 +27,51 @@ def nodedev_dumpxml(device: str, *, session: Hidden) -> None:
     session.call(str.rstrip, "nodedev-dumpxml", device=device)
 
 
-def nodedev_detach(device: str, *, session: Hidden) -> None:
-    """Take a device from its driver and give it to vfio-pci."""
-    session.call(lambda _: f"Device {device} detached", "nodedev-detach", device=device)
+Force = Annotated[bool, Parameter(negative="")]
 
 
-def nodedev_reattach(device: str, *, session: Hidden) -> None:
-    """Give a device back to the host's own driver."""
-    session.call(lambda _: f"Device {device} re-attached", "nodedev-reattach", device=device)
+def nodedev_detach(
+    device: str, *, driver: str | None = None, force: Force = False, session: Hidden
+) -> None:
+    """Take a device from its driver and give it to vfio-pci.
+
+    Args:
+        device: Its name, such as pci_0000_01_00_0.
+        driver: The driver that gets it; only vfio is known.
+        force: Even if it carries the default route or a mounted file system.
+        session: Given by the launcher.
+    """
+    session.call(
+        lambda _: f"Device {device} detached",
+        "nodedev-detach",
+        device=device,
+        driver=driver,
+        force=force,
+    )
+
+
+def nodedev_reattach(device: str, *, force: Force = False, session: Hidden) -> None:
+    """Give a device back to the host's own driver.
+
+    Args:
+        device: Its name, such as pci_0000_01_00_0.
+        force: Even if it was never detached: take it from its driver and let all drivers try.
+        session: Given by the launcher.
+    """
+    session.call(
+        lambda _: f"Device {device} re-attached", "nodedev-reattach", device=device, force=force
+    )
+
+
+def nodedev_reset(device: str, *, force: Force = False, session: Hidden) -> None:
+    """Bring a device back to the state it had when it was switched on.
+
+    Args:
+        device: Its name, such as pci_0000_01_00_0.
+        force: Even if it carries the default route or a mounted file system.
+        session: Given by the launcher.
+    """
+    session.call(lambda _: f"Device {device} reset", "nodedev-reset", device=device, force=force)
 
 
 COMMANDS: dict[str, Callable[..., None]] = {
@@ -40,4 +79,5 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "nodedev-dumpxml": nodedev_dumpxml,
     "nodedev-detach": nodedev_detach,
     "nodedev-reattach": nodedev_reattach,
+    "nodedev-reset": nodedev_reset,
 }

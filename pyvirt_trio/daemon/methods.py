@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from pyvirt_trio.driver.domain import Domain
 from pyvirt_trio.driver.hypervisor import Hypervisor
-from pyvirt_trio.errors import DefinitionError, ErrorCode
+from pyvirt_trio.errors import DefinitionError, ErrorCode, NotFoundError
 from pyvirt_trio.models.impact import Impact
+from pyvirt_trio.models.nodedev import PciNodeDevice
 from pyvirt_trio.xml.devices import format_device
 from pyvirt_trio.xml.nodedev import format_node_device
 
@@ -93,7 +95,10 @@ async def _update(
 
 
 async def _nodedev_list(hypervisor: Hypervisor) -> list[dict[str, Any]]:
-    described = [await device.describe() for device in await hypervisor.node_devices()]
+    described: list[PciNodeDevice] = []
+    for device in await hypervisor.node_devices():
+        with contextlib.suppress(NotFoundError):  # it has left since the list was made
+            described.append(await device.describe())
     active, inactive = hypervisor.host_devices.active, hypervisor.host_devices.inactive
     return [
         {
@@ -113,12 +118,26 @@ async def _nodedev_dumpxml(hypervisor: Hypervisor, device: str) -> str:
     return format_node_device(await (await hypervisor.node_device(device)).describe())
 
 
-async def _nodedev_detach(hypervisor: Hypervisor, device: str) -> None:
-    await (await hypervisor.node_device(device)).detach()
+async def _nodedev_detach(
+    hypervisor: Hypervisor,
+    device: str,
+    *,
+    driver: str | None = None,
+    flags: int = 0,
+    force: bool = False,
+) -> None:
+    node_device = await hypervisor.node_device(device)
+    if flags != 0:
+        raise DefinitionError(f"unsupported flags ({flags!r})", code=ErrorCode.INVALID_ARG)
+    await node_device.detach(driver=driver, force=force)
 
 
-async def _nodedev_reattach(hypervisor: Hypervisor, device: str) -> None:
-    await (await hypervisor.node_device(device)).reattach()
+async def _nodedev_reattach(hypervisor: Hypervisor, device: str, *, force: bool = False) -> None:
+    await (await hypervisor.node_device(device)).reattach(force=force)
+
+
+async def _nodedev_reset(hypervisor: Hypervisor, device: str, *, force: bool = False) -> None:
+    await (await hypervisor.node_device(device)).reset(force=force)
 
 
 METHODS: dict[str, Method] = {
@@ -139,5 +158,6 @@ METHODS: dict[str, Method] = {
     "nodedev-dumpxml": _nodedev_dumpxml,
     "nodedev-detach": _nodedev_detach,
     "nodedev-reattach": _nodedev_reattach,
+    "nodedev-reset": _nodedev_reset,
 }
 """Named as on the command line, which names them as virsh does."""

@@ -1,8 +1,8 @@
-"""The host's PCI devices on loan: activeDevs and inactiveDevs, shared by all domains.
+"""The host's devices on loan, of all kinds, shared by all domains (``virHostdevManager``).
 
-libvirt keeps two lists (``virHostdevManager``). *Inactive* devices are bound to vfio-pci and belong
-to nobody; *active* ones are assigned to a domain. A device is in at most one list, and a device in
-no list belongs to the host.
+libvirt keeps two lists of PCI devices. *Inactive* devices are bound to vfio-pci and belong to
+nobody; *active* ones are assigned to a domain. A device is in at most one list, and a device in no
+list belongs to the host.
 
 ::
 
@@ -11,149 +11,203 @@ no list belongs to the host.
     driver ◀─────────────  (vfio)  ◀───────────  (a domain)
               reattach                release
 
-A managed host device makes the whole trip in each direction by itself. One lock orders the trips;
-questions (`active`, `inactive`, `owner`) never wait for it.
+A managed host device makes the whole trip in each direction by itself. Of USB, SCSI and mediated
+devices there is one list each, of those that are active. One lock orders the trips; questions
+(`active`, `inactive`, `owner`) never wait for it.
 """
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import asynccontextmanager
 
-import attrs
 import trio
 
 from pyvirt_trio.abc import Host
-from pyvirt_trio.errors import (
-    DeviceInUseError,
-    ErrorCode,
-    HostError,
-    InvalidStateError,
-    NotFoundError,
-)
-from pyvirt_trio.host.pci import PciBus
+from pyvirt_trio.driver.hostdev_notes import HostdevNotes
+from pyvirt_trio.driver.other_loans import OtherLoans
+from pyvirt_trio.driver.pci_loans import Owner as Owner
+from pyvirt_trio.driver.pci_loans import PciLoans
+from pyvirt_trio.errors import DefinitionError, ErrorCode, InvalidStateError
+from pyvirt_trio.host.pci_reset import reset_device
 from pyvirt_trio.host.safeguards import why_not_rebind
 from pyvirt_trio.models.addresses import PciAddress
-from pyvirt_trio.models.devices import HostDevice
-
-STUB_DRIVERS = frozenset({"vfio-pci", "pciback"})
-"""Drivers that only hold a device for somebody else, as libvirt counts them."""
-
-
-@attrs.frozen
-class Owner:
-    """To whom a device is assigned: one life of one domain."""
-
-    domain: str
-    life: int
-
-
-@attrs.frozen
-class Loan:
-    """An active device, as it was asked for, and its owner."""
-
-    owner: Owner
-    device: HostDevice
+from pyvirt_trio.models.devices import Device, HostDevice
+from pyvirt_trio.models.host_devices import HostInterface
 
 
 class HostDeviceManager:
-    """The lists of one host and the moves between them."""
+    """The lists of one host and the moves between them.
 
-    def __init__(self, host: Host) -> None:
+    Args:
+        host: The machine.
+        notes_path: A file of its own, for what must be known after a restart.
+    """
+
+    def __init__(self, host: Host, notes_path: str) -> None:
         self._host = host
-        self._bus = PciBus(host)
+        self._notes = HostdevNotes(host, notes_path)
+        self._pci = PciLoans(host, self._notes)
+        self._others = OtherLoans(host)
         self._lock = trio.Lock()
-        self._active: dict[PciAddress, Loan] = {}
-        self._inactive: dict[PciAddress, None] = {}
 
     @property
     def active(self) -> tuple[PciAddress, ...]:
-        """Addresses of the devices assigned to domains (activeDevs), sorted."""
-        return tuple(sorted(self._active))
+        """Addresses of the PCI devices assigned to domains (activeDevs), sorted."""
+        return tuple(sorted(self._pci.active))
 
     @property
     def inactive(self) -> tuple[PciAddress, ...]:
         """Addresses of the devices on vfio-pci that belong to nobody (inactiveDevs), sorted."""
-        return tuple(sorted(self._inactive))
+        return tuple(sorted(self._pci.inactive))
+
+    @property
+    def active_others(self) -> tuple[str, ...]:
+        """Devices of other kinds that are assigned to domains, as libvirt names them, sorted."""
+        return self._others.active
 
     def owner(self, address: PciAddress) -> Owner | None:
-        """Who has the device, or ``None``."""
-        loan = self._active.get(address)
+        """Who has the PCI device, or ``None``."""
+        loan = self._pci.active.get(address)
         return loan.owner if loan else None
 
-    async def detach(self, address: PciAddress) -> None:
+    # -- node devices -----------------------------------------------------------------------------
+
+    async def detach(
+        self, address: PciAddress, *, driver: str | None = None, force: bool = False
+    ) -> None:
         """Move a device from the host's driver to vfio-pci (``virNodeDeviceDetachFlags``).
 
         Afterwards it is in the inactive list. Doing it twice is doing it once.
 
+        Args:
+            address: The device.
+            driver: ``vfio`` or ``None``, which mean the same.
+            force: Also when the machine's default route or a mounted file system depends on it.
+
         Raises:
-            NotFoundError: There is no such device.
-            DeviceInUseError: It is assigned to a domain.
-            InvalidStateError: The host cannot pass devices through, or the machine needs the device
-                to live (its default route or a mounted file system depends on it).
+            DefinitionError: (8, 74) Another driver is not for this.
+            NotFoundError: (38) There is no such device.
+            DeviceInUseError: (55) It is assigned to a domain.
+            InvalidStateError: (74) The host cannot pass devices through; (1) it was assigned while
+                this call waited; (55) the machine needs it to live.
             HostError: sysfs refused; the device is back on the host's driver if that worked.
 
         Cancellation:
             The device is on one of the two drivers, and the lists say which.
         """
-        async with self._lock:
-            await self._to_inactive(address)
+        _require_vfio(driver)
+        if not await self._pci.bus.vfio_is_supported():
+            raise InvalidStateError(
+                "VFIO device assignment is currently not supported on this system",
+                code=ErrorCode.ARGUMENT_UNSUPPORTED,
+            )
+        await self._pci.bus.require_present(address)
+        self._pci.require_unassigned(address)
+        async with self._moving():
+            self._require_still_unassigned(address, "detaching")
+            await self._pci.take(address, force=force)
 
-    async def reattach(self, address: PciAddress) -> None:
+    async def reattach(self, address: PciAddress, *, force: bool = False) -> None:
         """Give a device back to the host's driver (``virNodeDeviceReAttach``).
 
         Afterwards it is in no list. A device that the host's own driver holds is left alone:
         unlike libvirt, nothing is unbound and probed again, because that takes a network card
         off the network for nothing.
 
+        Args:
+            address: The device.
+            force: As libvirt does it: take the device from whatever driver has it and offer it to
+                all, even if it was never detached from the host.
+
         Raises:
-            NotFoundError: There is no such device.
-            DeviceInUseError: It is assigned to a domain.
+            NotFoundError: (38) There is no such device (any more); it is in no list.
+            DeviceInUseError: (55) It is assigned to a domain.
+            InvalidStateError: (1) It was assigned while this call waited; (55) it is on a stub
+                driver, and was not brought there by this library.
             HostError: sysfs refused; the device stays in the inactive list.
 
         Cancellation:
             As for `detach`.
         """
-        async with self._lock:
-            self._require_unassigned(address)
-            if await self._bus.driver(address) in (*STUB_DRIVERS, None):
-                await self._bus.return_to_host_driver(address)
-            self._inactive.pop(address, None)
+        self._pci.require_unassigned(address)
+        async with self._moving():
+            self._require_still_unassigned(address, "reattaching")
+            await self._pci.give_back(address, force=force)
 
-    async def prepare(self, owner: Owner, devices: Iterable[HostDevice]) -> None:
-        """Assign devices to one life of a domain (``qemuHostdevPreparePCIDevices``).
+    async def reset(self, address: PciAddress, *, force: bool = False) -> None:
+        """A device is as it was when it was switched on (``virNodeDeviceReset``).
 
-        Afterwards all are active and on vfio-pci. On failure or cancellation none is, and managed
-        devices that were moved are given back.
+        See `reset_device` for the ways, and for devices that need none.
+
+        Args:
+            address: The device.
+            force: Also when the host's own driver has it and the machine needs it to live.
 
         Raises:
-            DeviceInUseError: A device, or another one of its IOMMU group, is assigned elsewhere.
-            InvalidStateError: An unmanaged device has not been detached from the host.
+            NotFoundError: (38) There is no such device.
+            InvalidStateError: (1) It is a bridge, or active, or on a bus with active devices; (55)
+                the machine needs it to live.
+            HostError: (1, 38) There is no way to reset it, or the kernel refused.
+
+        Cancellation:
+            The device is reset or it is not.
+        """
+        await self._pci.bus.require_present(address)
+        async with self._moving():
+            if await self._pci.bus.is_bridge(address):
+                force = True  # refused by what follows, in libvirt's words
+            self._require_still_unassigned(address, "resetting")
+            reason = None if force else await why_not_rebind(self._host, address)
+            if reason is not None:
+                raise InvalidStateError(f"PCI device {address} is not reset: {reason}")
+            with trio.CancelScope(shield=True):
+                await reset_device(self._pci.bus, address, self._pci.inactive.__contains__)
+
+    # -- domains ----------------------------------------------------------------------------------
+
+    async def prepare(self, owner: Owner, devices: Iterable[Device]) -> tuple[Device, ...]:
+        """Assign host devices to a life of a domain (``qemuHostdevPrepareDomainDevices``).
+
+        Afterwards all are active, and PCI devices are on vfio-pci. On failure or cancellation none
+        is: what was done is undone in reverse, and managed devices are back with the host.
+
+        Args:
+            owner: The life that gets them.
+            devices: Devices of a domain; those that are none of the host are left alone.
+
+        Returns:
+            The devices in their order, each with what has become known of it, such as the place of
+            a USB device.
+
+        Raises:
+            DefinitionError: (67) The host cannot pass such devices through.
+            DeviceInUseError: (55) A device, or another one of its IOMMU group, is assigned.
+            InvalidStateError: (55) An unmanaged device has not been detached from the host, or the
+                machine needs a managed one to live; (1) one is a bridge.
             NotFoundError, HostError: As for `detach`.
         """
-        devices = list(devices)
-        if not devices:
-            return
-        async with self._lock:
-            moved: list[HostDevice] = []
+        devices = tuple(devices)
+        pci = [one for one in devices if isinstance(one, HostDevice | HostInterface)]
+        others = self._others.of(devices)
+        if not pci and not others:
+            return devices
+        async with self._moving():
+            found = await self._others.prepare(owner, others)
             try:
-                for device in devices:
-                    await self._require_group_free(device.source, owner)
-                    moved.append(device)
-                    await self._make_ready(device)
+                if pci:
+                    await self._pci.prepare(owner, pci)
             except BaseException:
-                with trio.CancelScope(shield=True):
-                    await self._undo(moved)
+                self._others.release(owner, list(found.values()))
                 raise
-            for device in moved:
-                self._inactive.pop(device.source, None)
-                self._active[device.source] = Loan(owner, device)
+        return tuple(found.get(device, device) for device in devices)
 
-    async def release(self, owner: Owner, devices: Iterable[HostDevice] | None = None) -> None:
-        """Take devices back from a life (``qemuHostdevReAttachPCIDevices``); QEMU let go of them.
+    async def release(self, owner: Owner, devices: Iterable[Device] | None = None) -> None:
+        """Take devices back from a life (``qemuHostdevReAttachDomainDevices``).
 
         Afterwards none is active: managed ones belong to the host again, unmanaged ones are
-        inactive. Devices that are not this life's are left alone.
+        inactive. Devices that are not this life's are left alone, and devices that have left the
+        machine are in no list.
 
         Args:
             owner: The life that had them.
@@ -165,76 +219,60 @@ class HostDeviceManager:
         Cancellation:
             None: the move is completed first.
         """
+        addresses = None
+        if devices is not None:
+            devices = list(devices)
+            addresses = [d.source for d in devices if isinstance(d, HostDevice | HostInterface)]
         with trio.CancelScope(shield=True):
-            async with self._lock:
-                mine = [loan.device for loan in self._active.values() if loan.owner == owner]
-                if devices is not None:
-                    wanted = {device.source for device in devices}
-                    mine = [device for device in mine if device.source in wanted]
-                failures = [error for device in mine if (error := await self._take_back(device))]
+            async with self._moving():
+                self._others.release(owner, devices)
+                failures = await self._pci.release(owner, addresses)
                 if failures:
                     raise failures[0]
 
-    async def _take_back(self, device: HostDevice) -> HostError | None:
-        del self._active[device.source]
-        self._inactive[device.source] = None
-        if device.is_managed:
-            try:
-                await self._to_host(device.source)
-            except HostError as error:
-                return error
-        return None
+    # -- after a restart --------------------------------------------------------------------------
 
-    async def _make_ready(self, device: HostDevice) -> None:
-        if device.is_managed:
-            await self._to_inactive(device.source)
-        elif device.source not in self._inactive:
-            if await self._bus.driver(device.source) not in STUB_DRIVERS:
-                raise InvalidStateError(
-                    f"Unmanaged PCI device {device.source} must be manually detached from the host"
-                )
-            self._inactive[device.source] = None
+    def adopt(self, owner: Owner, devices: Iterable[Device]) -> None:
+        """Count the host devices among ``devices`` as active: a QEMU that outlived us has them."""
+        devices = list(devices)
+        self._pci.adopt(owner, [d for d in devices if isinstance(d, HostDevice | HostInterface)])
+        self._others.adopt(owner, self._others.of(devices))
 
-    async def _undo(self, devices: list[HostDevice]) -> None:
-        for device in reversed(devices):
-            if device.is_managed and device.source in self._inactive:
-                with contextlib.suppress(HostError):  # the first failure is the one to report
-                    await self._to_host(device.source)
+    async def load(self) -> None:
+        """Know again which devices were taken from the host; call it after the last `adopt`.
 
-    async def _to_inactive(self, address: PciAddress) -> None:
-        if not await self._bus.vfio_is_supported():
+        Raises:
+            HostError: The notes cannot be read.
+        """
+        await self._notes.load()
+        await self._pci.rebuild_inactive()
+
+    # -- inside -----------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def _moving(self) -> AsyncGenerator[None]:
+        """Hold the lock; whoever finds it free goes on at once."""
+        try:
+            self._lock.acquire_nowait()
+        except trio.WouldBlock:
+            await self._lock.acquire()
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    def _require_still_unassigned(self, address: PciAddress, doing: str) -> None:
+        if address in self._pci.active:
             raise InvalidStateError(
-                "VFIO device assignment is currently not supported on this system",
-                code=ErrorCode.ARGUMENT_UNSUPPORTED,
-            )
-        self._require_unassigned(address)
-        if await self._bus.driver(address) != "vfio-pci":
-            reason = await why_not_rebind(self._host, address)
-            if reason is not None:
-                raise InvalidStateError(f"PCI device {address} stays with the host: {reason}")
-            await self._bus.bind_vfio(address)
-        self._inactive[address] = None
-
-    async def _to_host(self, address: PciAddress) -> None:
-        with contextlib.suppress(NotFoundError):  # pulled out of the machine: nothing to give back
-            await self._bus.return_to_host_driver(address)
-        self._inactive.pop(address, None)
-
-    def _require_unassigned(self, address: PciAddress) -> None:
-        owner = self.owner(address)
-        if owner is not None:
-            raise DeviceInUseError(
-                f"PCI device {address} is in use by driver QEMU, domain {owner.domain}"
+                f"Not {doing} active device {address}", code=ErrorCode.INTERNAL_ERROR
             )
 
-    async def _require_group_free(self, address: PciAddress, owner: Owner) -> None:
-        self._require_unassigned(address)
-        group = await self._bus.iommu_group(address)
-        members = [] if group is None else await self._bus.group_members(group)
-        for member in members:
-            holder = self.owner(member)
-            if holder is not None and holder != owner:
-                raise DeviceInUseError(
-                    f"PCI device {member} of the same IOMMU group as {address} is in use by "
-                    f"driver QEMU, domain {holder.domain}"
-                )
+
+def _require_vfio(driver: str | None) -> None:
+    if driver == "kvm":
+        raise DefinitionError(
+            "KVM device assignment is no longer supported on this system",
+            code=ErrorCode.ARGUMENT_UNSUPPORTED,
+        )
+    if driver not in (None, "vfio"):
+        raise DefinitionError(f"unknown driver name '{driver}'", code=ErrorCode.INVALID_ARG)

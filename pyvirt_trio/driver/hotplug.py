@@ -11,7 +11,7 @@ from pyvirt_trio.driver.backends import Backend, backends, frontend
 from pyvirt_trio.driver.placement import complete_device, missing_controller, name_device
 from pyvirt_trio.driver.pluggable import require_hotpluggable, require_pluggable
 from pyvirt_trio.errors import MonitorError, OutcomeUnknownError
-from pyvirt_trio.models.devices import Device, HostDevice, Interface, Watchdog
+from pyvirt_trio.models.devices import Device, Interface, Watchdog
 from pyvirt_trio.models.events import DeviceAdded
 from pyvirt_trio.xml.unique import refuse_duplicates
 
@@ -51,8 +51,7 @@ async def plug(life: Life, device: Device) -> Device:
     device = name_device(device, live.devices)
     refuse_duplicates(live.with_device(device))
     require_hotpluggable(live, device)
-    mine = [device] if isinstance(device, HostDevice) else []
-    await life.host_devices.prepare(life.owner, mine)
+    (device,) = await life.host_devices.prepare(life.owner, [device])
     created: list[Backend] = []
     try:
         with trio.CancelScope(shield=True):  # bounded: QEMU answers these without the guest
@@ -61,7 +60,7 @@ async def plug(life: Life, device: Device) -> Device:
     except BaseException:
         with trio.CancelScope(shield=True):
             await _delete(life, created)
-            await life.host_devices.release(life.owner, mine)
+            await life.host_devices.release(life.owner, [device])
         raise
     with life.domain.journal.commit() as commit:
         assert device.alias is not None, "name_device has named it"

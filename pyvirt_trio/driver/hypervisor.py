@@ -37,6 +37,9 @@ from pyvirt_trio.models.event_filter import EVERYTHING, EventFilter
 from pyvirt_trio.models.events import Cursor, DefinedDetail, DomainDefined
 from pyvirt_trio.xml.domain import parse_domain
 
+COMPUTER = "computer"
+"""libvirt's node device for the whole machine: one that is there, and on no PCI bus."""
+
 
 @attrs.frozen(kw_only=True)
 class HypervisorView:
@@ -60,7 +63,7 @@ class Hypervisor:
 
     def __init__(self, host: Host, store: Store, nursery: trio.Nursery) -> None:
         self.journal = Journal(identity=str(host.fresh_uuid()), wall_clock_s=host.wall_clock_s)
-        self.host_devices = HostDeviceManager(host)
+        self.host_devices = HostDeviceManager(host, f"{store.root}/run/hostdevs.json")
         self.store = store
         self.nursery = nursery
         self._host = host
@@ -164,8 +167,11 @@ class Hypervisor:
         """The host's device with that name, such as ``pci_0000_01_00_0``.
 
         Raises:
-            NotFoundError: There is none.
+            NotFoundError: (53) There is none.
+            DefinitionError: (8) It is none on a PCI bus.
         """
+        if name == COMPUTER:
+            raise DefinitionError(f"device {name} is not a PCI device", code=ErrorCode.INVALID_ARG)
         for device in await self.node_devices():
             if device.name == name:
                 return device
@@ -268,6 +274,7 @@ async def open_hypervisor(uri: str, *, host: Host | None = None) -> AsyncGenerat
             hypervisor = Hypervisor(host, store, nursery)
             hypervisor.restore(definitions)
             try:
+                await hypervisor.host_devices.load()
                 yield hypervisor
             except Exception as error:  # noqa: BLE001 - raised again, outside the nursery,
                 failure = error  # which would wrap it in a group

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import trio
 
 from pyvirt_trio.driver import removal
@@ -29,7 +30,7 @@ from pyvirt_trio.errors import (
     OutcomeUnknownError,
     PyvirtError,
 )
-from pyvirt_trio.models.devices import HostDevice, Interface
+from pyvirt_trio.models.devices import Interface
 from pyvirt_trio.models.domain import DomainDefinition
 from pyvirt_trio.models.events import (
     DomainEvent,
@@ -185,8 +186,8 @@ class Life:
     async def _live(
         self, definition: DomainDefinition, is_paused: bool, started: Callable[[], None]
     ) -> None:
-        devices = [device for device in definition.devices if isinstance(device, HostDevice)]
-        await self.host_devices.prepare(self.owner, devices)
+        devices = await self.host_devices.prepare(self.owner, definition.devices)
+        definition = attrs.evolve(definition, devices=devices)
         argv = build_argv(definition, monitor_path=self._paths.monitor)
         name = f"monitor of {self.domain.name}"
         async with (

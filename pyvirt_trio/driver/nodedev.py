@@ -33,10 +33,14 @@ class NodeDevice:
         """
         return await self._bus.describe(self.address)
 
-    async def detach(self) -> None:
+    async def detach(self, *, driver: str | None = None, force: bool = False) -> None:
         """It is on vfio-pci, ready for a domain; see `HostDeviceManager.detach`."""
-        await self._manager.detach(self.address)
+        await self._manager.detach(self.address, driver=driver, force=force)
 
-    async def reattach(self) -> None:
+    async def reattach(self, *, force: bool = False) -> None:
         """It is with the host's own driver again; see `HostDeviceManager.reattach`."""
-        await self._manager.reattach(self.address)
+        await self._manager.reattach(self.address, force=force)
+
+    async def reset(self, *, force: bool = False) -> None:
+        """It is as when it was switched on; see `HostDeviceManager.reset`."""
+        await self._manager.reset(self.address, force=force)

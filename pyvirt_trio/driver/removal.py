@@ -188,7 +188,6 @@ async def _delete_backends_left(removal: Removal) -> None:
 
 
 async def _release_host_device(removal: Removal) -> None:
-    assert isinstance(removal.device, HostDevice)
     try:
         await removal.life.host_devices.release(removal.life.owner, [removal.device])
     except HostError as error:

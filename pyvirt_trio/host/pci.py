@@ -37,11 +37,16 @@ VFIO_PCI = "vfio-pci"
 NO_OVERRIDE = "\n"
 """Written to ``driver_override``, lets any driver take the device again."""
 
-_DEVICES = "/sys/bus/pci/devices"
+DEVICES = "/sys/bus/pci/devices"
+"""Links to the folders of all PCI devices, by address."""
+
 _DRIVERS = "/sys/bus/pci/drivers"
 _PROBE = "/sys/bus/pci/drivers_probe"
 _GROUPS = "/sys/kernel/iommu_groups"
 _VFIO = "/dev/vfio/vfio"
+
+_BRIDGE_CLASSES = (0x0604, 0x0607)
+"""PCI-to-PCI and CardBus bridges: the classes whose headers are not those of an end point."""
 
 _GONE = (errno.ENOENT, errno.ENODEV)
 """sysfs of a device that has left: no such path, or (once opened) no such device."""
@@ -59,7 +64,7 @@ class PciBus:
         Raises:
             HostError: sysfs cannot be read.
         """
-        return await self._addresses_in(_DEVICES)
+        return await self._addresses_in(DEVICES)
 
     async def describe(self, address: PciAddress) -> PciNodeDevice:
         """What sysfs tells of one device at this moment.
@@ -76,6 +81,40 @@ class PciBus:
             driver=await self.driver(address),
             iommu_group=await self.iommu_group(address),
         )
+
+    async def is_present(self, address: PciAddress) -> bool:
+        """Whether the machine has such a device now."""
+        return await self.host.exists(f"{DEVICES}/{address}")
+
+    async def require_present(self, address: PciAddress) -> None:
+        """The device is there and answers, as libvirt asks before it touches one.
+
+        Raises:
+            NotFoundError: (38) It is not there (any more).
+            HostError: (1) It cannot be identified.
+        """
+        if not await self.is_present(address):
+            raise NotFoundError(
+                f"Device {address} not found: could not access {DEVICES}/{address}/config: "
+                f"{os.strerror(errno.ENOENT)}",
+                code=ErrorCode.SYSTEM_ERROR,
+            )
+        try:
+            for attribute in ("vendor", "device"):
+                await self._read_number(address, attribute)
+        except NotFoundError as error:  # it is only appearing, or about to leave
+            raise HostError(
+                f"Failed to read product/vendor ID for {address}", code=ErrorCode.INTERNAL_ERROR
+            ) from error
+
+    async def is_bridge(self, address: PciAddress) -> bool:
+        """Whether it leads to other devices, and is no end point of the bus.
+
+        Raises:
+            NotFoundError: (53) There is no such device.
+            HostError: sysfs cannot be read.
+        """
+        return await self._read_number(address, "class") >> 8 in _BRIDGE_CLASSES
 
     async def driver(self, address: PciAddress) -> str | None:
         """Name of the kernel driver bound to a device, ``None`` when there is none.
@@ -186,26 +225,46 @@ class PciBus:
             raise _declined(address, found)
         return found
 
+    async def probe_again(self, address: PciAddress) -> None:
+        """Take a device from whatever driver has it, and offer it to all drivers of the host.
+
+        That is what libvirt does to every device that is re-attached. A network card loses its
+        addresses and routes by it.
+
+        Raises:
+            NotFoundError: (53) There is no such device.
+            HostError: A step failed; trying again is sensible once the cause is gone.
+
+        Cancellation:
+            As for `bind_vfio`.
+        """
+        holder = await self.driver(address)
+        with trio.CancelScope(shield=True):
+            await self._override(address, None)
+            if holder is not None:
+                await self._unbind(address, holder)
+            await self._probe(address)
+
     # ------------------------------------------------------------------------------- writing
 
     async def _override(self, address: PciAddress, driver: str | None) -> None:
         text = NO_OVERRIDE if driver is None else driver
-        await self._write(
-            f"{_DEVICES}/{address}/driver_override",
+        await self.write(
+            f"{DEVICES}/{address}/driver_override",
             text,
             f"Failed to add driver '{text.strip()}' to driver_override interface of PCI device "
             f"'{address}'",
         )
 
     async def _unbind(self, address: PciAddress, driver: str) -> None:
-        await self._write(
-            f"{_DEVICES}/{address}/driver/unbind",
+        await self.write(
+            f"{DEVICES}/{address}/driver/unbind",
             str(address),
             f"Failed to unbind PCI device '{address}' from {driver}",
         )
 
     async def _probe(self, address: PciAddress) -> None:
-        await self._write(
+        await self.write(
             _PROBE, str(address), f"Failed to trigger a probe for PCI device '{address}'"
         )
 
@@ -218,7 +277,12 @@ class PciBus:
         except (HostError, NotFoundError) as error:
             reason.add_note(f"and it could not be given back to its driver: {error}")
 
-    async def _write(self, path: str, text: str, failure: str) -> None:
+    async def write(self, path: str, text: str, failure: str) -> None:
+        """Write to an attribute in sysfs.
+
+        Raises:
+            HostError: (38) The kernel refused; the text begins with ``failure``.
+        """
         try:
             await self.host.write_attribute(path, text)
         except OSError as error:
@@ -246,7 +310,7 @@ class PciBus:
 
     async def _read_number(self, address: PciAddress, attribute: str) -> int:
         try:
-            text = await self.host.read_text(f"{_DEVICES}/{address}/{attribute}")
+            text = await self.host.read_text(f"{DEVICES}/{address}/{attribute}")
             return int(text.strip(), 16)
         except ValueError as error:
             raise HostError(
@@ -262,11 +326,11 @@ class PciBus:
     async def _link_name(self, address: PciAddress, link: str) -> str | None:
         """Last part of a link's target, ``None`` when the device has no such link."""
         try:
-            target = await self.host.read_link(f"{_DEVICES}/{address}/{link}")
+            target = await self.host.read_link(f"{DEVICES}/{address}/{link}")
         except OSError as error:
             if error.errno not in _GONE:
                 raise _host_error(f"cannot read link '{link}' of {address}", error) from error
-            if not await self.host.exists(f"{_DEVICES}/{address}"):
+            if not await self.host.exists(f"{DEVICES}/{address}"):
                 raise unknown_node_device(address.node_device_name) from error
             return None
         return posixpath.basename(target)

@@ -14,6 +14,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import socket
 import subprocess
 import tempfile
 import time
@@ -24,6 +25,8 @@ from pathlib import Path
 import trio
 
 from pyvirt_trio import abc
+from pyvirt_trio.host import netlink
+from pyvirt_trio.models import VfSettings
 
 MAX_FILE_BYTES = 10 * 1024 * 1024
 """Longest file that is read: virsh's own bound on an XML document (``VSH_MAX_XML_FILE``).
@@ -151,6 +154,20 @@ class RealHost(abc.Host):
             return await _open_tcp(host.removeprefix("[").removesuffix("]"), int(port))
         raise ValueError(f"{address!r} is neither unix:PATH nor tcp:HOST:PORT")
 
+    async def read_vf_settings(self, interface: str, index: int) -> VfSettings:
+        """As the seam says; over netlink."""
+        reply = await trio.to_thread.run_sync(
+            _ask_kernel, netlink.settings_request(interface), interface
+        )
+        if index not in reply:
+            raise FileNotFoundError(errno.ENOENT, "no such virtual function", interface)
+        return reply[index]
+
+    async def write_vf_settings(self, interface: str, index: int, settings: VfSettings) -> None:
+        """As the seam says; over netlink."""
+        request = netlink.change_request(interface, index, settings)
+        await trio.to_thread.run_sync(_ask_kernel, request, interface)
+
     def wall_clock_s(self) -> float:
         """Seconds since 1970-01-01 UTC."""
         return time.time()
@@ -197,6 +214,12 @@ def _read_text(path: str) -> str:
         return data.decode()
     except UnicodeDecodeError as error:
         raise OSError(errno.EILSEQ, os.strerror(errno.EILSEQ), path) from error
+
+
+def _ask_kernel(request: bytes, interface: str) -> dict[int, VfSettings]:
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as kernel:
+        kernel.send(request)
+        return netlink.read_reply(kernel.recv(netlink.REPLY_BYTES), interface)
 
 
 def _write_attribute(path: str, text: str) -> None:

@@ -39,8 +39,14 @@ from pyvirt_trio.models.events import DomainUndefined as DomainUndefined
 from pyvirt_trio.models.events import Record as Record
 from pyvirt_trio.models.events import ShutdownDetail as ShutdownDetail
 from pyvirt_trio.models.events import StoppedDetail as StoppedDetail
+from pyvirt_trio.models.host_devices import HostInterface as HostInterface
+from pyvirt_trio.models.host_devices import HostMediated as HostMediated
+from pyvirt_trio.models.host_devices import HostScsi as HostScsi
+from pyvirt_trio.models.host_devices import HostScsiTarget as HostScsiTarget
+from pyvirt_trio.models.host_devices import HostUsb as HostUsb
 from pyvirt_trio.models.impact import Impact as Impact
 from pyvirt_trio.models.nodedev import PciNodeDevice as PciNodeDevice
+from pyvirt_trio.models.nodedev import VfSettings as VfSettings
 from pyvirt_trio.models.states import DomainState as DomainState
 from pyvirt_trio.models.states import DomainStatus as DomainStatus
 from pyvirt_trio.models.states import PausedReason as PausedReason

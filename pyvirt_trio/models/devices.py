@@ -155,10 +155,12 @@ class HostDevice(Device):
         source: The host's address of the device.
         is_managed: True lets the library move the device to vfio-pci when it is attached and back
             to the host's driver when it is detached; False leaves both to the caller.
+        driver: ``vfio``; ``kvm``, which no host can do any more; ``None`` for what it can do.
     """
 
     source: PciAddress
     is_managed: bool = False
+    driver: str | None = None
 
 
 @attrs.frozen(kw_only=True)

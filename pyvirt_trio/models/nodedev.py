@@ -31,3 +31,16 @@ class PciNodeDevice:
     def name(self) -> str:
         """libvirt's name, for example ``pci_0000_01_00_0``."""
         return self.address.node_device_name
+
+
+@attrs.frozen
+class VfSettings:
+    """What a network card does with the packets of one of its virtual functions.
+
+    Args:
+        mac: The address that the function may use; all zero when the card does not mind.
+        vlan: Number of the VLAN that all its packets are in; 0 for none.
+    """
+
+    mac: str
+    vlan: int = 0

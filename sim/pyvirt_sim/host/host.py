@@ -23,6 +23,7 @@ from pyvirt_sim.host.sysfs import LATE, mount_kernel_files
 from pyvirt_sim.host.tree import Attribute, Folder, Link, Tree, failure
 from pyvirt_sim.qemu.world import GuestTimes
 from pyvirt_trio.abc import Host
+from pyvirt_trio.models import VfSettings
 
 if TYPE_CHECKING:
     from pyvirt_sim.host.pci.vfio import OpenVfioDevice
@@ -282,6 +283,25 @@ class SimHost(Host):
             client.break_off()
             raise failure(errno.EAGAIN, path)
         return client
+
+    async def read_vf_settings(self, interface: str, index: int) -> VfSettings:
+        """As the seam says."""
+        await self._enter(interface, "sysfs")
+        return self._card(interface).sriov_settings(index)
+
+    async def write_vf_settings(self, interface: str, index: int, settings: VfSettings) -> None:
+        """As the seam says."""
+        await self._enter(interface, "sysfs")
+        card = self._card(interface)
+        card.sriov_settings(index)
+        card.vf_settings[index] = settings
+        note("host", f"{interface} has new settings", vf=index, mac=settings.mac)
+
+    def _card(self, interface: str) -> SimPciDevice:
+        for device in self.pci.devices.values():
+            if device.network_interface == interface and device.driver == device.own_driver:
+                return device
+        raise failure(errno.ENODEV, interface)
 
     def wall_clock_s(self) -> float:
         """Virtual time, from the plan's beginning."""

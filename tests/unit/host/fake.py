@@ -13,6 +13,7 @@ import attrs
 import trio
 
 from pyvirt_trio import abc
+from pyvirt_trio.models import VfSettings
 
 DEVICES = "/sys/bus/pci/devices"
 DRIVERS = "/sys/bus/pci/drivers"
@@ -165,6 +166,12 @@ class FakeHost(abc.Host):
 
     async def open_stream(self, address: str) -> trio.abc.Stream:
         raise AssertionError(address)
+
+    async def read_vf_settings(self, interface: str, index: int) -> VfSettings:
+        raise kernel_error(errno.ENODEV, interface)
+
+    async def write_vf_settings(self, interface: str, index: int, settings: VfSettings) -> None:
+        raise kernel_error(errno.ENODEV, interface)
 
     def wall_clock_s(self) -> float:
         raise AssertionError

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+
 import attrs
 import trio
 
-from pyvirt_trio.models import PciAddress
+from pyvirt_sim.host.tree import failure
+from pyvirt_trio.models import PciAddress, VfSettings
 
 PCI_BRIDGE_CLASS = 0x0604
 """Upper 16 bits of the class of a PCI-to-PCI bridge."""
@@ -71,6 +74,8 @@ class SimPciDevice:
     virtual_functions: dict[int, SimPciDevice] = attrs.field(
         init=False, factory=dict[int, "SimPciDevice"]
     )
+    vf_settings: dict[int, VfSettings] = attrs.field(init=False, factory=dict[int, VfSettings])
+    """What a network card does with the packets of those that are not as they were made."""
     probes_virtual_functions: bool = attrs.field(init=False, default=True)
     can_be_reset: bool = attrs.field(init=False, default=False)
     hidden: frozenset[str] = attrs.field(init=False, default=frozenset())
@@ -85,8 +90,19 @@ class SimPciDevice:
         self.override = self.leaving = None
         self.lock = trio.Lock()
         self.virtual_functions = {}
+        self.vf_settings = {}
         self.probes_virtual_functions = True
         self.hidden = frozenset()
+
+    def sriov_settings(self, index: int) -> VfSettings:
+        """What the card does with the packets of one of its virtual functions.
+
+        Raises:
+            OSError: ``ENOENT`` without such a function.
+        """
+        if index not in self.virtual_functions:
+            raise failure(errno.ENOENT, str(self.address))
+        return self.vf_settings.get(index, VfSettings("00:00:00:00:00:00"))
 
     @property
     def bound_driver(self) -> str | None:

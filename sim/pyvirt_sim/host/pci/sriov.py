@@ -66,6 +66,7 @@ class Sriov:
         for index in list(device.virtual_functions):
             # The links between the two are gone before its driver is asked to give it up.
             function = device.virtual_functions.pop(index)
+            device.vf_settings.pop(index, None)
             function.hidden |= {"physfn"}
             await self._bus.disappear(function)
 
