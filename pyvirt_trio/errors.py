@@ -49,6 +49,27 @@ class ErrorCode(enum.IntEnum):
     OPERATION_UNSUPPORTED = 84
     DEVICE_MISSING = 99
 
+    @property
+    def heading(self) -> str:
+        """What libvirt puts before every text of this number (``virErrorMsg``)."""
+        return _HEADINGS.get(self, "")
+
+
+_HEADINGS = {
+    ErrorCode.INTERNAL_ERROR: "internal error: ",
+    ErrorCode.INVALID_ARG: "invalid argument: ",
+    ErrorCode.OPERATION_FAILED: "operation failed: ",
+    ErrorCode.XML_ERROR: "XML error: ",
+    ErrorCode.NO_DOMAIN: "Domain not found: ",
+    ErrorCode.NO_NODE_DEVICE: "Node device not found: ",
+    ErrorCode.OPERATION_INVALID: "Requested operation is not valid: ",
+    ErrorCode.CONFIG_UNSUPPORTED: "unsupported configuration: ",
+    ErrorCode.OPERATION_TIMEOUT: "Timed out during operation: ",
+    ErrorCode.ARGUMENT_UNSUPPORTED: "argument unsupported: ",
+    ErrorCode.OPERATION_UNSUPPORTED: "Operation not supported: ",
+    ErrorCode.DEVICE_MISSING: "device not found: ",
+}
+
 
 class ErrorDomain(enum.IntEnum):
     """libvirt's ``virErrorDomain``: the part of the system that complains."""
@@ -75,6 +96,15 @@ class PyvirtError(Exception):
         if code is not None:
             self.code = code
 
+    @property
+    def libvirt_text(self) -> str:
+        """The sentence that a libvirt client is used to, headed as libvirt heads its errors."""
+        return self.code.heading + self._own_text.removeprefix(self.code.heading)
+
+    @property
+    def _own_text(self) -> str:
+        return str(self)
+
 
 class DefinitionError(PyvirtError):
     """Your XML is malformed, incomplete, or asks for something that does not exist.
@@ -93,6 +123,10 @@ class DefinitionError(PyvirtError):
     def __init__(self, message: str, *, path: str = "", code: ErrorCode | None = None) -> None:
         super().__init__(f"{path}: {message}" if path else message, code=code)
         self.path = path
+
+    @property
+    def _own_text(self) -> str:
+        return str(self).removeprefix(f"{self.path}: ")  # libvirt does not say where
 
 
 class InvalidStateError(PyvirtError):
@@ -176,6 +210,10 @@ class CommandFailedError(MonitorError):
         self.command = command
         self.error_class = error_class
         self.description = description
+
+    @property
+    def _own_text(self) -> str:
+        return f"unable to execute QEMU command '{self.command}': {self.description}"
 
 
 class RemoteProtocolError(MonitorError):

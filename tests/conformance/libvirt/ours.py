@@ -83,7 +83,7 @@ async def _make(
         try:
             await _call(request, domain, workshop.filled(request.argument))
         except PyvirtError as refusal:
-            error = (int(refusal.code), str(refusal))
+            error = (int(refusal.code), workshop.neutral(refusal.libvirt_text))
         while request.until is not None and error is None and not _has(found, request.until):
             found.append(_event_line((await events.receive()).event))
     while True:

@@ -6,6 +6,7 @@ import attrs
 
 from pyvirt_sim.conformance.real.guest import Guest
 from pyvirt_trio import Impact
+from tests.conformance.libvirt.cases import BUSY, CHANGES, REFUSALS
 
 DOMAIN = "demo"
 
@@ -77,7 +78,25 @@ def _device_requests() -> list[Request]:
     return found
 
 
-REQUESTS: tuple[Request, ...] = (*_device_requests(),)
+def _listed(rows: tuple[tuple[str, str, str, Impact], ...]) -> list[Request]:
+    return [
+        Request(
+            name=name,
+            call=call,
+            argument=argument,
+            impact=impact,
+            until="device-removed" if call == "detach-alias" else None,
+        )
+        for name, call, argument, impact in rows
+    ]
+
+
+REQUESTS: tuple[Request, ...] = (
+    *_device_requests(),
+    *_listed(CHANGES),
+    *_listed(REFUSALS),
+    *_listed(BUSY),
+)
 
 
 def domain_xml(guest: Guest, console: str) -> str:

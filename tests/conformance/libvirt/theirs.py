@@ -52,7 +52,7 @@ def _make(request: Request, daemon: Libvirtd, client: Client, workshop: Workshop
         time.sleep(SETTLE_S)
     return Answer(
         request=request.name,
-        error=(answer["error"][0], answer["error"][2]) if is_refused else None,
+        error=(answer["error"][0], workshop.neutral(answer["error"][2])) if is_refused else None,
         events=tuple(map(_event_line, events)),
         commands=tuple(map(workshop.neutral, commands)),
     )

@@ -24,7 +24,7 @@ class Workshop:
             "SOCKET": f"{folder}/socket",
             "NAME": f"pyvirt-{folder.parent.name}-{folder.name}",
         }
-        self.console = f"{folder}/console"
+        self.console = self._files["CONSOLE"] = f"{folder}/console"
         for path in (self._files["IMAGE"], self._files["MEDIUM"]):
             Path(path).write_bytes(bytes(1 << 20))
         Path(self.console).touch()
