@@ -21,6 +21,8 @@ from pyvirt_trio.models import (
     HostDevice,
     Input,
     Interface,
+    LifecycleAction,
+    LifecycleActions,
     OperatingSystem,
     PciAddress,
     PciNodeDevice,
@@ -344,6 +346,18 @@ def operating_systems() -> st.SearchStrategy[OperatingSystem]:
     )
 
 
+def lifecycle_actions() -> st.SearchStrategy[LifecycleActions]:
+    """Every combination that a QEMU can do."""
+    destroy, restart = LifecycleAction.DESTROY, LifecycleAction.RESTART
+    both = st.sampled_from([(destroy, destroy), (destroy, restart), (restart, restart)])
+    on_crash = st.sampled_from([destroy, restart, LifecycleAction.PRESERVE])
+    return st.builds(
+        lambda two, crash: LifecycleActions(on_poweroff=two[0], on_reboot=two[1], on_crash=crash),
+        both,
+        on_crash,
+    )
+
+
 def domain_definitions(
     aliases: st.SearchStrategy[str] | None = None,
 ) -> st.SearchStrategy[DomainDefinition]:
@@ -357,6 +371,7 @@ def domain_definitions(
         os=operating_systems(),
         virt_type=st.sampled_from(["qemu", "kvm"]),
         emulator=st.none() | absolute_paths(),
+        actions=lifecycle_actions(),
         devices=st.lists(devices(aliases), max_size=6, unique_by=UNIQUE_BY).map(tuple),
     )
 

@@ -10,16 +10,20 @@ from pyvirt_trio.models.devices import Watchdog
 from pyvirt_trio.models.domain import DomainDefinition
 
 
-def build_argv(definition: DomainDefinition, *, monitor_path: str) -> list[str]:
+def build_argv(
+    definition: DomainDefinition, *, monitor_path: str, is_incoming: bool = False
+) -> list[str]:
     """The command that starts ``definition`` with its processors stopped.
 
     Args:
         definition: Placed and named; see `placement`.
         monitor_path: Where QEMU listens for one QMP client.
+        is_incoming: Wait for the state of the machine from elsewhere (``migrate-incoming``).
 
     Returns:
         Program and arguments. QEMU creates nothing that is not written there
-        (``-nodefaults``, ``-no-user-config``) and waits for ``cont`` (``-S``).
+        (``-nodefaults``, ``-no-user-config``) and waits for ``cont`` (``-S``). It stays when the
+        guest powers off (``-no-shutdown``), so that the machine can be reset instead.
     """
     system = definition.os
     argv = [definition.emulator or f"qemu-system-{system.arch}"]
@@ -28,7 +32,11 @@ def build_argv(definition: DomainDefinition, *, monitor_path: str) -> list[str]:
     argv += ["-machine", f"{system.machine},accel={accelerator}"]
     argv += ["-cpu", "host" if accelerator == "kvm" else "max"]
     argv += ["-m", f"size={definition.memory_kib}k", "-smp", str(definition.vcpu_count)]
-    argv += ["-no-user-config", "-nodefaults", "-display", "none", "-S"]
+    argv += ["-no-user-config", "-nodefaults", "-display", "none", "-S", "-no-shutdown"]
+    if definition.actions.on_reboot.destroys:
+        argv += ["-no-reboot"]
+    if is_incoming:
+        argv += ["-incoming", "defer"]
     socket = f"socket,id=charmonitor,path={escaped(monitor_path)},server=on,wait=off"
     argv += ["-chardev", socket, "-mon", "chardev=charmonitor,id=monitor,mode=control"]
     for option, value in (

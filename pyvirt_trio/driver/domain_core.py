@@ -6,11 +6,13 @@ The calls themselves are in files of their own, one for each kind: `lifecycle`, 
 from __future__ import annotations
 
 import uuid
+from functools import partial
 from typing import TYPE_CHECKING
 
 import attrs
 
 from pyvirt_trio.driver.jobs import JobLock
+from pyvirt_trio.driver.placement import name_devices
 from pyvirt_trio.errors import InvalidStateError, NotFoundError
 from pyvirt_trio.models.domain import DomainDefinition
 from pyvirt_trio.models.states import DomainState, DomainStatus, ShutoffReason
@@ -18,7 +20,7 @@ from pyvirt_trio.xml.domain import format_domain
 
 if TYPE_CHECKING:
     from pyvirt_trio.driver.hypervisor import Hypervisor
-    from pyvirt_trio.driver.life import Life
+    from pyvirt_trio.driver.life import Boot, Life
 
 NEVER_RAN = DomainStatus(DomainState.SHUTOFF, ShutoffReason.UNKNOWN)
 
@@ -106,6 +108,34 @@ class DomainCore:
         if inactive or self.view.live is None:
             return format_domain(self.view.persistent or self.definition)
         return format_domain(self.view.live, life_id=self.view.life)
+
+    def require_off(self) -> None:
+        """Refuse to start what runs.
+
+        Raises:
+            InvalidStateError: It does.
+        """
+        if self.current_life is not None:
+            raise InvalidStateError("domain is already running")
+
+    async def begin_life(self, definition: DomainDefinition, boot: Boot) -> None:
+        """The next life of the domain has begun; for who holds its job.
+
+        Args:
+            definition: Placed.
+            boot: How to begin.
+
+        Raises:
+            PyvirtError: As for `Life.run`.
+
+        Cancellation:
+            Nothing of the attempt is left.
+        """
+        life = self.current_life = self.hypervisor.new_life(self)
+        await self.hypervisor.nursery.start(
+            partial(life.run, name_devices(definition), boot),
+            name=f"life {life.number} of {self.name}",
+        )
 
     def running_life(self) -> Life:
         """The life of a domain that runs; for the driver.

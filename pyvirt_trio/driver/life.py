@@ -4,23 +4,28 @@ Each start of a domain is a life with a number of its own. The process, its moni
 that serves them live in one nursery and die with it, so nothing of life 3 can touch life 4: no
 cached handle outlives the life it belongs to.
 
-Leaving `Life.run` happens in one order, whatever the reason: tasks are cancelled, the process ends,
-host devices are given back, and only then one commit makes the domain inactive and announces
-`DomainStopped`.
+Leaving `Life.run` happens in one order, whatever the reason: the process ends, what it still had to
+say is read, tasks are cancelled, host devices are given back, and only then one commit makes the
+domain inactive and announces `DomainStopped`. What QEMU's events do to the domain is in
+`reactions`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import trio
 
-from pyvirt_trio.driver import removal
+from pyvirt_trio.driver import reactions, removal
 from pyvirt_trio.driver.argv import build_argv
+from pyvirt_trio.driver.copying import Copying, load
+from pyvirt_trio.driver.ending import Ending
 from pyvirt_trio.driver.hostdevs import HostDeviceManager, Owner
-from pyvirt_trio.driver.launch import LifePaths, log_tail, running_qemu
+from pyvirt_trio.driver.launch import TERMINATE_GRACE_S, LifePaths, log_tail, running_qemu
 from pyvirt_trio.driver.removal import Removal
 from pyvirt_trio.errors import (
     ErrorCode,
@@ -29,26 +34,24 @@ from pyvirt_trio.errors import (
     MonitorError,
     OutcomeUnknownError,
     PyvirtError,
+    RemoteProtocolError,
 )
 from pyvirt_trio.models.devices import Interface
 from pyvirt_trio.models.domain import DomainDefinition
 from pyvirt_trio.models.events import (
+    ControlFailed,
     DomainEvent,
-    DomainResumed,
-    DomainShutdown,
     DomainStarted,
     DomainStopped,
     DomainSuspended,
-    ShutdownDetail,
-    StoppedDetail,
+    StartedDetail,
+    SuspendedDetail,
 )
 from pyvirt_trio.models.states import (
     DomainState,
     DomainStatus,
     PausedReason,
     RunningReason,
-    ShutdownReason,
-    ShutoffReason,
 )
 from pyvirt_trio.qmp.messages import Event
 from pyvirt_trio.qmp.session import QmpSession, open_session
@@ -60,16 +63,40 @@ if TYPE_CHECKING:
 LAST_WORDS_S = 1.0
 """How long the monitor may stay open after its process; only a fork of QEMU could keep it open."""
 
-_SHUTOFF_REASON = {
-    StoppedDetail.SHUTDOWN: ShutoffReason.SHUTDOWN,
-    StoppedDetail.DESTROYED: ShutoffReason.DESTROYED,
-    StoppedDetail.CRASHED: ShutoffReason.CRASHED,
-    StoppedDetail.FAILED: ShutoffReason.FAILED,
-}
+START_PATIENCE_S = 30.0
+PATIENCE_PER_GIB_S = 1.0
+"""How long a QEMU may take until its monitor answers and the machine is set up, more for a large
+one (``QEMU_DEFAULT_MONITOR_WAIT`` and ``qemuMonitorOpen``)."""
+
+KIB_PER_GIB = 1 << 20
+
+
+@attrs.frozen(kw_only=True)
+class Boot:
+    """How a life begins.
+
+    Args:
+        is_paused: Leave the virtual processors stopped.
+        incoming: Where QEMU reads the state of the machine from, as a migration URI; ``None`` for a
+            machine that is switched on.
+    """
+
+    is_paused: bool = False
+    incoming: str | None = None
 
 
 class Life:
-    """A running QEMU and what belongs to it."""
+    """A running QEMU and what belongs to it.
+
+    Attributes:
+        pause_reason: Why the processors are about to be stopped; the STOP event takes it.
+        running_reason: Why they are about to run; the RESUME event takes it.
+        reboots: Whether the machine is to be reset when its guest has powered off.
+        is_resetting: Whether that is under way, so that the guest's SHUTDOWN and STOP tell nothing.
+        is_booting: Whether the processors run for the first time when they run next.
+        is_deaf: Whether QEMU is no longer listened to, because what it says is known.
+        copying: The copy of the machine that QEMU is making or reading.
+    """
 
     def __init__(
         self,
@@ -87,11 +114,20 @@ class Life:
         self.owner = Owner(domain.name, number)
         self.removals: dict[str, Removal] = {}
         self.ended = trio.Event()
+        self.pause_reason = PausedReason.UNKNOWN
+        self.running_reason = RunningReason.UNPAUSED
+        self.reboots = False
+        self.is_resetting = False
+        self.is_booting = False
+        self.is_deaf = False
+        self.copying = Copying()
         self._paths = paths
         self._scope = trio.CancelScope()
         self._session: QmpSession | None = None
         self._nursery: trio.Nursery | None = None
-        self._detail = StoppedDetail.FAILED
+        self._process: Process | None = None
+        self._end_asked = trio.Event()
+        self._ending = Ending.NOT_STARTED
         self._failure: PyvirtError | None = None
         self._is_announced = False
 
@@ -106,6 +142,11 @@ class Life:
     def stamp(self) -> dict[str, Any]:
         """What every event of this life carries."""
         return {"domain": self.domain.name, "uuid": self.domain.uuid, "life": self.number}
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of its QEMU, ``None`` before and after."""
+        return self._process.pid if self._process is not None else None
 
     def require_running(self) -> None:
         """Refuse to go on when the life has ended meanwhile.
@@ -128,34 +169,98 @@ class Life:
 
     def begin_removal(self, removal: Removal) -> Removal:
         """Let ``removal`` run as long as it takes, within this life."""
-        self.require_running()
-        assert self._nursery is not None
         self.removals[removal.alias] = removal
-        self._nursery.start_soon(removal.run, name=f"remove {removal.alias}")
+        self.spawn(removal.run, name=f"remove {removal.alias}")
         return removal
 
-    async def destroy(self) -> None:
+    def spawn(self, function: Callable[[], Awaitable[None]], *, name: str) -> None:
+        """Let something run as long as it takes, within this life.
+
+        Args:
+            function: It must not raise.
+            name: Of the task.
+
+        Raises:
+            InvalidStateError: The life has ended.
+        """
+        self.require_running()
+        assert self._nursery is not None
+        self._nursery.start_soon(function, name=name)
+
+    # -- ending -----------------------------------------------------------------------------------
+
+    def end(self, ending: Ending, *, silently: bool = False) -> None:
+        """Let the life end, as ``ending`` tells: SIGTERM now, SIGKILL if it does not help.
+
+        Args:
+            ending: What will be said of it. What somebody destroys counts as destroyed.
+            silently: What QEMU says from now on is not announced.
+        """
+        if self._ending is not Ending.DESTROYED:
+            self._ending = ending
+        self.is_deaf = self.is_deaf or silently
+        if self._is_announced:
+            self._end_asked.set()
+        else:  # there may be no process yet
+            self._scope.cancel()
+
+    async def destroy(self, *, graceful: bool = False) -> None:
         """End the life now, and return when it has ended.
+
+        Args:
+            graceful: Do not kill a QEMU that does not obey SIGTERM.
+
+        Raises:
+            HostError: Nor has it within `TERMINATE_GRACE_S`; it goes on running.
 
         Cancellation:
             The life ends all the same.
         """
-        self._detail = StoppedDetail.DESTROYED
+        if not graceful or not self._is_announced or self._process is None:
+            self.end(Ending.DESTROYED)
+            await self.ended.wait()
+            return
+        before, self._ending = self._ending, Ending.DESTROYED
+        self._process.terminate()
+        with trio.move_on_after(TERMINATE_GRACE_S):
+            await self.ended.wait()
+            return
+        self._ending = before
+        raise HostError(
+            f"Failed to terminate process {self.pid} with SIGTERM: Device or resource busy"
+        )
+
+    async def _end_when_asked(self, process: Process) -> None:
+        """The monitor stays open meanwhile: QEMU's last words belong to the story."""
+        await self._end_asked.wait()
+        process.terminate()
+        await trio.sleep(TERMINATE_GRACE_S)
+        process.kill()
+
+    async def _watch_process(self, process: Process) -> None:
+        """End the life some time after the process, in case its end did not close the monitor.
+
+        Normally it does, and `QmpSession.wait_ended` returns when all that QEMU had to say is read:
+        its last words (SHUTDOWN) arrive after the news of its death as often as before.
+        """
+        await process.wait()
+        await trio.sleep(LAST_WORDS_S)
         self._scope.cancel()
-        await self.ended.wait()
+
+    # -- the whole of it --------------------------------------------------------------------------
 
     async def run(
         self,
         definition: DomainDefinition,
+        boot: Boot,
         *,
-        is_paused: bool,
         task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
         """Live: start QEMU, serve it until it ends, clean up, announce.
 
         Args:
             definition: Placed and named.
-            is_paused: Leave the virtual processors stopped.
+            boot: How to begin.
             task_status: Told when the domain has started and this has been announced.
 
         Raises:
@@ -169,35 +274,40 @@ class Life:
             has_started = True
             task_status.started()
 
+        patience_s = START_PATIENCE_S + PATIENCE_PER_GIB_S * definition.memory_kib / KIB_PER_GIB
+        self._scope.deadline = trio.current_time() + patience_s
         try:
             with self._scope:
-                await self._live(definition, is_paused, started)
+                await self._live(definition, boot, started)
         except PyvirtError as error:
             self._failure = error
         except trio.Cancelled:  # from outside: whoever held the hypervisor open has left
-            self._detail = StoppedDetail.DESTROYED
+            self._ending = Ending.DESTROYED
             raise
         finally:
             with trio.CancelScope(shield=True):
                 await self._close()
         if not has_started:
-            raise await self._reason_of_failed_start()
+            raise await self._reason_of_failed_start(patience_s)
 
     async def _live(
-        self, definition: DomainDefinition, is_paused: bool, started: Callable[[], None]
+        self, definition: DomainDefinition, boot: Boot, started: Callable[[], None]
     ) -> None:
         devices = await self.host_devices.prepare(self.owner, definition.devices)
         definition = attrs.evolve(definition, devices=devices)
-        argv = build_argv(definition, monitor_path=self._paths.monitor)
+        is_incoming = boot.incoming is not None
+        argv = build_argv(definition, monitor_path=self._paths.monitor, is_incoming=is_incoming)
         name = f"monitor of {self.domain.name}"
         async with (
-            running_qemu(self.host, argv, self._paths) as (process, stream),
+            running_qemu(self.host, argv, self._paths) as (self._process, stream),
             open_session(stream, on_event=self._on_event, name=name) as self._session,
             trio.open_nursery() as self._nursery,
         ):
-            self._nursery.start_soon(self._watch_process, process, name="watch process")
+            self.spawn(partial(self._watch_process, self._process), name="watch process")
+            self.spawn(partial(self._watch_monitor, self._session), name="watch monitor")
+            self.spawn(partial(self._end_when_asked, self._process), name="end when asked")
             try:
-                await self._boot(definition, is_paused)
+                await self._begin(definition, boot)
             except PyvirtError as error:
                 self._failure = error
             else:
@@ -205,94 +315,92 @@ class Life:
                 await self._session.wait_ended()
             self._nursery.cancel_scope.cancel()
 
-    async def _boot(self, definition: DomainDefinition, is_paused: bool) -> None:
+    async def _begin(self, definition: DomainDefinition, boot: Boot) -> None:
         status = DomainStatus(DomainState.PAUSED, PausedReason.STARTING_UP)
         with self.domain.journal.commit() as commit:
             commit.update(self.domain, live=definition, status=status)
         for device in definition.devices:
             if isinstance(device, Interface) and not device.is_link_up:
                 await self.execute("set_link", {"name": device.alias, "up": False})
-        if not is_paused:
+        if boot.incoming is not None:
+            self._scope.deadline = math.inf  # reading memory takes as long as it takes
+            await load(self, boot.incoming)
+        await self._first_run(boot)
+
+    async def _first_run(self, boot: Boot) -> None:
+        """Let the processors run, or not, and announce it in libvirt's order."""
+        if boot.incoming is None and not boot.is_paused:
+            self.is_booting, self.running_reason = True, RunningReason.BOOTED
+            await self.execute("cont")  # RESUME comes before its reply and announces the start
+            return
+        is_restored = boot.incoming is not None
+        detail = StartedDetail.RESTORED if is_restored else StartedDetail.BOOTED
+        self.announce(None, DomainStarted(**self.stamp, detail=detail))
+        if boot.is_paused:
+            why = SuspendedDetail.RESTORED if is_restored else SuspendedDetail.PAUSED
+            status = DomainStatus(DomainState.PAUSED, PausedReason.USER)
+            self.announce(status, DomainSuspended(**self.stamp, detail=why))
+        else:
+            self.running_reason = RunningReason.RESTORED
             await self.execute("cont")
-        self._detail = StoppedDetail.CRASHED
+
+    # -- what is told -----------------------------------------------------------------------------
+
+    def announce(self, status: DomainStatus | None, *events: DomainEvent) -> None:
+        """In one commit: the domain is in a new state, unless ``None``, and events tell of it."""
+        if self._ending is Ending.NOT_STARTED:
+            self._ending = Ending.LOST
         self._is_announced = True
+        self._scope.deadline = math.inf  # QEMU was ready in time
         with self.domain.journal.commit() as commit:
-            commit.announce(DomainStarted(**self.stamp))
-            if is_paused:
-                status = DomainStatus(DomainState.PAUSED, PausedReason.USER)
+            if status is not None:
                 commit.update(self.domain, status=status)
-                commit.announce(DomainSuspended(**self.stamp))
+            for event in events:
+                commit.announce(event)
 
-    async def _watch_process(self, process: Process) -> None:
-        """End the life some time after the process, in case its end did not close the monitor.
+    def _on_event(self, event: Event) -> None:
+        """What QEMU tells, in wire order; each answer to it is one synchronous commit.
 
-        Normally it does, and `QmpSession.wait_ended` returns when all that QEMU had to say is read:
-        its last words (SHUTDOWN) arrive after the news of its death as often as before.
+        A machine of which nobody knows yet has nothing to tell, except that it runs.
         """
-        await process.wait()
-        await trio.sleep(LAST_WORDS_S)
-        self._scope.cancel()
+        is_known = self._is_announced or self.is_booting
+        if event.name == "MIGRATION":
+            self.copying.tell(event.data.get("status", ""))
+        elif is_known and not self.is_deaf:
+            reactions.react(self, event)
 
-    async def _reason_of_failed_start(self) -> PyvirtError:
-        if isinstance(self._failure, MonitorError | OutcomeUnknownError):
-            words = await log_tail(self.host, self._paths)
-            error = HostError(
-                f"QEMU ended during its start: {words}", code=ErrorCode.INTERNAL_ERROR
-            )
-            error.__cause__ = self._failure
-            return error
-        return self._failure or InvalidStateError("the domain was destroyed while it started")
+    # -- the end ----------------------------------------------------------------------------------
+
+    async def _watch_monitor(self, session: QmpSession) -> None:
+        """Wake those who wait for the end of a copy: no event will tell of it."""
+        end = await session.wait_ended()
+        if isinstance(end, RemoteProtocolError) and self._is_announced:
+            self.announce(None, ControlFailed(**self.stamp))
+        self.copying.tell("lost")
+
+    async def _reason_of_failed_start(self, patience_s: float) -> PyvirtError:
+        if self._ending is Ending.DESTROYED:
+            return InvalidStateError("the domain was destroyed while it started")
+        if self._failure and not isinstance(self._failure, MonitorError | OutcomeUnknownError):
+            return self._failure
+        words = await log_tail(self.host, self._paths)
+        is_late = self._failure is None
+        what = f"was not ready after {patience_s:.0f} s" if is_late else "ended during its start"
+        code = ErrorCode.OPERATION_TIMEOUT if is_late else ErrorCode.INTERNAL_ERROR
+        error = HostError(f"QEMU {what}: {words}", code=code)
+        error.__cause__ = self._failure
+        return error
 
     async def _close(self) -> None:
-        self._nursery = None
-        self._session = None
+        self._nursery = self._session = self._process = None
         removal.life_ended(self)
         try:
             await self.host_devices.release(self.owner)
         except HostError as error:
             self._failure = self._failure or error
-        status = DomainStatus(DomainState.SHUTOFF, _SHUTOFF_REASON[self._detail])
         with self.domain.journal.commit() as commit:
-            commit.update(self.domain, live=None, status=status)
+            commit.update(self.domain, live=None, status=self._ending.status)
             if self._is_announced:
-                commit.announce(DomainStopped(**self.stamp, detail=self._detail))
+                commit.announce(DomainStopped(**self.stamp, detail=self._ending.detail))
             self.domain.forget_life(self)
         self.ended.set()
-
-    def _on_event(self, event: Event) -> None:
-        """What QEMU tells, in wire order; each answer to it is one synchronous commit."""
-        match event.name:
-            case "DEVICE_DELETED" if "device" in event.data:  # its parts have only a path
-                removal.device_deleted(self, event.data["device"])
-            case "DEVICE_UNPLUG_GUEST_ERROR" if "device" in event.data:
-                removal.unplug_refused(self, event.data["device"])
-            case "STOP" if self.domain.status.state is DomainState.RUNNING:
-                self._change(DomainState.PAUSED, PausedReason.USER, DomainSuspended)
-            case "RESUME":
-                is_boot = self.domain.status.reason is PausedReason.STARTING_UP
-                reason = RunningReason.BOOTED if is_boot else RunningReason.UNPAUSED
-                self._change(DomainState.RUNNING, reason, DomainResumed)
-                self._is_announced = True
-            case "SHUTDOWN":
-                self._on_shutdown(is_by_guest=bool(event.data.get("guest")))
-            case _:
-                pass  # QEMU tells much more than a domain's record has a place for
-
-    def _on_shutdown(self, *, is_by_guest: bool) -> None:
-        if self._detail is not StoppedDetail.DESTROYED:
-            self._detail = StoppedDetail.SHUTDOWN
-        detail = ShutdownDetail.GUEST if is_by_guest else ShutdownDetail.HOST
-        with self.domain.journal.commit() as commit:
-            status = DomainStatus(DomainState.SHUTDOWN, ShutdownReason.UNKNOWN)
-            commit.update(self.domain, status=status)
-            commit.announce(DomainShutdown(**self.stamp, detail=detail))
-
-    def _change(
-        self,
-        state: DomainState,
-        reason: RunningReason | PausedReason,
-        event: type[DomainEvent],
-    ) -> None:
-        with self.domain.journal.commit() as commit:
-            commit.update(self.domain, status=DomainStatus(state, reason))
-            commit.announce(event(**self.stamp))

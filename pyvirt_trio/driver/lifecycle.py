@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 
 import trio
 
 from pyvirt_trio.driver.domain_core import DomainCore
-from pyvirt_trio.driver.placement import name_devices
-from pyvirt_trio.errors import InvalidStateError
+from pyvirt_trio.driver.life import Boot, Life
+from pyvirt_trio.errors import CommandFailedError, InvalidStateError
 from pyvirt_trio.models.events import DomainUndefined
+from pyvirt_trio.models.jobs import AsyncJob, JobKind
+from pyvirt_trio.models.states import (
+    DomainState,
+    DomainStatus,
+    PausedReason,
+    RunningReason,
+)
 
 
 class LifecycleCalls(DomainCore):
@@ -26,7 +34,8 @@ class LifecycleCalls(DomainCore):
 
         Raises:
             InvalidStateError: It runs already; or it was destroyed meanwhile.
-            HostError: QEMU did not start; its own words are in the message.
+            HostError: QEMU did not start, or did not answer in time; its own words are in the
+                message.
             DeviceInUseError: One of its host devices belongs to another domain.
 
         Events:
@@ -36,67 +45,158 @@ class LifecycleCalls(DomainCore):
         Cancellation:
             The domain is not running, and nothing of the attempt is left.
         """
-        async with self.job.hold("start"):
-            if self.current_life is not None:
-                raise InvalidStateError("domain is already running")
-            definition = name_devices(self.definition)
-            life = self.current_life = self.hypervisor.new_life(self)
-            await self.hypervisor.nursery.start(
-                partial(life.run, definition, is_paused=paused),
-                name=f"life {life.number} of {self.name}",
-            )
+        async with self.job.hold_async("start", AsyncJob.START):
+            self.require_off()
+            await self.begin_life(self.definition, Boot(is_paused=paused))
+
+    @asynccontextmanager
+    async def running(self, *, paused: bool = False) -> AsyncGenerator[None]:
+        """The domain runs for the length of a block, and no longer than that.
+
+        It is libvirt's ``VIR_DOMAIN_START_AUTODESTROY``, with the block in the place of the
+        connection. A domain that was stopped and started again inside is not touched.
+
+        Args:
+            paused: Leave its virtual processors stopped.
+
+        Raises:
+            InvalidStateError, HostError, DeviceInUseError: As for `start`.
+
+        Events:
+            Those of `start`, and those of `destroy` at the end.
+
+        Cancellation:
+            The domain is destroyed.
+        """
+        await self.start(paused=paused)
+        life = self.current_life
+        try:
+            yield
+        finally:
+            if life is not None and not life.ended.is_set():
+                with trio.CancelScope(shield=True):
+                    await life.destroy()
 
     async def shutdown(self) -> None:
         """The guest has been asked to shut down (``virDomainShutdown``).
+
+        With ``<on_poweroff>restart`` the machine is reset when the guest has powered off, and runs
+        again.
 
         Returns:
             When the request has been delivered. The guest may ignore it: wait for `DomainStopped`.
 
         Raises:
-            InvalidStateError: It does not run.
+            InvalidStateError: Its processors do not run: a guest that sleeps or is suspended would
+                find the request when it runs again, much later.
 
         Events:
             Later `DomainShutdown`, then `DomainStopped`, if the guest obeys.
         """
-        await self._simple_job("shutdown", "system_powerdown")
+        await self._press_power_button("shutdown", reboots=False)
+
+    async def reboot(self) -> None:
+        """The guest has been asked to shut down, and the machine will then be reset.
+
+        libvirt's ``virDomainReboot``, by ACPI. With ``<on_reboot>destroy`` the domain stops
+        instead.
+
+        Returns:
+            When the request has been delivered. The guest may ignore it: wait for `DomainRebooted`.
+
+        Raises:
+            InvalidStateError: Its processors do not run.
+
+        Events:
+            Later `DomainRebooted`, if the guest obeys; the life goes on.
+        """
+        reboots = not self.definition.actions.on_reboot.destroys
+        await self._press_power_button("reboot", reboots=reboots)
+
+    async def reset(self) -> None:
+        """The machine has been reset, as by its reset button (``virDomainReset``).
+
+        What its guest had not written down is lost. With ``<on_reboot>destroy`` the domain stops.
+
+        Raises:
+            InvalidStateError: It does not run.
+
+        Events:
+            `DomainRebooted` before this returns.
+        """
+        async with self.job.hold("reset"):
+            life = self.running_life()
+            await life.execute("system_reset")
+            life.reboots = False
+            if self.status.state is DomainState.CRASHED:
+                life.announce(DomainStatus(DomainState.PAUSED, PausedReason.CRASHED))
 
     async def suspend(self) -> None:
         """The virtual processors stand still (``virDomainSuspend``).
 
         Raises:
-            InvalidStateError: It does not run.
+            InvalidStateError: It does not run, or its guest sleeps.
 
         Events:
             `DomainSuspended` before this returns, unless it was suspended before.
         """
-        await self._simple_job("suspend", "stop")
+        async with self.job.hold("suspend", JobKind.SUSPEND):
+            life = self.running_life()
+            self._refuse_in(DomainState.PMSUSPENDED)
+            if self.status.state is DomainState.RUNNING:
+                await stop_processors(life, PausedReason.USER)
 
     async def resume(self) -> None:
         """The virtual processors run (``virDomainResume``).
 
         Raises:
-            InvalidStateError: It does not run.
+            InvalidStateError: It does not run, its guest sleeps, or they run already.
+            CommandFailedError: QEMU does not let them run.
 
         Events:
-            `DomainResumed` before this returns, unless it ran before.
+            `DomainResumed` before this returns.
         """
-        await self._simple_job("resume", "cont")
+        async with self.job.hold("resume"):
+            life = self.running_life()
+            self._refuse_in(DomainState.PMSUSPENDED)
+            if self.status.state is DomainState.RUNNING:
+                raise InvalidStateError("domain is already running")
+            if self.status.state is not DomainState.SHUTDOWN:
+                life.running_reason = RunningReason.UNPAUSED
+                await life.execute("cont")
 
-    async def destroy(self) -> None:
-        """The domain is off, now (``virDomainDestroy``). Does not wait for the domain's job.
+    async def pm_wakeup(self) -> None:
+        """A guest that has put itself to sleep is woken (``virDomainPMWakeup``).
 
         Raises:
             InvalidStateError: It does not run.
+            CommandFailedError: It does not sleep.
 
         Events:
-            `DomainStopped` before this returns.
+            `GuestWoke`, then `DomainStarted` with ``WAKEUP``.
+        """
+        async with self.job.hold("pm-wakeup"):
+            await self.running_life().execute("system_wakeup")
+
+    async def destroy(self, *, graceful: bool = False) -> None:
+        """The domain is off, now (``virDomainDestroyFlags``). Does not wait for the domain's job.
+
+        Args:
+            graceful: Ask QEMU to end, and do not kill it if it does not.
+
+        Raises:
+            InvalidStateError: It does not run.
+            HostError: It was to be graceful, and QEMU did not end within ten seconds.
+
+        Events:
+            `DomainShutdown` if QEMU still says so, then `DomainStopped`, before this returns.
 
         Cancellation:
             The domain is being destroyed all the same; `DomainStopped` tells when it is done.
         """
         if self.current_life is None:
             raise InvalidStateError("domain is not running")
-        await self.current_life.destroy()
+        await self.current_life.destroy(graceful=graceful)
 
     async def undefine(self) -> None:
         """The persistent definition is gone (``virDomainUndefine``).
@@ -125,6 +225,25 @@ class LifecycleCalls(DomainCore):
                 )
                 self.hypervisor.drop_if_gone(self)
 
-    async def _simple_job(self, name: str, command: str) -> None:
+    async def _press_power_button(self, name: str, *, reboots: bool) -> None:
         async with self.job.hold(name):
-            await self.running_life().execute(command)
+            life = self.running_life()
+            if self.status.state is not DomainState.RUNNING:
+                raise InvalidStateError("domain is not running")
+            # Each request replaces the one before, which the guest may have ignored.
+            life.reboots = reboots
+            await life.execute("system_powerdown")
+
+    def _refuse_in(self, state: DomainState) -> None:
+        if self.status.state is state:
+            raise InvalidStateError(f"domain is {state.name.lower()}")
+
+
+async def stop_processors(life: Life, reason: PausedReason) -> None:
+    """The processors of a running machine stand still, and the domain is paused for ``reason``."""
+    life.pause_reason = reason
+    try:
+        await life.execute("stop")
+    except CommandFailedError:  # a caller who was cancelled may still have stopped it
+        life.pause_reason = PausedReason.UNKNOWN
+        raise

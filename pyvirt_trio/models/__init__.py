@@ -45,11 +45,15 @@ from pyvirt_trio.models.host_devices import HostScsi as HostScsi
 from pyvirt_trio.models.host_devices import HostScsiTarget as HostScsiTarget
 from pyvirt_trio.models.host_devices import HostUsb as HostUsb
 from pyvirt_trio.models.impact import Impact as Impact
+from pyvirt_trio.models.lifecycle import LifecycleAction as LifecycleAction
+from pyvirt_trio.models.lifecycle import LifecycleActions as LifecycleActions
 from pyvirt_trio.models.nodedev import PciNodeDevice as PciNodeDevice
 from pyvirt_trio.models.nodedev import VfSettings as VfSettings
+from pyvirt_trio.models.states import CrashedReason as CrashedReason
 from pyvirt_trio.models.states import DomainState as DomainState
 from pyvirt_trio.models.states import DomainStatus as DomainStatus
 from pyvirt_trio.models.states import PausedReason as PausedReason
+from pyvirt_trio.models.states import PmSuspendedReason as PmSuspendedReason
 from pyvirt_trio.models.states import RunningReason as RunningReason
 from pyvirt_trio.models.states import ShutdownReason as ShutdownReason
 from pyvirt_trio.models.states import ShutoffReason as ShutoffReason

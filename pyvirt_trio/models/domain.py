@@ -7,6 +7,7 @@ import uuid
 import attrs
 
 from pyvirt_trio.models.devices import Device
+from pyvirt_trio.models.lifecycle import LifecycleActions
 
 
 @attrs.frozen(kw_only=True)
@@ -40,6 +41,7 @@ class DomainDefinition:
         os: Machine type and boot.
         virt_type: ``qemu`` (emulation, TCG) or ``kvm``.
         emulator: Path of the QEMU binary; ``None`` means the host's default for the architecture.
+        actions: What becomes of it when its guest powers off, reboots or crashes.
         devices: All devices in document order.
     """
 
@@ -50,6 +52,7 @@ class DomainDefinition:
     os: OperatingSystem = OperatingSystem()
     virt_type: str = "qemu"
     emulator: str | None = None
+    actions: LifecycleActions = attrs.field(factory=LifecycleActions)
     devices: tuple[Device, ...] = ()
 
     def device(self, alias: str) -> Device | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from typing import TypeAlias
 
 import attrs
 
@@ -24,7 +25,16 @@ class RunningReason(enum.IntEnum):
 
     UNKNOWN = 0
     BOOTED = 1
+    MIGRATED = 2
+    RESTORED = 3
+    FROM_SNAPSHOT = 4
     UNPAUSED = 5
+    MIGRATION_CANCELED = 6
+    SAVE_CANCELED = 7
+    WAKEUP = 8
+    CRASHED = 9
+    POSTCOPY = 10
+    POSTCOPY_FAILED = 11
 
 
 class PausedReason(enum.IntEnum):
@@ -32,7 +42,18 @@ class PausedReason(enum.IntEnum):
 
     UNKNOWN = 0
     USER = 1
+    MIGRATION = 2
+    SAVE = 3
+    DUMP = 4
+    IOERROR = 5
+    WATCHDOG = 6
+    FROM_SNAPSHOT = 7
+    SHUTTING_DOWN = 8
+    SNAPSHOT = 9
+    CRASHED = 10
     STARTING_UP = 11
+    POSTCOPY = 12
+    POSTCOPY_FAILED = 13
 
 
 class ShutdownReason(enum.IntEnum):
@@ -49,7 +70,34 @@ class ShutoffReason(enum.IntEnum):
     SHUTDOWN = 1
     DESTROYED = 2
     CRASHED = 3
+    MIGRATED = 4
+    SAVED = 5
     FAILED = 6
+    FROM_SNAPSHOT = 7
+    DAEMON = 8
+
+
+class CrashedReason(enum.IntEnum):
+    """libvirt's ``virDomainCrashedReason``."""
+
+    UNKNOWN = 0
+    PANICKED = 1
+
+
+class PmSuspendedReason(enum.IntEnum):
+    """libvirt's ``virDomainPMSuspendedReason``."""
+
+    UNKNOWN = 0
+
+
+Reason: TypeAlias = (
+    RunningReason
+    | PausedReason
+    | ShutdownReason
+    | ShutoffReason
+    | CrashedReason
+    | PmSuspendedReason
+)
 
 
 @attrs.frozen
@@ -57,12 +105,12 @@ class DomainStatus:
     """A state and why the domain is in it, as ``virDomainGetState`` answers."""
 
     state: DomainState
-    reason: RunningReason | PausedReason | ShutdownReason | ShutoffReason
+    reason: Reason
 
     @property
     def is_active(self) -> bool:
-        """True while a QEMU process stands for the domain."""
-        return self.state not in (DomainState.SHUTOFF, DomainState.CRASHED, DomainState.NOSTATE)
+        """True while a QEMU process stands for the domain, one that a panic has stopped too."""
+        return self.state not in (DomainState.SHUTOFF, DomainState.NOSTATE)
 
     def __str__(self) -> str:
         return f"{self.state.name.lower()} ({self.reason.name.lower().replace('_', ' ')})"

@@ -47,9 +47,6 @@ ACCEPTED_DEFAULTS: tuple[AcceptedDefault, ...] = (
         "QEMU's default processor, as libvirt writes it",
     ),
     AcceptedDefault("/domain", "<clock offset='utc'/>", "QEMU's clock shows UTC", True),
-    AcceptedDefault("/domain", "<on_poweroff>destroy</on_poweroff>", "the domain ends", True),
-    AcceptedDefault("/domain", "<on_reboot>restart</on_reboot>", "QEMU resets the guest", True),
-    AcceptedDefault("/domain", "<on_crash>destroy</on_crash>", "the domain ends", True),
     AcceptedDefault(
         "/domain/devices", "<controller type='usb' model='none'/>", "there is no USB controller"
     ),

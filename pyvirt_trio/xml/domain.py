@@ -11,6 +11,7 @@ from pyvirt_trio.xml.defaults import written_defaults
 from pyvirt_trio.xml.device_types.character import read_character_source
 from pyvirt_trio.xml.devices import device_element, read_device
 from pyvirt_trio.xml.element import Element, element, render, text_element
+from pyvirt_trio.xml.lifecycle import lifecycle_elements, read_lifecycle
 from pyvirt_trio.xml.parser import parse_document
 from pyvirt_trio.xml.reader import Reader, parse_number, quoted
 from pyvirt_trio.xml.unique import refuse_duplicates
@@ -52,6 +53,7 @@ def parse_domain(
     memory_kib = _read_memory(reader)
     vcpu_count = _read_vcpus(reader.child("vcpu"))
     os = _read_os(reader.required_child("os"))
+    actions = read_lifecycle(reader)
     reader.child("features")  # its contents are in the table of defaults
     emulator, devices = _read_devices(reader.child("devices"), keep_aliases=keep_aliases)
     reader.finish()
@@ -63,6 +65,7 @@ def parse_domain(
         os=os,
         virt_type=virt_type,
         emulator=emulator,
+        actions=actions,
         devices=devices,
     )
     refuse_duplicates(definition)
@@ -93,6 +96,7 @@ def format_domain(definition: DomainDefinition, *, life_id: int | None = None) -
         _os_element(definition.os),
         element("features", None, *written_defaults("/domain/features")),
         *written_defaults("/domain"),
+        *lifecycle_elements(definition.actions),
         element(
             "devices",
             None,

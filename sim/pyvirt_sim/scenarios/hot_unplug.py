@@ -28,6 +28,7 @@ from pyvirt_trio import (
     DeviceRemoved,
     Domain,
     DomainStopped,
+    HostError,
     Hypervisor,
     PciAddress,
     PyvirtError,
@@ -36,6 +37,7 @@ from pyvirt_trio import (
     open_hypervisor,
 )
 from pyvirt_trio.abc import Host
+from pyvirt_trio.errors import ErrorCode
 
 ADDRESS = PciAddress.parse("0000:01:00.0")
 
@@ -103,7 +105,9 @@ async def play(hypervisor: Hypervisor, setting: Setting) -> list[str]:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(client.listen, events, name="client's event loop")
         nursery.start_soon(client.work, name="client")
-        await domain.start()
+        if not await _starts(domain):
+            nursery.cancel_scope.cancel()
+            return client.received
         if setting.guest_is_ready is not None:
             await setting.guest_is_ready(domain)
         device = await domain.attach_device(setting.device_xml)
@@ -165,6 +169,18 @@ class _Client:
             "client acts on it",
             [Observation(question, "it succeeds", outcome)],
         )
+
+
+async def _starts(domain: Domain) -> bool:
+    """Start the domain. A machine on which that takes too long has no story to tell."""
+    try:
+        await domain.start()
+    except HostError as error:
+        if error.code is ErrorCode.OPERATION_TIMEOUT:
+            note("operator", "gives up on a machine that is too slow")
+            return False
+        raise
+    return True
 
 
 async def console_says(host: Host, path: str, line: str) -> None:

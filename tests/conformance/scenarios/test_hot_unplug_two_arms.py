@@ -21,7 +21,14 @@ DISK = """
   <driver name='qemu' type='raw'/><source file='IMAGE'/><target dev='vda' bus='virtio'/>
 </disk>"""
 DEVICES = pytest.mark.parametrize("device", [RNG, CARD, DISK], ids=["rng", "interface", "disk"])
-EXPECTED = ["DomainResumed", "DomainStarted", "DeviceAdded", "DeviceRemoved", "DomainStopped"]
+EXPECTED = [
+    "DomainResumed",
+    "DomainStarted",
+    "DeviceAdded",
+    "DeviceRemoved",
+    "DomainShutdown",
+    "DomainStopped",
+]
 
 PATIENCE_S = 60
 """Booting takes about 4 s of TCG on an idle machine, and test machines are busy."""

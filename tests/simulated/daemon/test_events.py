@@ -39,7 +39,7 @@ async def test_a_client_that_comes_back_gets_exactly_what_it_has_not_seen(
             cursor = remote.cursor_after(seen)
         await world.domain.destroy()
         async with client_of(world) as remote, aclosing(remote.events(after=cursor)) as events:
-            assert await kinds(events, 2) == ["DomainStarted", "DomainStopped"]
+            assert await kinds(events, 3) == ["DomainStarted", "DomainShutdown", "DomainStopped"]
 
 
 async def test_a_filter_names_domains_and_events(autojump_clock: Clock) -> None:

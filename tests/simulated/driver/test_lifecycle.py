@@ -11,13 +11,14 @@ from pyvirt_sim.host import open_sim_host
 from pyvirt_trio import (
     AlreadyExistsError,
     ConflictError,
+    DomainShutdown,
     DomainStopped,
     HostError,
     InvalidStateError,
     NotFoundError,
     open_hypervisor,
 )
-from pyvirt_trio.models import DomainState, ShutoffReason, StoppedDetail
+from pyvirt_trio.models import DomainState, ShutdownDetail, ShutoffReason, StoppedDetail
 from pyvirt_trio.models.events import HypervisorEvent
 from tests.simulated.driver.world import URI, Clock, World, open_world
 
@@ -41,7 +42,9 @@ async def test_start_and_destroy_in_libvirt_s_order(autojump_clock: Clock) -> No
         assert kinds(world.announced()) == ["DomainResumed", "DomainStarted"]
         assert state(world) is DomainState.RUNNING
         await world.domain.destroy()
-        (stopped,) = world.announced()
+        shutdown, stopped = world.announced()
+        assert isinstance(shutdown, DomainShutdown)
+        assert shutdown.detail is ShutdownDetail.HOST
         assert detail(stopped) is StoppedDetail.DESTROYED
         assert state(world) is DomainState.SHUTOFF
         assert world.host.processes()[0].has_ended
@@ -74,7 +77,8 @@ async def test_a_killed_qemu_is_a_crash_and_the_next_life_is_another(autojump_cl
         await world.boot()
         world.host.processes()[0].kill()
         record = await world.events.receive()
-        assert detail(record.event) is StoppedDetail.CRASHED
+        assert detail(record.event) is StoppedDetail.FAILED
+        assert world.domain.status.reason is ShutoffReason.CRASHED
         assert isinstance(record.event, DomainStopped)
         assert record.event.life == 1
         await world.domain.start()

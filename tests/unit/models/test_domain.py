@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyvirt_trio.models import (
+    CrashedReason,
     Device,
     DomainDefinition,
     DomainState,
@@ -78,7 +79,7 @@ def test_a_device_cannot_be_changed(device: Device) -> None:
         (DomainStatus(DomainState.RUNNING, RunningReason.BOOTED), "running (booted)", True),
         (DomainStatus(DomainState.PAUSED, PausedReason.STARTING_UP), "paused (starting up)", True),
         (DomainStatus(DomainState.SHUTOFF, ShutoffReason.DESTROYED), "shutoff (destroyed)", False),
-        (DomainStatus(DomainState.CRASHED, ShutoffReason.CRASHED), "crashed (crashed)", False),
+        (DomainStatus(DomainState.CRASHED, CrashedReason.PANICKED), "crashed (panicked)", True),
     ],
 )
 def test_a_status_says_whether_a_process_stands_for_the_domain(

@@ -135,7 +135,24 @@ DOMAINS = [
         "this element is not supported",
     ),
     (domain("<clock offset='localtime'/>"), UNSUPPORTED, "/domain/clock", "not supported"),
-    (domain("<on_reboot>destroy</on_reboot>"), UNSUPPORTED, "/domain/on_reboot", "not supported"),
+    (
+        domain("<on_poweroff>rename-restart</on_poweroff>"),
+        UNSUPPORTED,
+        "/domain/on_poweroff",
+        "'rename-restart' is not supported, expected 'destroy' or 'restart'",
+    ),
+    (
+        domain("<on_reboot>preserve</on_reboot>"),
+        UNSUPPORTED,
+        "/domain/on_reboot",
+        "'preserve' is not supported, expected 'destroy' or 'restart'",
+    ),
+    (
+        domain("<on_reboot>destroy</on_reboot><on_poweroff>restart</on_poweroff>"),
+        UNSUPPORTED,
+        "/domain",
+        "'restart' together with <on_reboot> 'destroy' is not supported",
+    ),
     (
         domain("<q:commandline xmlns:q='urn:qemu'/>"),
         UNSUPPORTED,

@@ -1,0 +1,282 @@
+"""What the events of a QEMU do to its domain: one row for each, and one commit for each event.
+
+Only these change whether a domain runs: a call that stops the processors says why beforehand
+(`Life.pause_reason`) and leaves the rest to the STOP event, so that a pause is announced once and
+for the right reason (libvirt commit 35b6137696), whoever caused it and in whatever order the event
+and the reply are handled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from pyvirt_trio.driver import removal
+from pyvirt_trio.driver.backends import backends
+from pyvirt_trio.driver.ending import Ending
+from pyvirt_trio.errors import PyvirtError
+from pyvirt_trio.models.devices import Disk
+from pyvirt_trio.models.events import (
+    BalloonChanged,
+    CrashedDetail,
+    DomainCrashed,
+    DomainEvent,
+    DomainPmSuspended,
+    DomainRebooted,
+    DomainResumed,
+    DomainShutdown,
+    DomainStarted,
+    DomainSuspended,
+    GuestHibernated,
+    GuestSlept,
+    GuestWoke,
+    IoErrorAction,
+    IoErrorOccurred,
+    PmSuspendedDetail,
+    RtcChanged,
+    ShutdownDetail,
+    StartedDetail,
+    SuspendedDetail,
+    TrayMove,
+    TrayMoved,
+    WatchdogAction,
+    WatchdogFired,
+)
+from pyvirt_trio.models.states import (
+    CrashedReason,
+    DomainState,
+    DomainStatus,
+    PausedReason,
+    PmSuspendedReason,
+    RunningReason,
+    ShutdownReason,
+)
+from pyvirt_trio.qmp.messages import Event
+
+if TYPE_CHECKING:
+    from pyvirt_trio.driver.life import Life
+
+Data: TypeAlias = Mapping[str, Any]
+
+_WATCHDOG_ACTIONS = {
+    "none": WatchdogAction.NONE,
+    "pause": WatchdogAction.PAUSE,
+    "reset": WatchdogAction.RESET,
+    "poweroff": WatchdogAction.POWEROFF,
+    "shutdown": WatchdogAction.SHUTDOWN,
+    "debug": WatchdogAction.DEBUG,
+    "inject-nmi": WatchdogAction.INJECTNMI,
+}
+_IO_ERROR_ACTIONS = {
+    "ignore": IoErrorAction.NONE,
+    "stop": IoErrorAction.PAUSE,
+    "report": IoErrorAction.REPORT,
+}
+
+
+def react(life: Life, event: Event) -> None:
+    """Do to the domain what ``event`` means; QEMU tells much more than there is a row for."""
+    reaction = REACTIONS.get(event.name)
+    if reaction is not None:
+        reaction(life, event.data)
+
+
+# -- the processors -------------------------------------------------------------------------------
+
+
+def _stopped(life: Life, _data: Data) -> None:
+    reason, life.pause_reason = life.pause_reason, PausedReason.UNKNOWN
+    if life.domain.status.state is DomainState.RUNNING and not life.is_resetting:
+        status = DomainStatus(DomainState.PAUSED, reason)
+        life.announce(status, DomainSuspended(**life.stamp, detail=SuspendedDetail.PAUSED))
+
+
+def _running(life: Life, _data: Data) -> None:
+    reason, life.running_reason = life.running_reason, RunningReason.UNPAUSED
+    events: list[DomainEvent] = [DomainResumed(**life.stamp)]
+    if life.is_booting:
+        life.is_booting = False
+        events.append(DomainStarted(**life.stamp))
+    elif life.domain.status.state is DomainState.RUNNING:
+        return
+    life.announce(DomainStatus(DomainState.RUNNING, reason), *events)
+
+
+def _shut_down(life: Life, data: Data) -> None:
+    """The guest has powered off, or QEMU is about to exit (``qemuProcessHandleShutdown``)."""
+    if life.domain.status.state is DomainState.SHUTDOWN:
+        return  # QEMU says so again when it is told to exit
+    actions = life.definition.actions
+    if data.get("guest") and (life.reboots or actions.on_poweroff.restarts):
+        life.is_resetting = True
+        restart(life, RunningReason.UNPAUSED)
+        return
+    detail = ShutdownDetail.GUEST if data.get("guest") else ShutdownDetail.HOST
+    status = DomainStatus(DomainState.SHUTDOWN, ShutdownReason.UNKNOWN)
+    life.announce(status, DomainShutdown(**life.stamp, detail=detail))
+    life.end(Ending.SHUT_DOWN)
+
+
+def restart(life: Life, reason: RunningReason) -> None:
+    """Reset the machine and let it run: libvirt's "fake reboot", for QEMU has no other."""
+    life.spawn(partial(_restart, life, reason), name="restart machine")
+
+
+async def _restart(life: Life, reason: RunningReason) -> None:
+    try:
+        await life.execute("system_reset")
+        life.running_reason = reason
+        await life.execute("cont")
+    except PyvirtError:
+        life.end(Ending.SHUT_DOWN)  # a machine that cannot be restarted has been shut down
+    finally:
+        life.is_resetting = life.reboots = False
+
+
+def _reset(life: Life, _data: Data) -> None:
+    life.announce(None, DomainRebooted(**life.stamp))
+
+
+# -- sleeping -------------------------------------------------------------------------------------
+
+
+def _slept(life: Life, _data: Data) -> None:
+    _sleep(life, GuestSlept(**life.stamp), PmSuspendedDetail.MEMORY)
+
+
+def _hibernated(life: Life, _data: Data) -> None:
+    _sleep(life, GuestHibernated(**life.stamp), PmSuspendedDetail.DISK)
+
+
+def _sleep(life: Life, event: DomainEvent, detail: PmSuspendedDetail) -> None:
+    if life.domain.status.state is not DomainState.RUNNING:
+        life.announce(None, event)
+        return
+    status = DomainStatus(DomainState.PMSUSPENDED, PmSuspendedReason.UNKNOWN)
+    life.announce(status, event, DomainPmSuspended(**life.stamp, detail=detail))
+
+
+def _woke(life: Life, _data: Data) -> None:
+    event = GuestWoke(**life.stamp)
+    if life.domain.status.state is not DomainState.PMSUSPENDED:
+        life.announce(None, event)
+        return
+    status = DomainStatus(DomainState.RUNNING, RunningReason.WAKEUP)
+    life.announce(status, event, DomainStarted(**life.stamp, detail=StartedDetail.WAKEUP))
+
+
+# -- what goes wrong ------------------------------------------------------------------------------
+
+
+def _panicked(life: Life, data: Data) -> None:
+    """The guest's kernel is dead, and the processors stand still (``processGuestPanicEvent``)."""
+    if data.get("action") == "run":  # somebody has told QEMU to take no notice
+        return
+    status = DomainStatus(DomainState.CRASHED, CrashedReason.PANICKED)
+    life.announce(status, DomainCrashed(**life.stamp))
+    action = life.definition.actions.on_crash
+    if action.restarts:
+        restart(life, RunningReason.CRASHED)
+    elif action.destroys:
+        life.end(Ending.CRASHED, silently=True)
+
+
+def _loads_crash_kernel(life: Life, _data: Data) -> None:
+    life.announce(None, DomainCrashed(**life.stamp, detail=CrashedDetail.CRASHLOADED))
+
+
+def _watchdog_fired(life: Life, data: Data) -> None:
+    action = _WATCHDOG_ACTIONS[data["action"]]
+    event = WatchdogFired(**life.stamp, action=action)
+    is_pause = action is WatchdogAction.PAUSE
+    _maybe_paused(life, event, PausedReason.WATCHDOG, SuspendedDetail.WATCHDOG, is_pause=is_pause)
+
+
+def _io_failed(life: Life, data: Data) -> None:
+    action = _IO_ERROR_ACTIONS[data["action"]]
+    node = data.get("node-name") or data.get("device", "")
+    disk = _disk_of_node(life, node)
+    event = IoErrorOccurred(
+        **life.stamp,
+        source=(disk.source_file if disk else None) or "",
+        alias=(disk.alias if disk else None) or node,
+        action=action,
+        reason="enospc" if data.get("nospace") else "",
+    )
+    is_pause = action is IoErrorAction.PAUSE
+    _maybe_paused(life, event, PausedReason.IOERROR, SuspendedDetail.IOERROR, is_pause=is_pause)
+
+
+def _maybe_paused(
+    life: Life,
+    event: DomainEvent,
+    reason: PausedReason,
+    detail: SuspendedDetail,
+    *,
+    is_pause: bool,
+) -> None:
+    """The cause, and with it the pause: the STOP that follows it has nothing more to tell."""
+    if is_pause and life.domain.status.state is DomainState.RUNNING:
+        status = DomainStatus(DomainState.PAUSED, reason)
+        life.announce(status, event, DomainSuspended(**life.stamp, detail=detail))
+    else:
+        life.announce(None, event)
+
+
+def _disk_of_node(life: Life, node: str) -> Disk | None:
+    for device in life.definition.devices:
+        if isinstance(device, Disk):
+            nodes = [backend.identity.get("node-name") for backend in backends(device)]
+            if node in nodes:
+                return device
+    return None
+
+
+# -- the rest -------------------------------------------------------------------------------------
+
+
+def _device_deleted(life: Life, data: Data) -> None:
+    if "device" in data:  # its parts have only a path
+        removal.device_deleted(life, data["device"])
+
+
+def _unplug_refused(life: Life, data: Data) -> None:
+    if "device" in data:
+        removal.unplug_refused(life, data["device"])
+
+
+def _clock_set(life: Life, data: Data) -> None:
+    life.announce(None, RtcChanged(**life.stamp, offset_s=data["offset"]))
+
+
+def _balloon_changed(life: Life, data: Data) -> None:
+    life.announce(None, BalloonChanged(**life.stamp, actual_kib=data["actual"] // 1024))
+
+
+def _tray_moved(life: Life, data: Data) -> None:
+    device = life.definition.device(data.get("id", ""))
+    if device is not None and device.alias is not None:
+        move = TrayMove.OPEN if data["tray-open"] else TrayMove.CLOSE
+        life.announce(None, TrayMoved(**life.stamp, alias=device.alias, move=move))
+
+
+REACTIONS: Mapping[str, Callable[[Life, Data], None]] = {
+    "STOP": _stopped,
+    "RESUME": _running,
+    "SHUTDOWN": _shut_down,
+    "RESET": _reset,
+    "SUSPEND": _slept,
+    "SUSPEND_DISK": _hibernated,
+    "WAKEUP": _woke,
+    "GUEST_PANICKED": _panicked,
+    "GUEST_CRASHLOADED": _loads_crash_kernel,
+    "WATCHDOG": _watchdog_fired,
+    "BLOCK_IO_ERROR": _io_failed,
+    "DEVICE_DELETED": _device_deleted,
+    "DEVICE_UNPLUG_GUEST_ERROR": _unplug_refused,
+    "RTC_CHANGE": _clock_set,
+    "BALLOON_CHANGE": _balloon_changed,
+    "DEVICE_TRAY_MOVED": _tray_moved,
+}
+"""QEMU's event -> what it does."""

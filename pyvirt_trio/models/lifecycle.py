@@ -1,0 +1,47 @@
+"""What becomes of a domain whose guest powers off, reboots or crashes."""
+
+from __future__ import annotations
+
+import enum
+
+import attrs
+
+
+class LifecycleAction(enum.Enum):
+    """libvirt's ``virDomainLifecycleAction``, as far as a QEMU can do it; the value is its word."""
+
+    DESTROY = "destroy"
+    RESTART = "restart"
+    PRESERVE = "preserve"
+    COREDUMP_DESTROY = "coredump-destroy"
+    COREDUMP_RESTART = "coredump-restart"
+
+    @property
+    def dumps_core(self) -> bool:
+        """Whether the guest's memory is kept in a file first."""
+        return self in (LifecycleAction.COREDUMP_DESTROY, LifecycleAction.COREDUMP_RESTART)
+
+    @property
+    def restarts(self) -> bool:
+        """Whether the machine is reset and runs again."""
+        return self in (LifecycleAction.RESTART, LifecycleAction.COREDUMP_RESTART)
+
+    @property
+    def destroys(self) -> bool:
+        """Whether the life ends."""
+        return self in (LifecycleAction.DESTROY, LifecycleAction.COREDUMP_DESTROY)
+
+
+@attrs.frozen(kw_only=True)
+class LifecycleActions:
+    """The three choices of a definition, with libvirt's defaults.
+
+    Args:
+        on_poweroff: ``DESTROY``, or ``RESTART``: the guest that powers off is booted again.
+        on_reboot: ``RESTART``, or ``DESTROY``: the guest that reboots ends its domain.
+        on_crash: Any. ``PRESERVE`` keeps the machine as the panic left it.
+    """
+
+    on_poweroff: LifecycleAction = LifecycleAction.DESTROY
+    on_reboot: LifecycleAction = LifecycleAction.RESTART
+    on_crash: LifecycleAction = LifecycleAction.DESTROY
