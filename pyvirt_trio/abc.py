@@ -25,7 +25,7 @@ from pyvirt_trio.models.nodedev import VfSettings
 
 
 class Process(abc.ABC):
-    """A process the host has started for us and that only we wait for."""
+    """A process that this program has started, or has found running; only we wait for it."""
 
     @property
     @abc.abstractmethod
@@ -33,13 +33,14 @@ class Process(abc.ABC):
         """The process id. It may name another process as soon as `wait` has returned."""
 
     @abc.abstractmethod
-    async def wait(self) -> int:
+    async def wait(self) -> int | None:
         """Block until the process has ended.
 
         May be called by several tasks, and again after the end.
 
         Returns:
-            The exit status, or minus the number of the signal that ended the process.
+            The exit status, or minus the number of the signal that ended the process; ``None`` for
+            a process that another one had started, whose status only that one is told.
 
         Cancellation:
             The process is not touched.
@@ -52,6 +53,32 @@ class Process(abc.ABC):
     @abc.abstractmethod
     def kill(self) -> None:
         """Send SIGKILL. Does nothing when the process has ended."""
+
+    @abc.abstractmethod
+    def leave(self) -> None:
+        """Take no more interest in it: it runs on, also when this program ends.
+
+        Nothing else may be asked of it afterwards.
+        """
+
+
+class AppendedFile(abc.ABC):
+    """A state file that only grows."""
+
+    @abc.abstractmethod
+    def append(self, text: str) -> None:
+        """Add ``text`` at the end, at once: the one thing here that does not wait for a thread.
+
+        What was added survives the end of this program, however it ends, and may be lost, from
+        some place on, when the machine loses power.
+
+        Raises:
+            OSError: Nothing of it was added, or a first part, as when the disk is full.
+        """
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Add nothing any more."""
 
 
 class Host(abc.ABC):
@@ -85,8 +112,24 @@ class Host(abc.ABC):
         """
 
     @abc.abstractmethod
+    async def open_appended(self, path: str) -> AppendedFile:
+        """Open a state file to add to it, creating it; others than the owner may not read it.
+
+        Cancellation:
+            The file may have been created.
+        """
+
+    @abc.abstractmethod
     async def remove_file(self, path: str) -> None:
         """Remove a state file, durably. ``FileNotFoundError`` when there is none."""
+
+    @abc.abstractmethod
+    async def move_file(self, path: str, new_path: str) -> None:
+        """Give a state file another name, durably, replacing what has that name.
+
+        Cancellation:
+            The file has its old or its new name.
+        """
 
     @abc.abstractmethod
     async def make_directory(self, path: str) -> None:
@@ -127,6 +170,17 @@ class Host(abc.ABC):
 
         Cancellation:
             Either no process was started, or it is returned.
+        """
+
+    @abc.abstractmethod
+    async def adopt_process(self, pid: int) -> Process:
+        """Watch a process that an earlier run of this program has started.
+
+        The process it returns stays the one that had this number at the time of the call, even
+        when the number is used again: look then, not before, whether it is the one you mean.
+
+        Raises:
+            ProcessLookupError: No process has this number.
         """
 
     @abc.abstractmethod

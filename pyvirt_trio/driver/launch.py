@@ -61,13 +61,13 @@ async def running_qemu(
                 await host.remove_file(paths.monitor)
 
 
-async def end_process(process: Process) -> int:
-    """End ``process``, politely first, and return its exit status."""
+async def end_process(process: Process) -> None:
+    """End ``process``, politely first, and return when it has ended."""
     process.terminate()
     with trio.move_on_after(TERMINATE_GRACE_S):
         await process.wait()
     process.kill()  # does nothing to a process that has ended
-    return await process.wait()
+    await process.wait()
 
 
 async def _start(host: Host, argv: Sequence[str], paths: LifePaths) -> Process:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import posixpath
 import uuid
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from contextvars import copy_context
+from functools import partial
 from typing import TYPE_CHECKING
 
 import attrs
@@ -14,6 +16,7 @@ import trio
 
 from pyvirt_sim.engine import note
 from pyvirt_sim.engine.disk import Disk, FileSystem, OpenFile
+from pyvirt_sim.engine.incarnation import INCARNATION, is_dead_here
 from pyvirt_sim.gaps import ModelGapError
 from pyvirt_sim.host.pci import PciModel, SimPciDevice, UeventSocket
 from pyvirt_sim.host.plan import HostPlan
@@ -22,7 +25,7 @@ from pyvirt_sim.host.streams import PIPE_BYTES, ClientEnd, ServerEnd, open_conne
 from pyvirt_sim.host.sysfs import LATE, mount_kernel_files
 from pyvirt_sim.host.tree import Attribute, Folder, Link, Tree, failure
 from pyvirt_sim.qemu.world import GuestTimes
-from pyvirt_trio.abc import Host
+from pyvirt_trio.abc import AppendedFile, Host
 from pyvirt_trio.models import VfSettings
 
 if TYPE_CHECKING:
@@ -53,6 +56,25 @@ class _Listener:
             self.files.unlink(self.path)
 
 
+class _AppendedFile(AppendedFile):
+    """A file open for appending."""
+
+    def __init__(self, file: OpenFile, effect: Callable[[str], None], path: str) -> None:
+        self._file = file
+        self._effect = effect
+        self._path = path
+
+    def append(self, text: str) -> None:
+        """Write at the end; not synced."""
+        if not is_dead_here():
+            self._file.append(text.encode())
+            self._effect(f"append to {self._path}")
+
+    def close(self) -> None:
+        """Close it."""
+        self._file.close()
+
+
 class SimHost(Host):
     """A Linux machine between boot and crash. Made by `open_sim_host` and `SimMachine.boot`.
 
@@ -62,6 +84,9 @@ class SimHost(Host):
         disk: What survives a crash. /run and /tmp are not on it.
         default_route: Name of the network interface that the machine's own traffic uses.
         is_dead: Whether it has crashed. Every call then raises ``OSError`` (``ESHUTDOWN``).
+        on_effect: Told of each thing that a program on a node does to the machine, once it is done
+            and before anybody sees it: the places at which a crash of the program makes a
+            difference. It may crash the node.
     """
 
     def __init__(
@@ -81,7 +106,10 @@ class SimHost(Host):
             self.pci.add(device)
         self.default_route: str | None = None
         self.is_dead = False
+        self.on_effect: Callable[[str], None] | None = None
         self._nursery = nursery
+        # What runs here belongs to the machine, not to the program that has started it.
+        self._context = copy_context()
         self._files = disk.mount()
         self._memory = Disk("memory").mount()
         self._kernel = Tree()
@@ -93,7 +121,8 @@ class SimHost(Host):
         for path in ("/var/lib", "/var/log", "/run", "/tmp"):
             self._system(path).make_directory(path, parents=True)
         self._files.sync_all()
-        mount_kernel_files(self._kernel, self.pci, self._table, lambda: self.default_route)
+        boot_id = str(uuid.UUID(int=boots + 1, version=4))
+        mount_kernel_files(self._kernel, self.pci, self._table, lambda: self.default_route, boot_id)
 
     # -- for whoever sets the scene ---------------------------------------------------------------
 
@@ -177,13 +206,15 @@ class SimHost(Host):
         if not _is_kernel(path):
             with self._system(path).open(path, truncate=True) as file:
                 file.append(text.encode())
+            self._effect(f"write {path}")
             return
         node = self._kernel.look_up(path)
         if not isinstance(node, Attribute) or node.write is None:
             raise failure(errno.EISDIR if isinstance(node, Folder) else errno.EACCES, path)
         if text:  # the kernel does not hear of a write of nothing
             with trio.CancelScope(shield=True):  # nor can a write that waits there be undone
-                await node.write(text)
+                await self._in_kernel(partial(node.write, text))
+            self._effect(f"write {path}")
 
     async def replace_file(self, path: str, text: str) -> None:
         """As the seam says."""
@@ -197,6 +228,25 @@ class SimHost(Host):
             file.sync()
         system.rename(new, path)
         system.sync(posixpath.dirname(path))
+        self._effect(f"replace {path}")
+
+    async def open_appended(self, path: str) -> AppendedFile:
+        """As the seam says."""
+        await self._enter(path)
+        file = self._system(path).open(path, create=True)
+        self._effect(f"open {path}")
+        return _AppendedFile(file, self._effect, path)
+
+    async def move_file(self, path: str, new_path: str) -> None:
+        """As the seam says; within one file system."""
+        await self._enter(path)
+        system = self._system(path)
+        if self._system(new_path) is not system:
+            raise failure(errno.EXDEV, path)
+        system.rename(path, new_path)
+        system.sync(posixpath.dirname(new_path))
+        system.sync(posixpath.dirname(path))
+        self._effect(f"move {path}")
 
     async def remove_file(self, path: str) -> None:
         """As the seam says."""
@@ -204,6 +254,7 @@ class SimHost(Host):
         system = self._system(path)
         system.unlink(path)
         system.sync(posixpath.dirname(path))
+        self._effect(f"remove {path}")
 
     async def make_directory(self, path: str) -> None:
         """As the seam says."""
@@ -213,6 +264,7 @@ class SimHost(Host):
         names = path.strip("/").split("/")
         for depth in range(len(names)):
             system.sync("/" + "/".join(names[:depth]))
+        self._effect(f"make {path}")
 
     async def list_directory(self, path: str) -> list[str]:
         """As the seam says."""
@@ -260,9 +312,20 @@ class SimHost(Host):
             raise failure(errno.ENOENT, argv[0])
         self.append_text(log_file, "")
         pid = self._table.next_pid()
-        process = SimProcess(argv, self, pid, lambda text: self.append_text(log_file, text))
+        log = partial(self.append_text, log_file)
+        process = SimProcess(argv, self, pid, log, self._effect)
         self._table.all.append(process)
-        self._nursery.start_soon(process.run, name=f"qemu[{pid}]")
+        self._spawn(process.run, name=f"qemu[{pid}]")
+        self._effect(f"start {argv[0]}")
+        return process
+
+    async def adopt_process(self, pid: int) -> SimProcess:
+        """As the seam says."""
+        await self._enter("/proc", "sysfs")
+        process = self._table.find(str(pid))
+        if process is None:
+            raise failure(errno.ESRCH, f"process {pid}")
+        process.is_adopted = process.is_orphan
         return process
 
     async def open_stream(self, address: str) -> ClientEnd:
@@ -277,7 +340,9 @@ class SimHost(Host):
         listener = self._listener(path)
         if listener is None or not listener.is_open:
             raise failure(errno.ECONNREFUSED, path)
-        client, server = open_connection(self._read_limit, lambda end: self._clients.pop(end, None))
+        client, server = open_connection(
+            self._read_limit, lambda end: self._clients.pop(end, None), self._effect
+        )
         self._clients[client] = None
         if not listener.accept(server):
             client.break_off()
@@ -372,8 +437,35 @@ class SimHost(Host):
         self._require_alive(path)
 
     def _require_alive(self, path: str) -> None:
-        if self.is_dead:
+        if self.is_dead or is_dead_here():
             raise failure(errno.ESHUTDOWN, path)
+
+    def _effect(self, what: str) -> None:
+        if self.on_effect is not None and INCARNATION.get() is not None and not is_dead_here():
+            self.on_effect(what)
+
+    def _spawn(self, function: Callable[[], Awaitable[None]], *, name: str) -> None:
+        self._context.copy().run(partial(self._nursery.start_soon, function, name=name))
+
+    async def _in_kernel(self, function: Callable[[], Awaitable[None]]) -> None:
+        """Do what the kernel does for a program; it goes on when a crash ends the program."""
+        if INCARNATION.get() is None:
+            await function()
+            return
+        failed: list[OSError] = []
+        done = trio.Event()
+
+        async def do() -> None:
+            try:
+                await function()
+            except OSError as error:
+                failed.append(error)
+            done.set()
+
+        self._spawn(do, name="kernel")
+        await done.wait()
+        if failed:
+            raise failed[0]
 
     def _system(self, path: str) -> FileSystem:
         return self._memory if _top(path) in MEMORY_FOLDERS else self._files

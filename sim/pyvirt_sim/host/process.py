@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import trio
 
 from pyvirt_sim.engine import note
+from pyvirt_sim.engine.incarnation import is_dead_here
 from pyvirt_sim.host.tree import Attribute, Folder, Node
 from pyvirt_sim.qemu.process import QemuProcess
 from pyvirt_sim.qemu.world import World
@@ -27,15 +28,23 @@ class SimProcess(Process):
         qemu: The model, which a test may look into and steer.
         started_s: Virtual time of its start.
         is_orphan: Whether its parent has ended, so that it is reaped as soon as it ends.
+        is_adopted: Whether somebody watches it who has not started it.
     """
 
     def __init__(
-        self, argv: Sequence[str], world: World, pid: int, log: Callable[[str], None]
+        self,
+        argv: Sequence[str],
+        world: World,
+        pid: int,
+        log: Callable[[str], None],
+        signalled: Callable[[str], None],
     ) -> None:
+        self._signalled = signalled
         self.qemu = QemuProcess(argv, world, pid, log)
         self.argv = tuple(argv)
         self.started_s = trio.current_time()
         self.is_orphan = False
+        self.is_adopted = False
         self._was_waited_for = False
         self._pid = pid
         self._scope = trio.CancelScope()
@@ -64,21 +73,27 @@ class SimProcess(Process):
         note(self.qemu.actor, "exits", status=self._exit_status)
         self._ended.set()
 
-    async def wait(self) -> int:
-        """Block until it has ended, and reap it."""
+    async def wait(self) -> int | None:
+        """Block until it has ended, and reap it, unless it is somebody else's."""
         await self._ended.wait()
-        self._was_waited_for = True
-        return self._exit_status
+        if not is_dead_here():
+            self._was_waited_for = True
+        return None if self.is_adopted else self._exit_status
 
     def terminate(self) -> None:
         """Send SIGTERM."""
-        if not self.has_ended:
+        if not self.has_ended and not is_dead_here():
             self.qemu.terminate(MANAGER_PID)
+            self._signalled("send SIGTERM")
 
     def kill(self) -> None:
         """Send SIGKILL."""
-        if not self.has_ended:
+        if not self.has_ended and not is_dead_here():
             self._scope.cancel()
+            self._signalled("send SIGKILL")
+
+    def leave(self) -> None:
+        """Do nothing: nothing here ties a process to the one that started it."""
 
     def folder(self) -> Folder:
         """Its folder in /proc."""
@@ -139,7 +154,16 @@ class ProcessTable:
         for process in self.all:
             process.is_orphan = True
 
+    def find(self, number: str) -> SimProcess | None:
+        """The process that has a number now; a zombie still has its own."""
+        found = [p for p in self.all if str(p.pid) == number and not p.is_reaped]
+        return found[-1] if found else None
+
     def folder(self, number: str) -> Folder | None:
         """What /proc has under a number."""
-        found = [p for p in self.all if str(p.pid) == number and not p.is_reaped]
-        return found[-1].folder() if found else None
+        found = self.find(number)
+        return found.folder() if found else None
+
+    def numbers(self) -> list[str]:
+        """The numbers that /proc lists."""
+        return [str(p.pid) for p in self.all if not p.is_reaped]

@@ -49,6 +49,7 @@ class ClientEnd(trio.abc.Stream):
         outgoing: What QEMU receives.
         read_limit: How many bytes the next read may give; a short read is a fault site.
         forget: Called once, when it is closed.
+        sent: Called when something has been sent.
     """
 
     def __init__(
@@ -57,7 +58,9 @@ class ClientEnd(trio.abc.Stream):
         outgoing: Pipe,
         read_limit: Callable[[], int],
         forget: Callable[[ClientEnd], None],
+        sent: Callable[[str], None],
     ) -> None:
+        self._sent = sent
         self._incoming = incoming
         self._outgoing = outgoing
         self._read_limit = read_limit
@@ -71,6 +74,7 @@ class ClientEnd(trio.abc.Stream):
         if self._outgoing.is_ended:
             raise trio.BrokenResourceError("Broken pipe")
         self._outgoing.put(bytes(data))
+        self._sent("send to a monitor")
 
     async def wait_send_all_might_not_block(self) -> None:
         """Return at once: sending never waits."""
@@ -127,9 +131,11 @@ class ServerEnd:
 
 
 def open_connection(
-    read_limit: Callable[[], int], forget: Callable[[ClientEnd], None]
+    read_limit: Callable[[], int],
+    forget: Callable[[ClientEnd], None],
+    sent: Callable[[str], None],
 ) -> tuple[ClientEnd, ServerEnd]:
     """A new connection and its two ends; see `ClientEnd` for the arguments."""
     to_client, to_server = Pipe(), Pipe()
-    client = ClientEnd(to_client, to_server, read_limit, forget)
+    client = ClientEnd(to_client, to_server, read_limit, forget, sent)
     return client, ServerEnd(to_server, to_client)

@@ -2,7 +2,8 @@
 
 Of a device's folder the attributes in `MODELLED` are answered; those that a device of its kind does
 not have are missing, as on a real one; every other name raises `ModelGapError`, and so does a list
-of the folder, because a real one has many more.
+of the folder, because a real one has many more. /proc lists all processes, and of its many other
+files those that are modelled.
 """
 
 from __future__ import annotations
@@ -31,7 +32,11 @@ _relative_path = functools.lru_cache(maxsize=4096)(posixpath.relpath)
 
 
 def mount_kernel_files(
-    tree: Tree, pci: PciModel, processes: ProcessTable, default_route: Callable[[], str | None]
+    tree: Tree,
+    pci: PciModel,
+    processes: ProcessTable,
+    default_route: Callable[[], str | None],
+    boot_id: str,
 ) -> None:
     """Put the kernel's files into ``tree``.
 
@@ -40,6 +45,7 @@ def mount_kernel_files(
         pci: Its devices.
         processes: Its processes.
         default_route: Names the interface of the default route, if there is one.
+        boot_id: What tells this boot from all others.
     """
     tree.mount(_DEVICES, Folder(lambda name: _link_to(_DEVICES, pci, name), pci.devices.keys))
     tree.mount(_DRIVERS, Folder(partial(_driver, pci), pci.drivers.keys))
@@ -58,11 +64,19 @@ def mount_kernel_files(
     tree.make_directory("/sys/dev/block")
     tree.mount("/dev/vfio", Folder(partial(_vfio_node, pci), lambda: _vfio_nodes(pci)))
     mounts = Attribute(read=lambda: "22 1 0:20 / / rw - tmpfs tmpfs rw\n")
+    random = Folder.plain({"boot_id": Attribute(read=lambda: f"{boot_id}\n")})
     fixed: dict[str, Node] = {
+        "sys": Folder.plain({"kernel": Folder.plain({"random": random})}),
         "self": Folder.plain({"mountinfo": mounts}),
         "net": Folder.plain({"route": Attribute(read=lambda: _routes(default_route()))}),
     }
-    tree.mount("/proc", Folder(lambda name: fixed.get(name) or processes.folder(name), None))
+    tree.mount(
+        "/proc",
+        Folder(
+            lambda name: fixed.get(name) or processes.folder(name),
+            lambda: [*fixed, *processes.numbers()],
+        ),
+    )
 
 
 def _relative(folder: str, pci: PciModel, device: SimPciDevice) -> str:

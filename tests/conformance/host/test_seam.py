@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import uuid
 from collections.abc import AsyncGenerator, Awaitable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -212,3 +213,37 @@ async def test_an_unknown_pci_device_is_enoent_or_enodev(machine: Machine) -> No
     assert await errno_of(host.read_link(f"{absent}/driver")) == errno.ENOENT
     assert await errno_of(host.write_attribute(f"{absent}/driver_override", "x")) == errno.ENOENT
     assert not await host.exists(absent)
+
+
+async def test_what_is_appended_is_read_in_its_order(machine: Machine) -> None:
+    host, directory = machine
+    path = f"{directory}/grows"
+    for part in ("one\n", "two\n"):
+        file = await host.open_appended(path)
+        file.append(part)
+        file.append("more\n")
+        file.close()
+    assert await host.read_text(path) == "one\nmore\ntwo\nmore\n"
+
+
+async def test_a_moved_file_replaces_what_has_its_new_name(machine: Machine) -> None:
+    host, directory = machine
+    await host.replace_file(f"{directory}/old", "old")
+    await host.replace_file(f"{directory}/new", "new")
+    await host.move_file(f"{directory}/old", f"{directory}/new")
+    assert await host.list_directory(directory) == ["new"]
+    assert await host.read_text(f"{directory}/new") == "old"
+    with pytest.raises(FileNotFoundError):
+        await host.move_file(f"{directory}/old", f"{directory}/new")
+
+
+async def test_no_process_is_adopted_where_there_is_none(machine: Machine) -> None:
+    host, _ = machine
+    with pytest.raises(ProcessLookupError):
+        await host.adopt_process(0x3FFFFF)  # Linux's highest number, which no machine has reached
+
+
+async def test_every_boot_has_a_name(machine: Machine) -> None:
+    host, _ = machine
+    name = await host.read_text("/proc/sys/kernel/random/boot_id")
+    assert name == f"{uuid.UUID(name.strip())}\n"

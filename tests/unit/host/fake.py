@@ -155,6 +155,12 @@ class FakeHost(abc.Host):
     async def remove_file(self, path: str) -> None:
         raise AssertionError(path)
 
+    async def move_file(self, path: str, new_path: str) -> None:
+        raise AssertionError(path)
+
+    async def open_appended(self, path: str) -> abc.AppendedFile:
+        raise AssertionError(path)
+
     async def make_directory(self, path: str) -> None:
         raise AssertionError(path)
 
@@ -163,6 +169,9 @@ class FakeHost(abc.Host):
 
     async def start_process(self, argv: Sequence[str], *, log_file: str) -> abc.Process:
         raise AssertionError(argv)
+
+    async def adopt_process(self, pid: int) -> abc.Process:
+        raise AssertionError(pid)
 
     async def open_stream(self, address: str) -> trio.abc.Stream:
         raise AssertionError(address)

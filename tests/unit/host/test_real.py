@@ -167,7 +167,7 @@ async def test_no_zombie_is_left_and_signals_to_the_dead_do_nothing(
 
 async def test_several_tasks_wait_for_one_process(host: RealHost, tmp_path: Path) -> None:
     process = await host.start_process(["sleep", "1000"], log_file=str(tmp_path / "log"))
-    seen: list[int] = []
+    seen: list[int | None] = []
 
     async def wait() -> None:
         seen.append(await process.wait())
@@ -262,3 +262,28 @@ async def test_what_this_machine_stands_on_is_refused(host: RealHost) -> None:
     addresses = await PciBus(host).addresses()
     refused = {str(each) for each in addresses if await why_not_rebind(host, each) is not None}
     assert {str(each) for each in addresses} & devices_this_machine_stands_on() <= refused
+
+
+async def test_an_adopted_process_is_watched_and_signalled(host: RealHost, tmp_path: Path) -> None:
+    process = await host.start_process(["sleep", "1000"], log_file=str(tmp_path / "log"))
+    process.leave()
+    process.leave()
+    adopted = await host.adopt_process(process.pid)
+    adopted.terminate()
+    with trio.fail_after(10):
+        assert await adopted.wait() == -signal.SIGTERM  # known, because it is our child after all
+
+
+async def test_the_status_of_somebody_elses_child_is_not_known(
+    host: RealHost, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    script = "sleep 1000 & echo $!; read line < /dev/null; wait"
+    parent = await host.start_process(["/bin/sh", "-c", script], log_file=str(log))
+    with trio.fail_after(10):
+        while not log.exists() or not log.read_text():
+            await trio.sleep(0.005)
+        adopted = await host.adopt_process(int(log.read_text()))
+        adopted.kill()
+        assert await adopted.wait() is None
+        await parent.wait()
