@@ -19,6 +19,11 @@ from pyvirt_trio.models import (
     DriveAddress,
     GuestForward,
     HostDevice,
+    HostInterface,
+    HostMediated,
+    HostScsi,
+    HostScsiTarget,
+    HostUsb,
     Input,
     Interface,
     LifecycleAction,
@@ -174,6 +179,51 @@ def devices(
             address=address,
             source=pci_addresses(),
             is_managed=st.booleans(),
+            driver=st.sampled_from([None, "vfio", "kvm"]),
+        ),
+        other_host_devices(alias),
+    )
+
+
+def other_host_devices(alias: st.SearchStrategy[str | None]) -> st.SearchStrategy[Device]:
+    """Virtual functions, and USB, SCSI and mediated devices of the host."""
+    address = st.none() | guest_addresses()
+    number = st.integers(1, 0xFFFF)
+    kind = {"vendor_id": number, "product_id": st.integers(0, 0xFFFF)}
+    place = {"bus": st.integers(1, 999), "device": st.integers(1, 127)}
+    usb = {"alias": alias, "address": st.none() | usb_addresses(), "is_managed": st.booleans()}
+    return st.one_of(
+        st.builds(
+            HostInterface,
+            alias=alias,
+            address=address,
+            source=pci_addresses(),
+            is_managed=st.booleans(),
+            mac=st.none() | mac_addresses(),
+            vlan=st.none() | st.integers(1, 4094),
+        ),
+        *(st.builds(HostUsb, **usb, **one) for one in (kind, place, {**kind, **place})),
+        st.builds(
+            HostScsi,
+            alias=alias,
+            address=st.none() | drive_addresses(),
+            is_managed=st.booleans(),
+            adapter=st.integers(0, 99999),
+            bus=st.integers(0, 0xFF),
+            target=st.integers(0, 0xFFFF),
+            unit=st.integers(0, 16383),
+            is_readonly=st.booleans(),
+            is_shareable=st.booleans(),
+        ),
+        st.builds(
+            HostScsiTarget,
+            alias=alias,
+            address=address,
+            is_managed=st.booleans(),
+            wwpn=st.from_regex(r"naa\.[0-9a-f]{16}", fullmatch=True),
+        ),
+        st.builds(
+            HostMediated, alias=alias, address=address, is_managed=st.booleans(), uuid=st.uuids()
         ),
     )
 

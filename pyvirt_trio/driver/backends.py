@@ -37,6 +37,13 @@ from pyvirt_trio.models.devices import (
     SharedMemory,
     Watchdog,
 )
+from pyvirt_trio.models.host_devices import (
+    HostInterface,
+    HostMediated,
+    HostScsi,
+    HostScsiTarget,
+    HostUsb,
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -260,10 +267,56 @@ def _redirected_usb(device: RedirectedUsb) -> dict[str, Any]:
     }
 
 
-def _host_device(device: HostDevice) -> dict[str, Any]:
+def _host_device(device: HostDevice | HostInterface) -> dict[str, Any]:
     return {
         "driver": "vfio-pci",
         "host": str(device.source),
+        "id": device.alias,
+        **_place(device),
+    }
+
+
+def _mediated(device: HostMediated) -> dict[str, Any]:
+    return {
+        "driver": "vfio-pci",
+        "sysfsdev": f"/sys/bus/mdev/devices/{device.uuid}",
+        "id": device.alias,
+        **_place(device),
+    }
+
+
+def _host_usb(device: HostUsb) -> dict[str, Any]:
+    return {
+        "driver": "usb-host",
+        "hostdevice": f"/dev/bus/usb/{device.bus:03}/{device.device:03}",
+        "id": device.alias,
+        **_place(device),
+    }
+
+
+def _scsi_node(device: HostScsi) -> tuple[Backend, ...]:
+    node = {
+        "driver": "host_device",
+        "filename": f"/dev/{device.generic_node}",
+        "node-name": f"{device.alias}-backend",
+        "read-only": device.is_readonly,
+    }
+    return (Backend.of("blockdev", node),)
+
+
+def _host_scsi(device: HostScsi) -> dict[str, Any]:
+    return {
+        "driver": "scsi-generic",
+        "drive": f"{device.alias}-backend",
+        "id": device.alias,
+        **_place(device),
+    }
+
+
+def _scsi_target(device: HostScsiTarget) -> dict[str, Any]:
+    return {
+        "driver": "vhost-scsi-pci",
+        "wwpn": device.wwpn,
         "id": device.alias,
         **_place(device),
     }
@@ -295,6 +348,7 @@ _BACKENDS: dict[type[Device], Callable[[Any], tuple[Backend, ...]]] = {
     Channel: _character_backend,
     RedirectedUsb: _character_backend,
     GuestForward: _guest_forward_backends,
+    HostScsi: _scsi_node,
 }
 
 _FRONTENDS: dict[type[Device], Callable[[Any], dict[str, Any] | None]] = {
@@ -304,6 +358,11 @@ _FRONTENDS: dict[type[Device], Callable[[Any], dict[str, Any] | None]] = {
     Disk: _disk,
     Serial: _serial,
     HostDevice: _host_device,
+    HostInterface: _host_device,
+    HostMediated: _mediated,
+    HostUsb: _host_usb,
+    HostScsi: _host_scsi,
+    HostScsiTarget: _scsi_target,
     Input: _input,
     Watchdog: _watchdog,
     SharedMemory: _shared_memory,

@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 
+import attrs
 import trio
 
 from pyvirt_trio.abc import Host
@@ -200,7 +201,7 @@ class HostDeviceManager:
             except BaseException:
                 self._others.release(owner, list(found.values()))
                 raise
-        return tuple(found.get(device, device) for device in devices)
+        return tuple(found.get(device) or _resolved(device) for device in devices)
 
     async def release(self, owner: Owner, devices: Iterable[Device] | None = None) -> None:
         """Take devices back from a life (``qemuHostdevReAttachDomainDevices``).
@@ -266,6 +267,11 @@ class HostDeviceManager:
             raise InvalidStateError(
                 f"Not {doing} active device {address}", code=ErrorCode.INTERNAL_ERROR
             )
+
+
+def _resolved(device: Device) -> Device:
+    """``device`` with the way in which it goes to the guest: there is one."""
+    return attrs.evolve(device, driver="vfio") if isinstance(device, HostDevice) else device
 
 
 def _require_vfio(driver: str | None) -> None:

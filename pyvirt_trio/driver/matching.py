@@ -26,12 +26,23 @@ from pyvirt_trio.models.devices import (
     Watchdog,
 )
 from pyvirt_trio.models.domain import DomainDefinition
+from pyvirt_trio.models.host_devices import (
+    HostInterface,
+    HostMediated,
+    HostScsi,
+    HostScsiTarget,
+    HostUsb,
+)
 from pyvirt_trio.xml.devices import parse_device
 
 _IDENTITY: dict[type[Device], Callable[[Any], object]] = {
     Disk: lambda disk: disk.target,
     Interface: lambda interface: interface.mac,
     HostDevice: lambda device: device.source,
+    HostInterface: lambda device: device.source,
+    HostScsi: str,
+    HostScsiTarget: str,
+    HostMediated: str,
     Rng: lambda rng: rng.source,
     Serial: lambda serial: (serial.port, serial.source, serial.model),
     Channel: lambda channel: (channel.name, channel.source),
@@ -82,6 +93,8 @@ def _fits(description: Device, device: Device) -> bool:
         return False
     if description.address is not None and description.address != device.address:
         return False
+    if isinstance(description, HostUsb) and isinstance(device, HostUsb):
+        return description.means(device)
     identity = _IDENTITY.get(type(device))
     if identity is None:
         return True

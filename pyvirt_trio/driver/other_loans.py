@@ -8,7 +8,6 @@ of a device that is on it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TypeAlias
 
 import attrs
 
@@ -22,9 +21,13 @@ from pyvirt_trio.host.other_devices import (
     find_usb,
 )
 from pyvirt_trio.models.devices import Device
-from pyvirt_trio.models.host_devices import HostMediated, HostScsi, HostScsiTarget, HostUsb
-
-OtherHostDevice: TypeAlias = HostUsb | HostScsi | HostScsiTarget | HostMediated
+from pyvirt_trio.models.host_devices import (
+    HostMediated,
+    HostScsi,
+    HostScsiTarget,
+    HostUsb,
+    OtherHostDevice,
+)
 
 
 @attrs.define
@@ -102,6 +105,8 @@ class OtherLoans:
                 await find_scsi_target(self._host)
             case HostMediated():
                 await find_mediated(self._host, device)
+            case _:
+                raise AssertionError(f"{device!r} is of no kind that libvirt knows")
         return device
 
     def _take(self, owner: Owner, device: OtherHostDevice) -> None:
@@ -121,12 +126,10 @@ def name_of(device: OtherHostDevice) -> str:
     match device:
         case HostUsb(bus=bus, device=number):
             return f"{bus:03o}:{number:03o}"  # in octal: so does libvirt
-        case HostScsi():
-            return f"{device.adapter}:{device.bus}:{device.target}:{device.unit}"
-        case HostScsiTarget():
-            return device.wwpn
         case HostMediated():
-            return f"/sys/bus/mdev/devices/{device.uuid}"
+            return f"/sys/bus/mdev/devices/{device}"
+        case _:
+            return str(device)
 
 
 def _busy(name: str, device: OtherHostDevice, use: _Use) -> str:
@@ -140,5 +143,5 @@ def _busy(name: str, device: OtherHostDevice, use: _Use) -> str:
             return f"SCSI device {name} is already in use by other domain(s) as '{how}'"
         case HostScsiTarget():
             return f"SCSI_host device {name} is already in use by another domain"
-        case HostMediated():
+        case _:
             return f"mediated device {name} is in use by driver QEMU, domain {domain}"

@@ -41,6 +41,13 @@ from pyvirt_trio.models.devices import (
     Watchdog,
 )
 from pyvirt_trio.models.domain import DomainDefinition
+from pyvirt_trio.models.host_devices import (
+    HostInterface,
+    HostMediated,
+    HostScsi,
+    HostScsiTarget,
+    HostUsb,
+)
 from pyvirt_trio.xml.devices import address_kind
 from pyvirt_trio.xml.values import MAX_SERIAL_PORT
 
@@ -71,6 +78,11 @@ _ALIAS_PREFIX: dict[type[Device], str] = {
     Rng: "rng",
     Serial: "serial",
     HostDevice: "hostdev",
+    HostInterface: "hostdev",
+    HostUsb: "hostdev",
+    HostScsi: "hostdev",
+    HostScsiTarget: "hostdev",
+    HostMediated: "hostdev",
     Input: "input",
     Watchdog: "watchdog",
     Channel: "channel",
@@ -112,9 +124,12 @@ def _has_chosen(device: Device) -> bool:
 
 def missing_controller(device: Device, present: Iterable[Device]) -> Controller | None:
     """The SCSI controller that ``device`` needs and that is not among ``present``."""
-    if not (isinstance(device, Disk) and device.bus == "scsi"):
+    if isinstance(device, HostScsi):
+        index = device.address.controller if isinstance(device.address, DriveAddress) else 0
+    elif isinstance(device, Disk) and device.bus == "scsi":
+        index = _drive_address(device).controller
+    else:
         return None
-    index = _drive_address(device).controller
     if index in _indexes("scsi", present):
         return None
     return Controller(kind="scsi", model="virtio-scsi", index=index)
@@ -165,7 +180,7 @@ def complete_device(
 
 def with_mac(device: Device, fresh_uuid: Callable[[], uuid.UUID]) -> Device:
     """``device`` with a MAC of QEMU's range, if it is a network card without one."""
-    if not isinstance(device, Interface) or device.mac is not None:
+    if not isinstance(device, Interface | HostInterface) or device.mac is not None:
         return device
     tail = fresh_uuid().bytes[-3:].hex(":")
     return attrs.evolve(device, mac=f"{QEMU_MAC_PREFIX}:{tail}")
@@ -192,10 +207,25 @@ def _behind_a_port(device: Device, present: Iterable[Device]) -> Device:
 
 
 def _on_scsi(device: Device, present: Iterable[Device]) -> Device:
+    present = list(present)
+    if isinstance(device, HostScsi) and device.address is None:
+        return attrs.evolve(device, address=_free_unit(present))
     place = _drive_address(device)
     if place.controller not in _indexes("scsi", present):
         raise DefinitionError(f"no SCSI controller with index {place.controller} for {place}")
     return attrs.evolve(device, address=place)
+
+
+def _free_unit(present: Iterable[Device]) -> DriveAddress:
+    """The first unit on a SCSI bus that no device has (``virDomainHostdevAssignAddress``)."""
+    present = list(present)
+    taken = {other.address for other in present}
+    for controller in sorted(_indexes("scsi", present)):
+        for unit in range(DISKS_PER_SCSI_CONTROLLER + 1):
+            place = DriveAddress(controller=controller, unit=unit)
+            if unit != 7 and place not in taken:
+                return place
+    raise DefinitionError("No free SCSI units", code=ErrorCode.INTERNAL_ERROR)
 
 
 def _drive_address(device: Device) -> DriveAddress:

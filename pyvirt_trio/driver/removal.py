@@ -44,6 +44,13 @@ from pyvirt_trio.models.devices import (
     Watchdog,
 )
 from pyvirt_trio.models.events import DeviceRemovalFailed, DeviceRemoved
+from pyvirt_trio.models.host_devices import (
+    HostInterface,
+    HostMediated,
+    HostScsi,
+    HostScsiTarget,
+    HostUsb,
+)
 
 if TYPE_CHECKING:
     from pyvirt_trio.driver.life import Life
@@ -226,6 +233,18 @@ REMOVAL_TABLE: dict[type[Device], tuple[Step, ...]] = {
     # The guest has no part in it: deleting the network backend is final.
     GuestForward: (DELETE_BACKENDS_LEFT, FORGET, ANNOUNCE),
     HostDevice: (ASK_GUEST, AWAIT_GUEST, RELEASE_HOST_DEVICE, FORGET, ANNOUNCE),
+    HostInterface: (ASK_GUEST, AWAIT_GUEST, RELEASE_HOST_DEVICE, FORGET, ANNOUNCE),
+    HostMediated: (ASK_GUEST, AWAIT_GUEST, RELEASE_HOST_DEVICE, FORGET, ANNOUNCE),
+    HostScsi: (
+        ASK_GUEST,
+        AWAIT_GUEST,
+        DELETE_BACKENDS,
+        RELEASE_HOST_DEVICE,
+        FORGET,
+        ANNOUNCE,
+    ),
+    HostScsiTarget: (ASK_GUEST, AWAIT_GUEST, RELEASE_HOST_DEVICE, FORGET, ANNOUNCE),
+    HostUsb: (ASK_GUEST, AWAIT_GUEST, RELEASE_HOST_DEVICE, FORGET, ANNOUNCE),
     Input: (ASK_GUEST, AWAIT_GUEST, FORGET, ANNOUNCE),
     Watchdog: (ASK_GUEST, AWAIT_GUEST, FORGET, ANNOUNCE),
     SharedMemory: (ASK_GUEST, AWAIT_GUEST, DELETE_BACKENDS, FORGET, ANNOUNCE),

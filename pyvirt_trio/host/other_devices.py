@@ -24,17 +24,12 @@ async def find_usb(host: Host, device: HostUsb) -> HostUsb:
         NotFoundError: (1) There is none; (9) there are several, and no place is told.
         HostError: sysfs cannot be read.
     """
-    found = [one for one in await _usb_devices(host) if _is_like(one, device)]
-    what = f"{device.vendor_id or 0:04x}:{device.product_id or 0:04x}"
-    where = f"bus:{device.bus} device:{device.device}"
+    found = [one for one in await _usb_devices(host) if device.means(one)]
     if not found:
-        parts = [*([what] if device.vendor_id else []), *([where] if device.bus else [])]
-        raise NotFoundError(
-            f"Did not find USB device {' '.join(parts)}", code=ErrorCode.INTERNAL_ERROR
-        )
+        raise NotFoundError(f"Did not find USB device {device}", code=ErrorCode.INTERNAL_ERROR)
     if len(found) > 1:
         raise NotFoundError(
-            f"Multiple USB devices for {what}, use <address> to specify one",
+            f"Multiple USB devices for {device}, use <address> to specify one",
             code=ErrorCode.OPERATION_FAILED,
         )
     return attrs.evolve(device, bus=found[0].bus, device=found[0].device)
@@ -47,11 +42,10 @@ async def find_scsi(host: Host, device: HostScsi) -> HostScsi:
         NotFoundError: (38) There is no such device.
         HostError: sysfs cannot be read.
     """
-    place = f"{device.adapter}:{device.bus}:{device.target}:{device.unit}"
-    names = await _list(host, f"{_SCSI}/{place}/scsi_generic")
+    names = await _list(host, f"{_SCSI}/{device}/scsi_generic")
     if not names:
         raise NotFoundError(
-            f"cannot open directory '{_SCSI}/{place}/scsi_generic': No such file or directory",
+            f"cannot open directory '{_SCSI}/{device}/scsi_generic': No such file or directory",
             code=ErrorCode.SYSTEM_ERROR,
         )
     return attrs.evolve(device, generic_node=names[0])
@@ -110,14 +104,6 @@ async def _usb_devices(host: Host) -> list[HostUsb]:
         except (OSError, ValueError) as error:
             raise HostError(f"cannot read {folder}: {error}") from error
     return found
-
-
-def _is_like(found: HostUsb, wanted: HostUsb) -> bool:
-    is_kind = wanted.vendor_id is None or (
-        (found.vendor_id, found.product_id) == (wanted.vendor_id, wanted.product_id)
-    )
-    is_place = wanted.bus is None or (found.bus, found.device) == (wanted.bus, wanted.device)
-    return is_kind and is_place
 
 
 async def _list(host: Host, path: str) -> list[str]:

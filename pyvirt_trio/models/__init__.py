@@ -44,6 +44,7 @@ from pyvirt_trio.models.host_devices import HostMediated as HostMediated
 from pyvirt_trio.models.host_devices import HostScsi as HostScsi
 from pyvirt_trio.models.host_devices import HostScsiTarget as HostScsiTarget
 from pyvirt_trio.models.host_devices import HostUsb as HostUsb
+from pyvirt_trio.models.host_devices import OtherHostDevice as OtherHostDevice
 from pyvirt_trio.models.impact import Impact as Impact
 from pyvirt_trio.models.lifecycle import LifecycleAction as LifecycleAction
 from pyvirt_trio.models.lifecycle import LifecycleActions as LifecycleActions

@@ -31,7 +31,18 @@ class HostInterface(Device):
 
 
 @attrs.frozen(kw_only=True)
-class HostUsb(Device):
+class OtherHostDevice(Device):
+    """A device of the host that QEMU opens as it is, whatever driver has it; ``str`` names it.
+
+    Args:
+        is_managed: Kept because clients write it; it means something for PCI devices only.
+    """
+
+    is_managed: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class HostUsb(OtherHostDevice):
     """A USB device of the host (``usb-host``).
 
     Args:
@@ -46,9 +57,22 @@ class HostUsb(Device):
     bus: int | None = None
     device: int | None = None
 
+    def means(self, found: HostUsb) -> bool:
+        """Whether this description fits a device whose kind and place are known."""
+        is_kind = self.vendor_id is None or (
+            (self.vendor_id, self.product_id) == (found.vendor_id, found.product_id)
+        )
+        is_place = self.bus is None or (self.bus, self.device) == (found.bus, found.device)
+        return is_kind and is_place
+
+    def __str__(self) -> str:
+        kind = [] if self.vendor_id is None else [f"{self.vendor_id:04x}:{self.product_id:04x}"]
+        place = [] if self.bus is None else [f"bus:{self.bus} device:{self.device}"]
+        return " ".join([*kind, *place])
+
 
 @attrs.frozen(kw_only=True)
-class HostScsi(Device):
+class HostScsi(OtherHostDevice):
     """A SCSI device of the host, whose commands come from the guest (``scsi-generic``).
 
     Args:
@@ -62,16 +86,19 @@ class HostScsi(Device):
     """
 
     adapter: int
-    bus: int
-    target: int
-    unit: int
+    bus: int = 0
+    target: int = 0
+    unit: int = 0
     is_readonly: bool = False
     is_shareable: bool = False
     generic_node: str | None = None
 
+    def __str__(self) -> str:
+        return f"{self.adapter}:{self.bus}:{self.target}:{self.unit}"
+
 
 @attrs.frozen(kw_only=True)
-class HostScsiTarget(Device):
+class HostScsiTarget(OtherHostDevice):
     """A target that the host's kernel serves itself (``vhost-scsi``).
 
     Args:
@@ -80,9 +107,12 @@ class HostScsiTarget(Device):
 
     wwpn: str
 
+    def __str__(self) -> str:
+        return self.wwpn
+
 
 @attrs.frozen(kw_only=True)
-class HostMediated(Device):
+class HostMediated(OtherHostDevice):
     """A mediated device: a part of a device of the host, cut out by its driver.
 
     Args:
@@ -90,3 +120,6 @@ class HostMediated(Device):
     """
 
     uuid: uuid.UUID
+
+    def __str__(self) -> str:
+        return str(self.uuid)

@@ -13,9 +13,15 @@ from pyvirt_trio.xml.device_types.base import DeviceType
 from pyvirt_trio.xml.device_types.channel import CHANNEL, GUEST_FORWARD
 from pyvirt_trio.xml.device_types.controller import CONTROLLER
 from pyvirt_trio.xml.device_types.disk import DISK
-from pyvirt_trio.xml.device_types.hostdev import HOST_DEVICE
+from pyvirt_trio.xml.device_types.hostdev import (
+    HOST_DEVICE,
+    HOST_MEDIATED,
+    HOST_SCSI,
+    HOST_SCSI_TARGET,
+    HOST_USB,
+)
 from pyvirt_trio.xml.device_types.input import INPUT
-from pyvirt_trio.xml.device_types.interface import INTERFACE
+from pyvirt_trio.xml.device_types.interface import HOST_INTERFACE, INTERFACE
 from pyvirt_trio.xml.device_types.redirdev import REDIRECTED_USB
 from pyvirt_trio.xml.device_types.rng import RNG
 from pyvirt_trio.xml.device_types.serial import SERIAL
@@ -36,6 +42,11 @@ DEVICE_TYPES: tuple[DeviceType[Any], ...] = (
     GUEST_FORWARD,
     INPUT,
     HOST_DEVICE,
+    HOST_INTERFACE,
+    HOST_USB,
+    HOST_SCSI,
+    HOST_SCSI_TARGET,
+    HOST_MEDIATED,
     REDIRECTED_USB,
     WATCHDOG,
     RNG,

@@ -15,7 +15,9 @@ from pyvirt_trio.models import (
     GuestAddress,
     GuestForward,
     HostDevice,
+    HostInterface,
     Interface,
+    OtherHostDevice,
     PciAddress,
     Serial,
     UsbAddress,
@@ -65,8 +67,12 @@ def _claims(device: Device) -> Iterator[tuple[tuple[str, object], ErrorCode]]:
             yield (f"{kind} controller index", device.index), ErrorCode.XML_ERROR
         case Disk():
             yield ("disk target", device.target), ErrorCode.XML_ERROR
-        case HostDevice():
+        case HostDevice() | HostInterface():
             yield ("host device", device.source), ErrorCode.XML_ERROR
+            if isinstance(device, HostInterface) and device.mac is not None:
+                yield ("MAC address", device.mac), ErrorCode.XML_ERROR
+        case OtherHostDevice():
+            yield ("host device", str(device)), ErrorCode.XML_ERROR
         case Interface() if device.mac is not None:
             yield ("MAC address", device.mac), ErrorCode.XML_ERROR
         case GuestForward():

@@ -1,17 +1,22 @@
-"""``<interface type='user'>``: a virtio network card on QEMU's user-mode network."""
+"""``<interface>``: a virtio network card on QEMU's user-mode network, or one of the host's."""
 
 from __future__ import annotations
 
-from pyvirt_trio.models import Interface
+from pyvirt_trio.models import HostInterface, Interface
 from pyvirt_trio.xml.device_types.base import DeviceType
+from pyvirt_trio.xml.device_types.host_interface import (
+    read_host_interface,
+    write_host_interface,
+)
 from pyvirt_trio.xml.element import Element, element
 from pyvirt_trio.xml.reader import Reader
 from pyvirt_trio.xml.values import read_mac
 
 
-def read_interface(reader: Reader) -> Interface:
-    """An ``Interface`` from ``<interface type='user'>``."""
-    reader.choice("type", "user")
+def read_interface(reader: Reader) -> Interface | HostInterface:
+    """A network card from ``<interface>``; its type decides which kind it is."""
+    if reader.choice("type", "user", "hostdev") == "hostdev":
+        return read_host_interface(reader)
     # Without a model libvirt would choose one that is not virtio, so it must be said.
     reader.required_child("model").choice("type", "virtio")
     mac = reader.child("mac")
@@ -34,3 +39,6 @@ def write_interface(interface: Interface) -> Element:
 
 
 INTERFACE = DeviceType(tag="interface", model=Interface, read=read_interface, write=write_interface)
+HOST_INTERFACE = DeviceType(
+    tag="interface", model=HostInterface, read=read_interface, write=write_host_interface
+)

@@ -20,6 +20,11 @@ from pyvirt_trio.models import (
     Disk,
     GuestForward,
     HostDevice,
+    HostInterface,
+    HostMediated,
+    HostScsi,
+    HostScsiTarget,
+    HostUsb,
     Input,
     Interface,
     RedirectedUsb,
@@ -39,6 +44,11 @@ def test_the_device_types_that_can_be_unplugged_today() -> None:
         Disk,
         GuestForward,
         HostDevice,
+        HostInterface,
+        HostMediated,
+        HostScsi,
+        HostScsiTarget,
+        HostUsb,
         Input,
         Interface,
         RedirectedUsb,
@@ -71,5 +81,8 @@ def test_the_guest_is_asked_first_and_nothing_is_torn_down_before_it_answers(
         assert row[:2] == (ASK_GUEST, AWAIT_GUEST)
 
 
-def test_host_devices_are_released() -> None:
-    assert RELEASE_HOST_DEVICE in REMOVAL_TABLE[HostDevice]
+@pytest.mark.parametrize(
+    "kind", [HostDevice, HostInterface, HostMediated, HostScsi, HostScsiTarget, HostUsb]
+)
+def test_host_devices_are_released(kind: type[Device]) -> None:
+    assert RELEASE_HOST_DEVICE in REMOVAL_TABLE[kind]

@@ -94,6 +94,7 @@ def test_a_host_device() -> None:
         HostDevice(
             source=PciAddress(0, 6, 0x1F, 7),
             is_managed=True,
+            driver="vfio",
             alias="hostdev0",
             address=PciAddress(0, 2, 0, 0),
         )

@@ -27,6 +27,12 @@ def disk(inside: str = "", attributes: str = "", target: str = "<target dev='vda
     return f"<disk {attributes}><source file='/a'/>{target}{inside}</disk>"
 
 
+VLAN = (
+    "<interface type='hostdev'><source><address type='pci'/></source>"
+    "<vlan><tag id='{}'/></vlan></interface>"
+)
+
+
 def hostdev(address: str = "<address bus='1'/>", attributes: str = "", inside: str = "") -> str:
     return (
         f"<hostdev mode='subsystem' type='pci' {attributes}><source>{address}</source>"
@@ -327,7 +333,50 @@ DEVICES = [
     ),
     (hostdev(attributes="managed='maybe'"), WRONG, "/hostdev/@managed", "'yes' or 'no'"),
     ("<hostdev/>", WRONG, "/hostdev", "missing attribute 'type'"),
-    ("<hostdev type='usb'/>", UNSUPPORTED, "/hostdev/@type", "expected 'pci'"),
+    ("<hostdev type='net'/>", UNSUPPORTED, "/hostdev/@type", "expected 'pci' or 'usb'"),
+    ("<hostdev type='usb'><source/></hostdev>", WRONG, "/hostdev/source", "missing usb vendor"),
+    (
+        "<hostdev type='usb'><source><vendor id='1'/></source></hostdev>",
+        WRONG,
+        "/hostdev/source",
+        "together",
+    ),
+    (
+        "<hostdev type='scsi'><source><adapter name='scsi'/></source></hostdev>",
+        WRONG,
+        "/hostdev/source/adapter",
+        "expected 'scsi_host0'",
+    ),
+    (
+        "<hostdev type='scsi_host'><source protocol='vhost' wwpn='naa.1'/></hostdev>",
+        WRONG,
+        "/hostdev/source/@wwpn",
+        "malformed 'wwpn' value 'naa.1'",
+    ),
+    (
+        "<hostdev type='mdev' model='vfio-ap'/>",
+        UNSUPPORTED,
+        "/hostdev/@model",
+        "expected 'vfio-pci'",
+    ),
+    (
+        "<hostdev type='mdev' model='vfio-pci'><source><address uuid='7'/></source></hostdev>",
+        WRONG,
+        "/hostdev/source/address/@uuid",
+        "'7' is not a UUID",
+    ),
+    (
+        "<interface type='hostdev'><source><address bus='1'/></source></interface>",
+        WRONG,
+        "/interface/source/address",
+        "missing attribute 'type'",
+    ),
+    (
+        VLAN.format(4095),
+        WRONG,
+        "/interface/vlan/tag/@id",
+        "expected a number from 1 to 4094",
+    ),
     (
         "<hostdev mode='capabilities' type='pci'/>",
         UNSUPPORTED,
@@ -343,7 +392,7 @@ DEVICES = [
         "invalid bus '09', expected a number from 0 to 255",
     ),
     (hostdev(inside="<rom bar='off'/>"), UNSUPPORTED, "/hostdev/rom", "not supported"),
-    (hostdev(inside="<driver name='kvm'/>"), UNSUPPORTED, "/hostdev/driver/@name", "'vfio'"),
+    (hostdev(inside="<driver name='xen'/>"), UNSUPPORTED, "/hostdev/driver/@name", "'vfio'"),
     ("<rng model='virtio'/>", WRONG, "/rng", "missing element <backend>"),
     (
         rng(source="/etc/shadow"),
