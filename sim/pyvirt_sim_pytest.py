@@ -7,7 +7,14 @@ carries the marker ``simulated`` brings in the rest, `pyvirt_sim.pytest_support`
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING
+
 import pytest
+
+if TYPE_CHECKING:
+    from pyvirt_sim.host import HostPlan, SimHost
+    from pyvirt_trio import Hypervisor
 
 MARKER = "simulated"
 PLUGIN = "pyvirt-sim-simulated"
@@ -16,6 +23,9 @@ _MARKER_HELP = (
     "simulated(schedules=200, seed=0, policy='any', timers='idle', max_steps=..., chooser=...): "
     "run this async test under many schedules of pyvirt_sim's deterministic engine, until one fails"
 )
+
+PROFILES = {"quick": (0.25, 20), "ci": (1.0, 100), "nightly": (25.0, 2000)}
+"""By name, by how much the schedules of each test are multiplied, and Hypothesis's examples."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -32,6 +42,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=int,
         metavar="N",
         help="schedules of every simulated test, instead of its own number",
+    )
+    group.addoption(
+        "--pyvirt-sim-profile",
+        choices=list(PROFILES),
+        help="how thorough: quick, ci (what tests ask for) or nightly; see the reference",
     )
     group.addoption(
         "--pyvirt-sim-tape",
@@ -53,6 +68,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker that says a test runs under the simulator."""
     config.addinivalue_line("markers", _MARKER_HELP)
+    profile = config.getoption("--pyvirt-sim-profile")
+    if profile is not None:
+        _load_hypothesis_profile(profile)
+
+
+def _load_hypothesis_profile(profile: str) -> None:
+    """Let Hypothesis draw as many examples as ``profile`` says, where a test is silent."""
+    try:
+        from hypothesis import settings
+    except ModuleNotFoundError:
+        return  # then no test draws anything
+    _, examples = PROFILES[profile]
+    name = f"pyvirt-sim-{profile}"
+    settings.register_profile(name, settings(), max_examples=examples)
+    settings.load_profile(name)
 
 
 @pytest.hookimpl(trylast=True)
@@ -65,3 +95,32 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         from pyvirt_sim.pytest_support import SimulatedTests
 
         config.pluginmanager.register(SimulatedTests(config), PLUGIN)
+
+
+@pytest.fixture
+def sim_host_plan() -> HostPlan:
+    """What may be slow or go wrong on `sim_host`: nothing. Override it in a test file."""
+    from pyvirt_sim.host import HostPlan
+
+    return HostPlan.quiet()
+
+
+@pytest.fixture
+async def sim_host(sim_host_plan: HostPlan) -> AsyncGenerator[SimHost]:
+    """A simulated machine with a kernel and three disk images, `pyvirt_sim.strategies.FILES`."""
+    from pyvirt_sim.host import open_sim_host
+    from pyvirt_sim.strategies import FILES
+
+    async with open_sim_host(sim_host_plan) as host:
+        for path in FILES:
+            host.add_file(path)
+        yield host
+
+
+@pytest.fixture
+async def sim_hypervisor(sim_host: SimHost) -> AsyncGenerator[Hypervisor]:
+    """An open hypervisor on `sim_host`."""
+    from pyvirt_trio import open_hypervisor
+
+    async with open_hypervisor("qemu:///embed?root=/var/lib/vms", host=sim_host) as hypervisor:
+        yield hypervisor

@@ -50,7 +50,7 @@ def build_argv(
         for backend in backends(device):
             argv += backend.argv
         if isinstance(device, Watchdog):
-            argv += ["-watchdog-action", device.action]
+            argv += ["-action", f"watchdog={device.action}"]
         properties = frontend(device)
         if properties is not None:
             argv += ["-device", json.dumps(properties)]

@@ -168,9 +168,13 @@ class Life:
         return await self._session.execute(command, arguments)
 
     def begin_removal(self, removal: Removal) -> Removal:
-        """Let ``removal`` run as long as it takes, within this life."""
-        self.removals[removal.alias] = removal
+        """Let ``removal`` run as long as it takes, within this life.
+
+        Raises:
+            InvalidStateError: The life has ended.
+        """
         self.spawn(removal.run, name=f"remove {removal.alias}")
+        self.removals[removal.alias] = removal
         return removal
 
     def spawn(self, function: Callable[[], Awaitable[None]], *, name: str) -> None:
@@ -185,7 +189,10 @@ class Life:
         """
         self.require_running()
         assert self._nursery is not None
-        self._nursery.start_soon(function, name=name)
+        try:
+            self._nursery.start_soon(function, name=name)
+        except RuntimeError:  # its last task is done, and the life's own has yet to hear of it
+            raise InvalidStateError("domain is not running") from None
 
     # -- ending -----------------------------------------------------------------------------------
 

@@ -56,6 +56,10 @@ class HostPlan:
             if count < least:
                 raise ValueError(f"{name} cannot strike one time in {count}: {least} at least")
 
+    def __deepcopy__(self, _: object) -> HostPlan:
+        """Itself: nothing in it can change, and each run of a drawn workload gets a copy."""
+        return self
+
     @classmethod
     def quiet(cls) -> HostPlan:
         """Nothing is slow and nothing goes wrong."""

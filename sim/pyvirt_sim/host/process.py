@@ -68,10 +68,13 @@ class SimProcess(Process):
 
     async def run(self) -> None:
         """Be the process; the host has this in its nursery."""
-        with self._scope:
-            self._exit_status = await self.qemu.run()
-        note(self.qemu.actor, "exits", status=self._exit_status)
-        self._ended.set()
+        try:
+            with self._scope:
+                self._exit_status = await self.qemu.run()
+            note(self.qemu.actor, "exits", status=self._exit_status)
+        finally:
+            # Who waits for it must be able to unwind when the model itself has a gap.
+            self._ended.set()
 
     async def wait(self) -> int | None:
         """Block until it has ended, and reap it, unless it is somebody else's."""

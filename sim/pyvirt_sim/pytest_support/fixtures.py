@@ -23,8 +23,17 @@ import pytest
 import trio
 import trio.testing
 
-__all__ = ["Placeholder", "bound_function", "is_placed_by_run", "refuse_clocks", "run_within"]
+__all__ = [
+    "Placeholder",
+    "allow_fixtures",
+    "bound_function",
+    "is_placed_by_run",
+    "refuse_clocks",
+    "run_within",
+]
 
+_SETTINGS = "_hypothesis_internal_use_settings"
+"""Where Hypothesis keeps the settings of a test."""
 _SCOPES = ("class", "module", "package", "session")
 
 
@@ -56,6 +65,39 @@ def is_placed_by_run(fixturedef: pytest.FixtureDef[Any], arguments: Mapping[str,
             "but each run of a simulated test sets up its own: only the scope 'function' can work"
         )
     return True
+
+
+def allow_fixtures(item: pytest.Function) -> None:
+    """Tell Hypothesis that the fixtures of a simulated test are new for each of its inputs.
+
+    Its health check refuses fixtures of the scope ``function``, because pytest sets them up once a
+    test. Those that are set up in each run are not; a synchronous one is, and stays refused.
+    """
+    function: Any = getattr(item.obj, "__func__", item.obj)
+    handle = getattr(function, "hypothesis", None)
+    if handle is None:
+        return
+    definitions: Mapping[str, Sequence[pytest.FixtureDef[Any]]]
+    definitions = getattr(item, "_fixtureinfo").name2fixturedefs  # noqa: B009 - pytest has no other way
+    wanted = inspect.signature(function).parameters.keys() & definitions.keys()
+    if not wanted or not all(_is_asynchronous(name, definitions) for name in wanted):
+        return
+    from hypothesis import HealthCheck, settings
+
+    known: settings = getattr(function, _SETTINGS, None) or settings()
+    checks = {*known.suppress_health_check, HealthCheck.function_scoped_fixture}
+    setattr(function, _SETTINGS, settings(known, suppress_health_check=checks))
+
+
+def _is_asynchronous(
+    name: str, definitions: Mapping[str, Sequence[pytest.FixtureDef[Any]]]
+) -> bool:
+    """Whether a fixture, or one that it needs, is asynchronous."""
+    fixture = definitions[name][-1]
+    function = fixture.func
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        return True
+    return any(_is_asynchronous(one, definitions) for one in fixture.argnames if one in definitions)
 
 
 async def _open_nursery(**_: Any) -> AsyncGenerator[trio.Nursery]:

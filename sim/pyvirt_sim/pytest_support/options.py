@@ -13,6 +13,7 @@ import pytest
 
 from pyvirt_sim.engine import Tape, TapeFormatError
 from pyvirt_sim.engine.search import Search
+from pyvirt_sim_pytest import PROFILES
 
 __all__ = ["reproducing", "search_of", "tape_of"]
 
@@ -38,6 +39,11 @@ def search_of(item: pytest.Item) -> Search:
         from pyvirt_sim.engine.hypothesis import GIVEN_SCHEDULES
 
         options = {"schedules": GIVEN_SCHEDULES} | options
+    profile = item.config.getoption("--pyvirt-sim-profile")
+    if profile is not None:
+        factor, _ = PROFILES[profile]
+        schedules = options.get("schedules", Search().schedules)
+        options["schedules"] = max(1, round(schedules * factor))
     for name in ("seed", "schedules"):
         value = item.config.getoption(f"--pyvirt-sim-{name}")
         if value is not None:

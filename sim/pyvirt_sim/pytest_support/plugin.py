@@ -10,6 +10,7 @@ import pytest
 
 from pyvirt_sim.pytest_support.fixtures import (
     Placeholder,
+    allow_fixtures,
     bound_function,
     is_placed_by_run,
     refuse_clocks,
@@ -56,6 +57,9 @@ class SimulatedTests:
         for item in session.items:
             if item.get_closest_marker("simulated") is not None:
                 search_of(item)
+        for item in simulated:
+            assert isinstance(item, pytest.Function)
+            allow_fixtures(item)
         if self.tape is not None and len(simulated) != 1:
             raise pytest.UsageError(
                 f"--pyvirt-sim-tape replays one test, but {len(simulated)} simulated tests are "

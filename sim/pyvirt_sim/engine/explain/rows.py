@@ -109,8 +109,8 @@ def _happened(
 
 
 def _noted(note: Note) -> Line:
-    details = " ".join(f"{key}={value}" for key, value in note.data.items())
-    return note.actor, f"{note.action} {details}".rstrip()
+    words = [note.action, *(f"{key}={value}" for key, value in note.data.items())]
+    return note.actor, " ".join(" ".join(words).split())  # one line, whatever is in it
 
 
 def _stepped(step: Step, short: Callable[[str], str]) -> Line:
