@@ -152,8 +152,16 @@ The {cases} cases that `pyvirt-sim conformance --kernel` plays on both kernels:
 
 Not modelled: every other attribute of a device and a list of them all, modules (drivers are loaded
 or not there), physical functions that lose their driver while they have virtual ones, ids with more
-than vendor and product, events of other subsystems, devices other than PCI, failing syncs and full
-disks.
+than vendor and product, events of other subsystems, failing syncs and full disks.
+
+**USB, SCSI and mediated devices** (`SimHost.others`) are what somebody puts there: their files in
+sysfs that a manager reads, their nodes, and who has them open. QEMU opens them for `usb-host`,
+`scsi-generic` (through a `host_device` node), `vhost-scsi-pci` and `vfio-pci` with `sysfsdev`.
+**Network cards** keep an address and a VLAN for each of their virtual functions. No machine of the
+tests has such hardware: QEMU's refusals were seen on a real one, its success was not.
+
+Not modelled: what such a device does, its drivers, its events, and a second process that opens a
+USB or mediated device.
 
 ### Where it may be slow or go wrong
 

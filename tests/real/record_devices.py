@@ -75,6 +75,7 @@ OTHER: dict[str, dict[str, Any]] = {
 }
 # Properties listed for these only: a real machine is needed to plug one.
 LISTED = ["vfio-pci", "vhost-vsock-pci", "virtio-pmem-pci"]
+LISTED += ["usb-host", "scsi-generic", "vhost-scsi-pci"]
 OBJECTS: dict[str, dict[str, Any]] = {
     "rng-random": {"filename": "/dev/urandom"},
     "rng-builtin": {},

@@ -18,6 +18,7 @@ from pyvirt_sim.engine import note
 from pyvirt_sim.engine.disk import Disk, FileSystem, OpenFile
 from pyvirt_sim.engine.incarnation import INCARNATION, is_dead_here
 from pyvirt_sim.gaps import ModelGapError
+from pyvirt_sim.host.other_devices import OpenNode, OtherDevices
 from pyvirt_sim.host.pci import PciModel, SimPciDevice, UeventSocket
 from pyvirt_sim.host.plan import HostPlan
 from pyvirt_sim.host.process import ProcessTable, SimProcess
@@ -81,6 +82,7 @@ class SimHost(Host):
     Attributes:
         plan: What may be slow or go wrong.
         pci: Its PCI devices.
+        others: Its USB, SCSI and mediated devices; none when it boots.
         disk: What survives a crash. /run and /tmp are not on it.
         default_route: Name of the network interface that the machine's own traffic uses.
         is_dead: Whether it has crashed. Every call then raises ``OSError`` (``ESHUTDOWN``).
@@ -113,6 +115,7 @@ class SimHost(Host):
         self._files = disk.mount()
         self._memory = Disk("memory").mount()
         self._kernel = Tree()
+        self.others = OtherDevices(self._kernel)
         self._locks: dict[OpenFile, None] = {}
         self._clients: dict[ClientEnd, None] = {}
         self._listeners: dict[tuple[FileSystem, int], _Listener] = {}
@@ -427,6 +430,10 @@ class SimHost(Host):
     def open_vfio(self, address: str, owner: int, request: Callable[[], None]) -> OpenVfioDevice:
         """Open a host device for the process ``owner``."""
         return self.pci.vfio.open_for_qemu(address, owner, request)
+
+    def open_node(self, path: str) -> OpenNode:
+        """Open a device that is on no PCI bus."""
+        return self.others.open(path)
 
     # -- inside -----------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from typing import Any, Final, cast
@@ -27,6 +28,7 @@ DRIVERS: Final[Mapping[str, frozenset[str]]] = {
     "null-co": frozenset({"size", "latency-ns", "read-zeroes"}),
     "null-aio": frozenset({"size", "latency-ns", "read-zeroes"}),
     "file": frozenset({"filename", "aio", "locking"}),
+    "host_device": frozenset({"filename"}),
     "raw": frozenset({"file", "offset", "size"}),
     "qcow2": frozenset({"file", "backing", "lazy-refcounts"}),
 }
@@ -127,6 +129,8 @@ class Blocks:
             self._check_name(name)
             if driver == "file":
                 self._check_file(str(arguments["filename"]))
+            elif driver == "host_device":
+                self._check_device(str(arguments["filename"]))
             node = Node(name, driver, dict(arguments), child, is_owned=is_owned)
             if child is not None:
                 _check_format(node, child)
@@ -162,6 +166,16 @@ class Blocks:
     def _check_file(self, path: str) -> None:
         if not path or not self._world.file_exists(path):
             raise QmpError(f"Could not open '{path}': No such file or directory")
+
+    def _check_device(self, path: str) -> None:
+        if self._world.file_exists(path):
+            raise QmpError(
+                f"'host_device' driver requires '{path}' to be either a character or block device"
+            )
+        try:
+            self._world.open_node(path).close()
+        except OSError as error:
+            raise QmpError(f"Could not open '{path}': {os.strerror(error.errno or 0)}") from error
 
     def delete(self, name: str) -> None:
         """QMP ``blockdev-del``.

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 from pyvirt_sim.gaps import ModelGapError
 from pyvirt_sim.qemu import pci, scsi, usb, virtio, virtio_serial
+from pyvirt_sim.qemu.buses import Bus
 from pyvirt_sim.qemu.devices import Device
 from pyvirt_sim.qemu.errors import QmpError
 from pyvirt_sim.qemu.recorded_devices import is_a
-from pyvirt_sim.qemu.vfio import open_host_device
+from pyvirt_sim.qemu.vfio import open_host_device, open_scsi_target, open_usb
 
 if TYPE_CHECKING:
     from pyvirt_sim.qemu.tree import DeviceTree
@@ -63,6 +64,21 @@ def _vfio(tree: DeviceTree, device: Device) -> None:
     device.on_finalize.append(device.vfio.close)
 
 
+def _usb_host(tree: DeviceTree, device: Device) -> None:
+    usb.realize(tree, device)
+    device.vfio = open_usb(tree.world, device.values)
+    device.on_finalize.append(device.vfio.close)
+
+
+def _vhost_scsi(tree: DeviceTree, device: Device) -> None:
+    device.vfio = open_scsi_target(tree.world, device.values)
+    device.on_finalize.append(device.vfio.close)
+    bus = device.add_bus(Bus("virtio-bus", "virtio-pci-bus", device, capacity=1))
+    inner = tree.create("vhost-scsi", None, f"{device.path}/virtio-backend", bus)
+    bus.add(inner)
+    inner.is_realized = True
+
+
 def _vsock(_tree: DeviceTree, device: Device) -> None:
     if device.value("guest-cid") <= 2:
         raise QmpError("guest-cid property must be greater than 2")
@@ -86,6 +102,9 @@ MODELS: Final[Mapping[str, Realize]] = {
         usb.realize,
     ),
     **dict.fromkeys(("scsi-hd", "scsi-cd"), scsi.realize),
+    "scsi-generic": scsi.realize_generic,
+    "usb-host": _usb_host,
+    "vhost-scsi-pci": _vhost_scsi,
     **dict.fromkeys(("virtserialport", "virtconsole"), virtio_serial.realize),
     "lsi53c895a": scsi.realize_lsi,
     "pc-dimm": _memory,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from pyvirt_sim.gaps import ModelGapError
 from pyvirt_sim.qemu.buses import Bus, Hotplug
 from pyvirt_sim.qemu.devices import Device
 from pyvirt_sim.qemu.errors import QmpError
@@ -106,6 +107,22 @@ def realize(tree: DeviceTree, device: Device) -> None:
     """
     if "drive" not in device.links and device.driver == "scsi-hd":
         raise QmpError("drive property not set")
+    tree.drives.attach(device, device.name)
+
+
+def realize_generic(tree: DeviceTree, device: Device) -> None:
+    """A device of the host, whose commands come from the guest.
+
+    Raises:
+        QmpError: It has no node, or one that takes no SCSI commands.
+    """
+    if "drive" not in device.links:
+        raise QmpError("drive property not set")
+    node = tree.blocks.get(device.links["drive"])
+    if node is not None and not str(node.options.get("filename", "")).startswith("/dev/sg"):
+        if not node.driver.startswith("null"):
+            raise ModelGapError("scsi-generic with a disk or a file is not modelled")
+        raise QmpError("cannot get SG_IO version number: Operation not supported")
     tree.drives.attach(device, device.name)
 
 

@@ -138,3 +138,11 @@ class World(Protocol):
             VfioRefusedError: The kernel refuses.
         """
         ...
+
+    def open_node(self, path: str) -> VfioHandle:
+        """Open the node of a device that is on no PCI bus, or the folder of a mediated one.
+
+        Raises:
+            OSError: There is none.
+        """
+        ...
