@@ -13,6 +13,7 @@ import time
 from typing import Any
 
 import libvirt  # type: ignore[import-not-found]  # pyright: ignore[reportMissingImports]
+import libvirt_qemu  # type: ignore[import-not-found]  # pyright: ignore[reportMissingImports]
 
 PATIENCE_S = 60
 MARKER = "events-due-by-now"
@@ -55,14 +56,16 @@ class Listener:
         """For registration with libvirt."""
 
         def receive(connection: Any, domain: Any, *values: Any) -> None:
-            at_s = time.monotonic()
-            found = dict(zip(fields, values[:-1], strict=True))
-            with self._changed:
-                event = {"kind": kind, "domain": domain.name(), "at_s": at_s, **found}
-                self._received.append(event)
-                self._changed.notify_all()
+            self.add(kind, domain, **dict(zip(fields, values[:-1], strict=True)))
 
         return receive
+
+    def add(self, kind: str, domain: Any, **values: Any) -> None:
+        """An event has just come."""
+        at_s = time.monotonic()
+        with self._changed:
+            self._received.append({"kind": kind, "domain": domain.name(), "at_s": at_s, **values})
+            self._changed.notify_all()
 
     def take_until(self, domain: str | None, kind: str) -> list[dict[str, Any]]:
         """What was received up to the last event of a kind, once there is one."""
@@ -121,6 +124,32 @@ class Requests:
         for name in names:
             self.connection.lookupByName(name).memoryStats()
         return time.monotonic()
+
+    def watch_monitor(self, name: str) -> None:
+        """Have an event of QEMU's monitor among the events, unless it lacks a device's id."""
+
+        def receive(
+            _: Any, domain: Any, event: str, seconds: int, micros: int, details: str, opaque: Any
+        ) -> None:
+            if "device" in json.loads(details or "{}"):
+                self._listener.add("MONITOR", domain, event=event)
+
+        libvirt_qemu.qemuMonitorEventRegister(self.connection, None, name, receive, None, 0)
+
+    def define_and_undefine(self, xml: str, pairs: int) -> None:
+        """One pair after the other."""
+        for _ in range(pairs):
+            self.connection.defineXML(xml).undefine()
+
+    def test_driver_rate(self, what: str, calls: int) -> float:
+        """Calls a second of libvirt's driver without a daemon."""
+        connection = libvirt.open("test:///default")
+        domain = connection.lookupByName("test")
+        call = {"lookup": lambda: connection.lookupByName("test"), "xml": domain.XMLDesc}[what]
+        begin_s = time.perf_counter()
+        for _ in range(calls):
+            call()
+        return calls / (time.perf_counter() - begin_s)
 
     def define(self, xml: str) -> None:
         """As defineXML, whose result is no JSON."""

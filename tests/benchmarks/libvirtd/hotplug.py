@@ -1,0 +1,136 @@
+"""How long it takes until a device is there, and until it is really gone: on booted Linux guests."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from typing import Any
+
+import attrs
+import trio
+
+from pyvirt_sim.conformance.real.guest import Guest, build_guest
+from pyvirt_trio import DeviceRemoved, Domain, Subscription
+from pyvirt_trio.host.real import RealHost
+from tests.benchmarks.libvirtd.arms import Arms, durations_row, open_arms, took_s
+from tests.benchmarks.table import Row
+from tests.conformance.libvirt.requests import DOMAIN, domain_xml
+from tests.conformance.libvirt.workshop import SETTLE_S, Workshop
+
+ROUNDS = 20
+LIVE = 1
+
+DEVICE_XML = """
+<interface type='user'><mac address='52:54:00:00:00:01'/><model type='virtio'/></interface>"""
+
+
+def rows() -> list[Row]:
+    """Attach and detach a virtio network card, in turn on either guest."""
+    return trio.run(_measure)
+
+
+@attrs.define
+class Times:
+    """What was measured on one arm, in seconds."""
+
+    attach: list[float] = attrs.Factory(list)
+    detach: list[float] = attrs.Factory(list)
+    own_share: list[float] = attrs.Factory(list)
+
+
+async def _measure() -> list[Row]:
+    guest, host = build_guest(), TimingHost()
+    ours, theirs = Times(), Times()
+    async with open_arms(host) as arms:
+        domain = await _boot_both(arms, guest)
+        _, events = arms.hypervisor.subscribe()
+        await arms.theirs("watch_monitor", "DEVICE_DELETED")
+        for _ in range(ROUNDS):
+            await _our_round(domain, events, host, ours)
+            await _their_round(arms, theirs)
+        await domain.destroy()
+        await arms.theirs("destroy", domain=DOMAIN)
+    share = statistics.median(ours.own_share)
+    return [
+        durations_row("attach of a network card", ours.attach, theirs.attach, ">= 1.67"),
+        durations_row("detach until DeviceRemoved is received", ours.detach, theirs.detach, "> 1"),
+        durations_row(
+            "of that, since QEMU's DEVICE_DELETED", ours.own_share, theirs.own_share, "> 1"
+        ),
+        Row("the same, beside 1 ms", share * 1e6, "us", "the aim", 1000, 1e-3 / share, ">= 1"),
+    ]
+
+
+async def _boot_both(arms: Arms, guest: Guest) -> Domain:
+    workshops = [Workshop(arms.folder / name) for name in ("ours", "theirs")]
+    domain = await arms.hypervisor.define(domain_xml(guest, workshops[0].console))
+    await domain.start()
+    await arms.theirs("define", domain_xml(guest, workshops[1].console))
+    await arms.theirs("create", domain=DOMAIN)
+    for workshop in workshops:
+        await trio.to_thread.run_sync(workshop.wait_until_ready, guest)
+    await trio.sleep(SETTLE_S)
+    return domain
+
+
+async def _our_round(
+    domain: Domain, events: Subscription, host: TimingHost, times: Times
+) -> None:
+    times.attach.append(await took_s(lambda: domain.attach_device(DEVICE_XML)))
+    await trio.sleep(SETTLE_S)
+    begin_s = time.monotonic()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(domain.detach_device, DEVICE_XML)
+        while not isinstance((await events.receive()).event, DeviceRemoved):
+            pass
+        end_s = time.monotonic()
+    times.detach.append(end_s - begin_s)
+    times.own_share.append(end_s - host.deleted_s)
+    await trio.sleep(SETTLE_S)
+
+
+async def _their_round(arms: Arms, times: Times) -> None:
+    answer = await arms.theirs("attachDeviceFlags", DEVICE_XML, LIVE, domain=DOMAIN)
+    times.attach.append(answer["took_s"])
+    await trio.sleep(SETTLE_S)
+    await arms.theirs("events")
+    answer = await arms.theirs("detachDeviceFlags", DEVICE_XML, LIVE, domain=DOMAIN)
+    found: list[dict[str, Any]] = (await arms.theirs("events"))["result"]
+    (removed,) = (event for event in found if event["kind"] == "DEVICE_REMOVED")
+    (deleted,) = (event for event in found if event["kind"] == "MONITOR")
+    times.detach.append(removed["at_s"] - answer["begin_s"])
+    times.own_share.append(removed["at_s"] - deleted["at_s"])
+    await trio.sleep(SETTLE_S)
+
+
+class TimingHost(RealHost):
+    """This machine, noting when the monitor last told that a device with an id is deleted."""
+
+    def __init__(self) -> None:
+        self.deleted_s = 0.0
+
+    async def open_stream(self, address: str) -> Any:
+        """As `RealHost.open_stream`."""
+        return _TimedStream(await super().open_stream(address), self)
+
+
+class _TimedStream(trio.abc.Stream):
+    def __init__(self, stream: trio.abc.Stream, host: TimingHost) -> None:
+        self._stream = stream
+        self._host = host
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        data = await self._stream.receive_some(max_bytes)
+        if b"DEVICE_DELETED" in data and b'"device"' in data:
+            self._host.deleted_s = time.monotonic()
+        return data
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        await self._stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await self._stream.wait_send_all_might_not_block()
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
