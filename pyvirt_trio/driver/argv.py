@@ -30,7 +30,7 @@ def build_argv(
     argv += ["-name", f"guest={escaped(definition.name)}", "-uuid", str(definition.uuid)]
     accelerator = "kvm" if definition.virt_type == "kvm" else "tcg"
     argv += ["-machine", f"{system.machine},accel={accelerator}"]
-    argv += ["-cpu", "host" if accelerator == "kvm" else "max"]
+    argv += ["-cpu", "host" if accelerator == "kvm" else "qemu64"]
     argv += ["-m", f"size={definition.memory_kib}k", "-smp", str(definition.vcpu_count)]
     argv += ["-no-user-config", "-nodefaults", "-display", "none", "-S", "-no-shutdown"]
     if definition.actions.on_reboot.destroys:

@@ -58,6 +58,7 @@ class DomainCore:
         self.fresh_uuid = hypervisor.fresh_uuid
         self.hypervisor = hypervisor
         self.current_life: Life | None = None
+        self._formatted: tuple[DomainDefinition, int | None, str] | None = None
 
     def __repr__(self) -> str:
         return f"<Domain {self.name}: {self.status}>"
@@ -106,8 +107,16 @@ class DomainCore:
         if inactive and self.view.persistent is None:
             raise InvalidStateError(f"domain {self.name!r} is not persistent")
         if inactive or self.view.live is None:
-            return format_domain(self.view.persistent or self.definition)
-        return format_domain(self.view.live, life_id=self.view.life)
+            return self._format(self.view.persistent or self.definition, None)
+        return self._format(self.view.live, self.view.life)
+
+    def _format(self, definition: DomainDefinition, life_id: int | None) -> str:
+        """The text of a definition, kept until another one is asked for: clients poll for it."""
+        known = self._formatted
+        if known is None or known[0] is not definition or known[1] != life_id:
+            text = format_domain(definition, life_id=life_id)
+            known = self._formatted = (definition, life_id, text)
+        return known[2]
 
     def require_off(self) -> None:
         """Refuse to start what runs.

@@ -121,11 +121,14 @@ class Hypervisor:
         Raises:
             NotFoundError: There is none.
         """
-        for domain in self._domains.values():
-            if name_or_uuid in (domain.name, domain.uuid):
-                return domain
-        kind = "uuid" if isinstance(name_or_uuid, uuid.UUID) else "name"
-        raise NotFoundError(f"no domain with matching {kind} '{name_or_uuid}'")
+        if isinstance(name_or_uuid, str):
+            kind, found = "name", self._domains.get(name_or_uuid)
+        else:
+            domains = self._domains.values()
+            kind, found = "uuid", next((one for one in domains if one.uuid == name_or_uuid), None)
+        if found is None:
+            raise NotFoundError(f"no domain with matching {kind} '{name_or_uuid}'")
+        return found
 
     async def define(self, xml: str) -> Domain:
         """A persistent domain with this definition exists (``virDomainDefineXML``).

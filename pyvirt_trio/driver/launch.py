@@ -19,9 +19,11 @@ TERMINATE_GRACE_S = 10.0
 (``qemuProcessKill``)."""
 
 CONNECT_PAUSE_S = 0.002
+CONNECT_PAUSE_GROWTH = 1.1
 MAX_CONNECT_PAUSE_S = 0.05
-"""QEMU 7.2 opens its monitor 35 to 50 ms after the start. Looking again after 2, 4, 8, ... ms finds
-it within a few milliseconds, and a slow host is not asked more than twenty times a second."""
+"""QEMU 7.2 opens its monitor 30 to 50 ms after the start. A pause that is 2 ms and a tenth of the
+time waited so far finds it within 5 ms, and a slow host is not asked more than twenty times a
+second."""
 
 LOG_TAIL_CHARACTERS = 1000
 """How much of QEMU's own words goes into an error; its complaints are one or two lines."""
@@ -96,7 +98,7 @@ async def _connect(host: Host, process: Process, paths: LifePaths) -> trio.abc.S
                     f"process exited while connecting to monitor: {words}",
                     code=ErrorCode.INTERNAL_ERROR,
                 ) from None
-            pause_s = min(2 * pause_s, MAX_CONNECT_PAUSE_S)
+            pause_s = min(CONNECT_PAUSE_GROWTH * pause_s, MAX_CONNECT_PAUSE_S)
         except OSError as error:
             raise HostError(f"cannot reach the monitor of QEMU: {error.strerror}") from error
 

@@ -1,4 +1,4 @@
-"""How long it takes until a device is there, and until it is really gone: on booted Linux guests."""
+"""How long until a device is there, and until it is really gone: on booted Linux guests."""
 
 from __future__ import annotations
 
@@ -73,9 +73,7 @@ async def _boot_both(arms: Arms, guest: Guest) -> Domain:
     return domain
 
 
-async def _our_round(
-    domain: Domain, events: Subscription, host: TimingHost, times: Times
-) -> None:
+async def _our_round(domain: Domain, events: Subscription, host: TimingHost, times: Times) -> None:
     times.attach.append(await took_s(lambda: domain.attach_device(DEVICE_XML)))
     await trio.sleep(SETTLE_S)
     begin_s = time.monotonic()
@@ -133,4 +131,3 @@ class _TimedStream(trio.abc.Stream):
 
     async def aclose(self) -> None:
         await self._stream.aclose()
-
