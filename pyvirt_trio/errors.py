@@ -16,7 +16,9 @@
     │   └── MonitorClosedError     the connection is gone; nothing was sent
     ├── OutcomeUnknownError        sent, and the answer can no longer arrive
     ├── GuestError
-    │   └── UnplugRefusedError     the guest keeps the device
+    │   ├── UnplugRefusedError     the guest keeps the device
+    │   ├── AgentUnavailableError  the guest's agent does not answer
+    │   └── AgentCommandError      the guest's agent refused
     ├── HostError                  sysfs, files or a process of the host failed
     └── ResyncRequiredError        your event cursor is older than the journal
 
@@ -47,6 +49,7 @@ class ErrorCode(enum.IntEnum):
     OPERATION_TIMEOUT = 68
     ARGUMENT_UNSUPPORTED = 74
     OPERATION_UNSUPPORTED = 84
+    AGENT_UNRESPONSIVE = 86
     DEVICE_MISSING = 99
 
     @property
@@ -251,6 +254,34 @@ class GuestError(PyvirtError):
 
 class UnplugRefusedError(GuestError):
     """The guest rejected the removal of a device. The device stays; asking again may succeed."""
+
+
+class AgentUnavailableError(GuestError):
+    """The guest's agent does not answer: it is not configured, not running, stuck, or has died.
+
+    The guest's side. Where the message says that it disappeared while executing a command, the
+    command may have taken effect; otherwise the agent never got it. Trying again may succeed.
+    """
+
+    code = ErrorCode.AGENT_UNRESPONSIVE
+
+
+class AgentCommandError(GuestError):
+    """The guest's agent refused a command, or could not do it.
+
+    Args:
+        command: The agent's command, for example ``guest-exec``.
+        error_class: The agent's class, ``GenericError`` or ``CommandNotFound`` and the like.
+        description: The agent's sentence for people.
+    """
+
+    code = ErrorCode.INTERNAL_ERROR
+
+    def __init__(self, command: str, error_class: str, description: str) -> None:
+        super().__init__(f"unable to execute QEMU agent command '{command}': {description}")
+        self.command = command
+        self.error_class = error_class
+        self.description = description
 
 
 class HostError(PyvirtError):

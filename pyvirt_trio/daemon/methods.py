@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from pyvirt_trio.daemon import agent_methods
 from pyvirt_trio.driver.domain import Domain
 from pyvirt_trio.driver.hypervisor import Hypervisor
 from pyvirt_trio.errors import DefinitionError, ErrorCode, NotFoundError
@@ -154,6 +155,7 @@ METHODS: dict[str, Method] = {
     "attach-device": _attach,
     "detach-device": _detach,
     "update-device": _update,
+    **agent_methods.METHODS,
     "nodedev-list": _nodedev_list,
     "nodedev-dumpxml": _nodedev_dumpxml,
     "nodedev-detach": _nodedev_detach,

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from pyvirt_trio.driver.agent import DomainAgent
+from pyvirt_trio.driver.agent_link import NONE_OPEN
 from pyvirt_trio.driver.jobs import JobLock
 from pyvirt_trio.driver.placement import name_devices
 from pyvirt_trio.errors import InvalidStateError, NotFoundError
@@ -36,6 +38,7 @@ class DomainView:
         life: Number of the current or latest life; 0 before the first.
         live: What the running machine is made of, with aliases; ``None`` when it does not run.
         persistent: What the next start uses; ``None`` when it was undefined while running.
+        open_channels: Aliases of the virtio channels that a program in the guest has open.
     """
 
     name: str
@@ -44,6 +47,7 @@ class DomainView:
     life: int = 0
     live: DomainDefinition | None = None
     persistent: DomainDefinition | None = None
+    open_channels: frozenset[str] = NONE_OPEN
 
 
 class DomainCore:
@@ -52,6 +56,7 @@ class DomainCore:
     def __init__(self, hypervisor: Hypervisor, view: DomainView) -> None:
         self.view = view
         self.job = JobLock()
+        self.agent = DomainAgent(self)
         self.journal = hypervisor.journal
         self.store = hypervisor.store
         self.definition_lock = hypervisor.definition_lock

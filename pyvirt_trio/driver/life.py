@@ -21,6 +21,7 @@ import attrs
 import trio
 
 from pyvirt_trio.driver import reactions, removal
+from pyvirt_trio.driver.agent_link import NONE_OPEN, AgentLink
 from pyvirt_trio.driver.argv import build_argv
 from pyvirt_trio.driver.copying import Copying, load
 from pyvirt_trio.driver.ending import Ending
@@ -121,6 +122,7 @@ class Life:
         self.is_booting = False
         self.is_deaf = False
         self.copying = Copying()
+        self.agent = AgentLink(self)
         self._paths = paths
         self._scope = trio.CancelScope()
         self._session: QmpSession | None = None
@@ -374,6 +376,7 @@ class Life:
         if event.name == "MIGRATION":
             self.copying.tell(event.data.get("status", ""))
         elif is_known and not self.is_deaf:
+            self.agent.heard(event)
             reactions.react(self, event)
 
     # -- the end ----------------------------------------------------------------------------------
@@ -401,12 +404,15 @@ class Life:
     async def _close(self) -> None:
         self._nursery = self._session = self._process = None
         removal.life_ended(self)
+        await self.agent.aclose()
         try:
             await self.host_devices.release(self.owner)
         except HostError as error:
             self._failure = self._failure or error
         with self.domain.journal.commit() as commit:
-            commit.update(self.domain, live=None, status=self._ending.status)
+            commit.update(
+                self.domain, live=None, status=self._ending.status, open_channels=NONE_OPEN
+            )
             if self._is_announced:
                 commit.announce(DomainStopped(**self.stamp, detail=self._ending.detail))
             self.domain.forget_life(self)

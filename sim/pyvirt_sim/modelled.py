@@ -14,12 +14,13 @@ from pyvirt_sim.conformance.kernel.script import CASES
 from pyvirt_sim.conformance.kernel.steps import SUBSYSTEMS
 from pyvirt_sim.host import sysfs
 from pyvirt_sim.host.sites import SITES
-from pyvirt_sim.qemu import argv, block, chardevs, netdevs, schema
+from pyvirt_sim.qemu import agent_commands, argv, block, chardevs, netdevs, schema
 from pyvirt_sim.qemu.boards import BOARDS
 from pyvirt_sim.qemu.commands import COMMANDS
 from pyvirt_sim.qemu.events import MODELLED, RATE_LIMITED
 from pyvirt_sim.qemu.guest import GuestState, UnplugAnswer
 from pyvirt_sim.qemu.guest_actions import GuestAction
+from pyvirt_sim.qemu.guest_agent import PORT_NAME
 from pyvirt_sim.qemu.models import MODELS
 from pyvirt_sim.qemu.recorded_devices import OBJECTS
 from pyvirt_sim.qemu.run_state import CHOICES, RunState
@@ -126,7 +127,14 @@ A reset forgets the request and leaves the device (with ACPI it carries the requ
 that was never turned on lets go at once; where nobody listens, the request may be repeated after
 five seconds. A guest that refuses does as one that ignores: there is no event for it.
 
-Not modelled: everything inside it; pressing the attention button without QEMU; native hotplug of
+Where the plan says so (`HostPlan.has_guest_agent`) it has an agent: at its end of the channel
+`{agent_port}`, opened when the system is up (`VSERPORT_CHANGE`), closed by a reset and when
+the agent dies. What the agent answers, one command after the other while the processors run:
+
+{agent_commands}
+
+Not modelled: everything else inside it; what becomes of open ports when the machine wakes;
+pressing the attention button without QEMU; native hotplug of
 machine types before 6.1, which have it by default.
 
 ## The host
@@ -192,6 +200,8 @@ def page() -> str:
         "guest_states": ", ".join(state.value for state in GuestState),
         "answers": ", ".join(answer.value for answer in UnplugAnswer),
         "actions": ", ".join(action.value for action in GuestAction),
+        "agent_port": PORT_NAME,
+        "agent_commands": _listed(agent_commands.COMMANDS),
         "subsystems": _spoken(SUBSYSTEMS),
         "attributes": _listed(sysfs.MODELLED),
         "cases": len(CASES),

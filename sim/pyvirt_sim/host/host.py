@@ -383,6 +383,11 @@ class SimHost(Host):
     # -- what a simulated QEMU asks: pyvirt_sim.qemu.world.World ----------------------------------
 
     @property
+    def has_guest_agent(self) -> bool:
+        """As the plan says."""
+        return self.plan.has_guest_agent
+
+    @property
     def guest_times(self) -> GuestTimes:
         """How fast guests are on this machine."""
         return self.plan.guest_times

@@ -38,12 +38,14 @@ class HostPlan:
         one_in: For live sites that are rarer or more frequent than usual: they strike one time in
             so many. A latency site that is not named here is slow whenever the draw says so.
         guest_times: How long a guest takes.
+        has_guest_agent: Whether guests have an agent installed.
         boot_time_s: Wall-clock seconds since 1970 at the start of the run.
     """
 
     live: frozenset[str] = frozenset()
     one_in: Mapping[str, int] = attrs.field(factory=dict[str, int], converter=_frozen, hash=False)
     guest_times: GuestTimes = attrs.Factory(GuestTimes)
+    has_guest_agent: bool = False
     boot_time_s: float = 1_600_000_000.0
 
     def __attrs_post_init__(self) -> None:

@@ -75,6 +75,10 @@ _ALL = (
     _fault("guest-ignores-unplug", "the guest ignores an unplug request"),
     _fault("guest-ignores-powerdown", "the guest ignores the power button"),
     _fault("exit-leaves-socket", "QEMU ends without removing its socket"),
+    _latency("agent", "guest", "the guest's agent before it does what it is asked"),
+    _fault("agent-absent", "the guest's agent does not start with its guest"),
+    _fault("agent-stale", "the guest's agent delivers an old answer before the right one"),
+    _fault("agent-dies", "the guest's agent dies in a command, and is started again"),
 )
 SITES: Mapping[str, Site] = MappingProxyType({site.name: site for site in _ALL})
 """Every site, by name."""

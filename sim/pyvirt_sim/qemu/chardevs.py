@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 import attrs
@@ -60,6 +61,8 @@ class Chardevs:
         self._items: dict[str, Chardev] = {}
         self._order = GlibTable()
         self._terminals = 0
+        # Takes the client of a socket: the name of the character device, and the connection.
+        self.reader: Callable[[str, MonitorStream], bool] = refuse_client
 
     def put(self, item: Chardev) -> None:
         """Take in a character device of the command line."""
@@ -148,12 +151,20 @@ class Chardevs:
                 other.listener.close(unlink=True)
                 other.listener = None
         try:
-            listener = self._world.listen(path, _refuse)
+            listener = self._world.listen(path, partial(self.accept, name))
         except OSError as error:
             reason = os.strerror(error.errno or 0)
             raise QmpError(f"Failed to bind socket to {path}: {reason}") from None
         text = f"disconnected:unix:{path},server=on"
         return Chardev(name, "socket", text, listener=listener, path=path)
+
+    def accept(self, name: str, stream: MonitorStream) -> bool:
+        """A client connects to the socket of a character device.
+
+        Raises:
+            ModelGapError: There is nobody behind it who would read.
+        """
+        return self.reader(name, stream)
 
     def remove(self, name: str) -> None:
         """QMP ``chardev-remove``.
@@ -278,5 +289,10 @@ class Chardevs:
         return data.decode()
 
 
-def _refuse(_stream: MonitorStream) -> bool:
+def refuse_client(_name: str, _stream: MonitorStream) -> bool:
+    """Nobody is modelled who would read what a client sends.
+
+    Raises:
+        ModelGapError: Always.
+    """
     raise ModelGapError("clients of character devices are not modelled")

@@ -14,6 +14,7 @@ from pyvirt_sim.qemu import guest_slots
 from pyvirt_sim.qemu.buses import Bus, Hotplug
 from pyvirt_sim.qemu.devices import Device
 from pyvirt_sim.qemu.guest_actions import GuestAction, perform
+from pyvirt_sim.qemu.guest_agent import GuestAgent
 from pyvirt_sim.qemu.machine import Machine
 from pyvirt_sim.qemu.world import World
 
@@ -71,11 +72,15 @@ class Guest:
     state: GuestState = GuestState.OFF
     unplug_answer: UnplugAnswer | None = None
     obeys_powerdown: bool | None = None
+    agent: GuestAgent = attrs.field(init=False)
     # How many times it was started: what an earlier boot was about to do is void.
     _boot: int = 0
     # Unplug requests nobody has begun to answer, and whether somebody is about to.
     _requests: list[Device] = attrs.field(factory=list[Device])
     _is_attending: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        self.agent = GuestAgent(self, self.machine.emit)
 
     @property
     def actor(self) -> str:
@@ -94,6 +99,10 @@ class Guest:
         self.state = GuestState.BOOTING
         note(self.actor, "boots")
         self.spawn(self._boot_system, self._boot, name=f"{self.actor}/boot")
+
+    def devices_reset(self) -> None:
+        """Whatever had a device open has it no more."""
+        self.agent.machine_is_reset()
 
     def unplug_requested(self, device: Device) -> None:
         """An unplug request: answered in the background, lost when nobody listens."""
@@ -153,6 +162,8 @@ class Guest:
             guest_slots.take_over(self)
             note(self.actor, "runs")
             self.console("simulated guest is up\n")
+            if self.world.has_guest_agent:
+                self.agent.system_is_up()
 
     async def _attend(self, boot: int) -> None:
         """Answer the requests that are there, one after the other, as Linux's queue does."""
@@ -231,6 +242,20 @@ class Guest:
                 return False
             await trio.sleep(left_ms / 1000)
         return await self.is_up(boot)
+
+    async def is_working(self) -> bool:
+        """Wait until the processors run. Whether the system is the one it was, and is up."""
+        return await self.is_up(self._boot)
+
+    def go_down(self, action: GuestAction) -> None:
+        """Somebody inside has asked for it: in the background, after the services have ended."""
+        self.spawn(self._go_down, self._boot, action, name=f"{self.actor}/{action.value}")
+
+    async def _go_down(self, boot: int, action: GuestAction) -> None:
+        await trio.sleep(self.world.guest_times.powerdown_s)
+        await self.world.pause("guest-powerdown")
+        if await self.is_up(boot):
+            self.act(action)
 
     async def is_up(self, boot: int) -> bool:
         """Wait until the processors run. Whether the system of this boot is up."""

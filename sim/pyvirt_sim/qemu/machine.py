@@ -36,6 +36,9 @@ class Peer(Protocol):
     def slot_filled(self, device: Device) -> None:
         """A device has come to a port that handles hotplug itself."""
 
+    def devices_reset(self) -> None:
+        """Every device is as it is after power on; event RESET follows."""
+
     def started(self) -> None:
         """The processors run for the first time, or again after a reset."""
 
@@ -169,6 +172,8 @@ class Machine:
             self.shut_down(cause)
             return
         self._reset_devices()
+        if self.peer is not None:
+            self.peer.devices_reset()
         self.emit("RESET", {"guest": cause.is_guest, "reason": cause.value})
         self._is_fresh = True
         if self.is_running:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import attrs
 import trio
 
 from pyvirt_sim.engine import note
-from pyvirt_sim.gaps import ModelGapError
 from pyvirt_sim.qemu import chardevs
 from pyvirt_sim.qemu.argv import Chardev, Config, JsonOption, parse_argv
 from pyvirt_sim.qemu.cpus import Cpus
@@ -116,8 +116,11 @@ class QemuProcess:
     def _listen(self, chardev: Chardev) -> None:
         assert chardev.path is not None
         is_monitor = chardev.id in self.config.monitor_chardevs
-        accept = self._monitors.add().accept if is_monitor else _refuse
+        accept = self._monitors.add().accept if is_monitor else partial(self._accept, chardev.id)
         self._listeners.append(self.world.listen(chardev.path, accept))
+
+    def _accept(self, chardev: str, stream: MonitorStream) -> bool:
+        return self.machine.tree.chardevs.accept(chardev, stream)
 
     def _build(self) -> None:
         """Create the machine and what the command line puts into it, in QEMU's order."""
@@ -140,6 +143,7 @@ class QemuProcess:
         self._create(config.of("-device"), self.machine.tree.device_add)
         self.guest = self._make_guest()
         self.machine.peer = self.guest
+        tree.chardevs.reader = self.guest.agent.accept
         self.machine.tree.finish_building()
 
     def _create(
@@ -239,10 +243,6 @@ class QemuProcess:
         for listener in self._listeners:
             listener.close(unlink=unlink)
         self._listeners.clear()
-
-
-def _refuse(_stream: MonitorStream) -> bool:
-    raise ModelGapError("clients of character devices are not modelled")
 
 
 def _cannot_read(kind: str, path: str) -> str:

@@ -97,6 +97,11 @@ class World(Protocol):
         """How fast guests are on this machine."""
         ...
 
+    @property
+    def has_guest_agent(self) -> bool:
+        """Whether guests have an agent installed."""
+        ...
+
     def wall_clock_s(self) -> float:
         """Seconds since 1970, for time stamps of events."""
         ...

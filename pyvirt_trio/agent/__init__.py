@@ -1,0 +1,1 @@
+"""The guest agent's protocol: `wire` knows bytes, `session` waits for them."""
