@@ -14,6 +14,7 @@ from pyvirt_sim.cli.conformance import conformance
 from pyvirt_sim.cli.experiment import experiment
 from pyvirt_sim.cli.progress import Progress
 from pyvirt_sim.cli.prove import prove
+from pyvirt_sim.cli.replays import replays
 from pyvirt_sim.cli.sites import sites
 from pyvirt_sim.cli.zoo import zoo
 from pyvirt_sim.engine import ReplayDivergedError, Tape, TapeFormatError, replay
@@ -46,6 +47,7 @@ app.command(campaign)
 app.command(conformance)
 app.command(experiment)
 app.command(prove)
+app.command(replays)
 app.command(sites)
 app.command(zoo)
 
