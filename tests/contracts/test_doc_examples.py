@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = [
-    *sorted((DOCS / "tutorial").glob("*.md")),
+    DOCS / "tutorial" / "first-domain.md",
     *sorted((DOCS / "reference").glob("engine-*.md")),
     DOCS / "reference" / "choosers.md",
     ROOT / "README.md",
@@ -49,4 +49,5 @@ def test_code_of_page_runs(page: Path, tmp_path: Path) -> None:
 
 
 def test_tutorial_has_code() -> None:
-    assert all(program_of(page) for page in PAGES if page.parent.name == "tutorial")
+    # The other page of the tutorial is several files: tests/sim/pytest/test_tutorial.py runs them.
+    assert program_of(DOCS / "tutorial" / "first-domain.md")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -83,8 +84,9 @@ def replay_everywhere(
     Raises:
         RuntimeError: A process failed; the text is what it said.
     """
+    seeds = range(1, processes + 1)
     with ThreadPoolExecutor(at_once or os.cpu_count() or 1) as pool:
-        answers = list(pool.map(lambda seed: _elsewhere(tapes, seed), range(1, processes + 1)))
+        answers = list(pool.map(partial(_elsewhere, tapes), seeds))
     return [
         Replayed(recorded=tape, digests=digests)
         for tape, digests in zip(tapes, zip(*answers, strict=True), strict=True)

@@ -49,25 +49,25 @@ class DomainMachine(Machine):
     @rule(xml=domain_xml(NAMES))
     async def define(self, xml: str) -> None:
         """``virDomainDefineXML``."""
-        await self._tried(self.hypervisor.define, xml)
+        await self.tried(self.hypervisor.define, xml)
 
     @rule(number=st.integers(0, 1))
     async def start(self, number: int) -> None:
         """``virDomainCreate``."""
         if (domain := self._domain(number)) is not None:
-            await self._tried(domain.start)
+            await self.tried(domain.start)
 
     @rule(number=st.integers(0, 1))
     async def destroy(self, number: int) -> None:
         """``virDomainDestroy``."""
         if (domain := self._domain(number)) is not None:
-            await self._tried(domain.destroy)
+            await self.tried(domain.destroy)
 
     @rule(number=st.integers(0, 1), xml=device_xml())
     async def attach(self, number: int, xml: str) -> None:
         """``virDomainAttachDevice``."""
         if (domain := self._domain(number)) is not None:
-            await self._tried(domain.attach_device, xml)
+            await self.tried(domain.attach_device, xml)
 
     @rule(number=st.integers(0, 1), index=st.integers(0, 3))
     async def detach(self, number: int, index: int) -> None:
@@ -78,7 +78,7 @@ class DomainMachine(Machine):
         plugged = self._plugged(domain)
         if plugged:
             with trio.move_on_after(PATIENCE_S):
-                await self._tried(domain.detach_device, plugged[index % len(plugged)])
+                await self.tried(domain.detach_device, plugged[index % len(plugged)])
 
     @invariant
     async def events_tell_what_there_is(self) -> None:
@@ -114,7 +114,8 @@ class DomainMachine(Machine):
         domains = self.hypervisor.domains()
         return domains[number % len(domains)] if domains else None
 
-    async def _tried(self, call: Callable[..., Awaitable[object]], *arguments: object) -> None:
+    async def tried(self, call: Callable[..., Awaitable[object]], *arguments: object) -> None:
+        """Await ``call(*arguments)``; a refusal is kept in `refused`."""
         try:
             await call(*arguments)
         except PyvirtError as error:
