@@ -49,6 +49,7 @@ _VALUES: Final = (
     *(types.MethodType, types.MethodWrapperType, functools.partial, property, frozenset),
 )
 _CONTAINERS: Final = (list, dict, set, deque, bytearray, tuple, types.MappingProxyType)
+_EXACT: Final = frozenset((int, float, str, bytes, bool, type(None)))
 _TOO_MANY: Final = 1000
 _DUNDER: Final = "__"
 _UNKNOWN: Final = object()
@@ -75,8 +76,10 @@ class StateWatch(trio.abc.Instrument):
         self._known: dict[type, bool] = {}
         self._names: dict[type, frozenset[str]] = {}
         self._is_on = False
-        # Of the running step: by label, the container and what was in it when it was first seen.
-        self._seen: dict[tuple[str, int], tuple[Any, Any]] = {}
+        # Every container that was looked at, by label and identity.
+        self._seen: dict[tuple[str, int], _Seen] = {}
+        # What the running step has read already.
+        self._read: set[tuple[int, str]] = set()
 
     def __enter__(self) -> StateWatch:
         # Late: it needs the runner, which knows the module that knows this one's neighbours.
@@ -110,6 +113,7 @@ class StateWatch(trio.abc.Instrument):
         judges the run must not read their order.
         """
         self._seen.clear()
+        self._read.clear()
         self._is_on = bool(active)
         if active:
             self.begun_at = len(active[0].order)
@@ -123,14 +127,12 @@ class StateWatch(trio.abc.Instrument):
     def after_task_step(self, task: trio.lowlevel.Task) -> None:
         """Trio's instrument: find out which containers the step has changed."""
         del task
-        if not self._seen or not active:
+        self._read.clear()
+        if not active:
             return
-        collector = active[0]
-        for key, (container, before) in self._seen.items():
-            now = self._contents(container)
-            if not _is_same(before, now):
-                collector.touch_last(key[0], WRITE)
-                self._seen[key] = container, now
+        changed = [one for one in self._seen.values() if one.has_changed(self)]
+        for one in changed:
+            active[0].touch_last(one.label, WRITE)
 
     # -- patching ------------------------------------------------------------------------------
 
@@ -160,11 +162,12 @@ class StateWatch(trio.abc.Instrument):
         @functools.wraps(original)
         def read(this: object, name: str) -> Any:
             value = original(this, name)
-            if self._is_on and active:
+            if self._is_on and (id(this), name) not in self._read:
                 names = self._names.get(type(this))
                 if names is None:
                     names = self._names[type(this)] = _names_of(type(this))
                 if name not in names:
+                    self._read.add((id(this), name))
                     self._touch(this, name, value)
             return value
 
@@ -173,7 +176,8 @@ class StateWatch(trio.abc.Instrument):
     def _writing(self, original: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(original)
         def write(this: Any, name: str, *value: Any) -> None:
-            if self._is_on and active:
+            if self._is_on:
+                self._read.discard((id(this), name))
                 old = _raw(this, name)
                 is_same = bool(value) and old is value[0]
                 self._touch_label(this, name, READ if is_same else WRITE)
@@ -184,12 +188,12 @@ class StateWatch(trio.abc.Instrument):
     # -- touching ------------------------------------------------------------------------------
 
     def _touch(self, this: object, name: str, value: object) -> None:
-        if self._is_value(type(value)):
+        if self.is_value(type(value)):
             self._touch_label(this, name, READ)
         elif _is_container(type(value)):
             label = self._touch_label(this, name, READ)
             if label is not None and (label, id(value)) not in self._seen:
-                self._seen[label, id(value)] = value, self._contents(value)
+                self._seen[label, id(value)] = _Seen(label, value, self)
         else:
             self._touch_label(this, name, WRITE)
 
@@ -203,7 +207,7 @@ class StateWatch(trio.abc.Instrument):
         collector.touch(label, mode)
         return label
 
-    def _is_value(self, kind: type[Any]) -> bool:
+    def is_value(self, kind: type[Any]) -> bool:
         """Whether an object of this class is a value, or tells itself what is done to it."""
         known = self._known.get(kind)
         if known is None:
@@ -215,35 +219,75 @@ class StateWatch(trio.abc.Instrument):
             self._known[kind] = known
         return known
 
-    def _contents(self, thing: Any) -> list[Any] | bytes | None:
-        """What is in a container now, nested ones too; None if it may hold what changes unseen."""
-        if isinstance(thing, bytearray):
-            return bytes(thing)
-        found: list[Any] = []
-        todo: list[Any] = [thing]
-        for container in todo:  # which grows
-            if isinstance(container, dict | types.MappingProxyType):
-                mapping = cast("Mapping[Any, Any]", container)
-                items = [*mapping, *mapping.values()]
-            else:
-                items = [*container]
-            found += items
-            found.append(container)  # so that what is in one of two cannot be taken for the other's
-            for kind in set(map(type, items)):
-                if not self._is_value(kind):
-                    if not issubclass(kind, _CONTAINERS) or len(todo) > _TOO_MANY:
-                        return None
-                    todo += [item for item in items if type(item) is kind]
-        return found
+
+class _Seen:
+    """A container, and what was in it at the end of the last step.
+
+    Comparing it object by object costs much, and mostly nothing has changed. Where equality is
+    exact, because everything in it is equal only to itself or has no parts, a copy and one
+    comparison of Python's own do.
+    """
+
+    __slots__ = ("_container", "_contents", "_copy", "label")
+
+    def __init__(self, label: str, container: Any, watch: StateWatch) -> None:
+        self.label = label
+        self._container = container
+        self._contents: list[Any] | None = None
+        self._copy: Any = None
+        self._remember(watch)
+
+    def _remember(self, watch: StateWatch) -> None:
+        contents = self._contents = contents_of(self._container, watch.is_value)
+        kinds = set(map(type, (contents or (self,))[:-1]))
+        is_exact = all(
+            kind in _EXACT or kind.__eq__ is object.__eq__ or _is_frozen(kind) for kind in kinds
+        )
+        is_copied = is_exact and isinstance(self._container, list | dict | set | deque | bytearray)
+        self._copy = self._container.copy() if is_copied else None
+
+    def has_changed(self, watch: StateWatch) -> bool:
+        """Whether something else is in it than before; what is in it now is remembered."""
+        container, copy = self._container, self._copy
+        if copy is not None and copy == container:
+            if not isinstance(copy, dict) or [*cast("dict[Any, Any]", copy)] == [*container]:
+                return False
+        before = self._contents
+        now = contents_of(container, watch.is_value)
+        if (
+            before is not None
+            and now is not None
+            and len(before) == len(now)
+            and all(map(operator.is_, before, now))
+        ):
+            return False
+        self._remember(watch)
+        return True
 
 
-def _is_same(before: list[Any] | bytes | None, after: list[Any] | bytes | None) -> bool:
-    """Whether two contents are the same, object by object."""
-    if before is None or after is None:
-        return False
-    if isinstance(before, bytes) or isinstance(after, bytes):
-        return before == after
-    return len(before) == len(after) and all(map(operator.is_, before, after))
+def contents_of(thing: Any, is_value: Callable[[type[Any]], bool]) -> list[Any] | None:
+    """What is in a container, and in those inside it; None if something may change unseen.
+
+    Args:
+        thing: The container.
+        is_value: Whether an object of a class is a value, or says itself what is done to it.
+    """
+    found: list[Any] = []
+    todo: list[Any] = [thing]
+    for container in todo:  # which grows
+        if isinstance(container, dict | types.MappingProxyType):
+            mapping = cast("Mapping[Any, Any]", container)
+            items = [*mapping, *mapping.values()]
+        else:
+            items = [*container]
+        found += items
+        found.append(container)  # so that what is in one of two cannot be taken for the other's
+        for kind in set(map(type, items)):
+            if not is_value(kind):
+                if not issubclass(kind, _CONTAINERS) or len(todo) > _TOO_MANY:
+                    return None
+                todo += [item for item in items if type(item) is kind]
+    return found
 
 
 def _raw(this: Any, name: str) -> Any:

@@ -20,6 +20,7 @@ class Part:
         ended: Why the search ended, in its own words.
         is_complete: Whether every schedule within the bound is covered.
         violation: What broke, in one line; ``None`` when nothing did.
+        broken: The checker that said so, or the class of the error.
         tape: The failing schedule, for the engine's ``replay``; empty when nothing broke.
     """
 
@@ -30,6 +31,7 @@ class Part:
     ended: str
     is_complete: bool
     violation: str | None = None
+    broken: str | None = None
     tape: str = ""
 
 

@@ -10,7 +10,7 @@ from typing import cast
 import attrs
 
 from pyvirt_sim.checkers.verdict import promise_in
-from pyvirt_sim.engine import Dpor, Run, hunt, labelled_only
+from pyvirt_sim.engine import Dpor, HuntResult, Portfolio, Run, hunt, labelled_only
 from pyvirt_sim.engine.choosers.eager import Eager
 from pyvirt_sim.engine.footprint_state import StateWatch
 from pyvirt_sim.prove.proof import Part
@@ -37,15 +37,21 @@ Story = Callable[["Window"], Awaitable[None]]
 
 @attrs.define(eq=False)
 class Window:
-    """The part of a run in which the search decides; a story opens and shuts it."""
+    """The part of a run in which the search decides; a story opens and shuts it.
+
+    Args:
+        chooser: Who decides.
+        begin: Called when it opens.
+    """
 
     chooser: Eager
-    watch: StateWatch
+    begin: Callable[[], object] | None = None
 
     @contextmanager
     def open(self) -> Generator[None]:
         """Whatever runs inside is run in every order; around it all is canonical."""
-        self.watch.begin()
+        if self.begin is not None:
+            self.begin()
         self.chooser.is_open = True
         try:
             yield
@@ -71,31 +77,51 @@ def search(name: str, story: Story, watch: StateWatch, limit: int) -> Part:
     """
     dpor = Dpor()
     chooser = Eager(dpor, lambda path: _EAGER.search(path) is not None)
-    window = Window(chooser, watch)
+    result = hunt(_program(story, Window(chooser, watch.begin)), chooser, limit, freeze=False)
+    is_complete = result.is_exhausted and not dpor.is_cut
+    return _part(name, result, dpor.runs, limit, is_complete=is_complete)
 
+
+def sample(name: str, story: Story, limit: int, seed: int = 1) -> Part:
+    """Run ``story`` under ``limit`` schedules of the portfolio, until it breaks a promise.
+
+    Here nothing is eager: what reads the monitor may be late as well.
+    """
+    chooser = Eager(Portfolio(seed), lambda _: False)
+    result = hunt(_program(story, Window(chooser)), chooser, limit, freeze=False)
+    return _part(name, result, result.schedules, limit, is_complete=False)
+
+
+def _program(story: Story, window: Window) -> Callable[[], Awaitable[None]]:
     async def program() -> None:
         with labelled_only():
             await story(window)
 
-    result = hunt(program, chooser, limit, freeze=False)
+    return program
+
+
+def _part(name: str, result: HuntResult, classes: int, limit: int, *, is_complete: bool) -> Part:
+    found = result.found
+    broken, violation = (None, None) if found is None else violation_of(found)
     return Part(
         name=name,
         runs=result.schedules + result.redundant,
-        classes=dpor.runs,
+        classes=classes,
         steps=result.total_steps,
         ended=result.ended or f"{limit} schedules were allowed",
-        is_complete=result.is_exhausted and not dpor.is_cut,
-        violation=None if result.found is None else violation_of(result.found),
-        tape="" if result.found is None else result.found.tape.to_text(),
+        is_complete=is_complete,
+        violation=violation,
+        broken=broken,
+        tape="" if found is None else found.tape.to_text(),
     )
 
 
-def violation_of(run: Run) -> str:
-    """What broke in a failing run, in one line."""
+def violation_of(run: Run) -> tuple[str, str]:
+    """Which checker or error says what broke in a failing run, and what it says, in one line."""
     promise = promise_in(run.error)
     if promise is not None:
-        return str(promise)
+        return promise.checker, str(promise)
     error = run.error
     while isinstance(error, BaseExceptionGroup):
         error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
-    return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+    return type(error).__name__, str(error).partition("\n")[0]

@@ -1,0 +1,133 @@
+"""What each place in the removal table is for: permute a row, and see which promise breaks.
+
+Two sorts of permutation. *Early* rows announce before one of the earlier steps, which is what
+libvirt did (bug 1658198). *Swapped* rows exchange two neighbouring steps. In the table the last
+record steps share one commit, in which their order cannot be observed; where a permutation parts
+them, a checkpoint is put between, as if somebody had written two commits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+import attrs
+import trio
+
+from pyvirt_sim.prove.kinds import Kind
+from pyvirt_sim.prove.search import sample
+from pyvirt_sim.prove.unplug import RIVALS, play
+from pyvirt_trio.driver.removal import ANNOUNCE, REMOVAL_TABLE, RecordStep, Removal, Step, WorkStep
+
+SCHEDULES = 200
+"""In fewer than that each early row must be found."""
+
+
+async def _break_up(_: Removal) -> None:
+    await trio.lowlevel.checkpoint()
+
+
+BREAK = WorkStep("a checkpoint", _break_up)
+
+
+@attrs.frozen(kw_only=True)
+class Permutation:
+    """A row in another order.
+
+    Args:
+        change: What was moved, in words.
+        is_early: Whether the event comes before a step that it tells of.
+        row: The steps.
+    """
+
+    change: str
+    is_early: bool
+    row: tuple[Step, ...]
+
+
+@attrs.frozen(kw_only=True)
+class Sensitivity:
+    """What became of one permutation.
+
+    Args:
+        kind: The device.
+        change: What was moved.
+        is_early: Whether the event came before a step that it tells of.
+        row: The names of the steps, in order.
+        broken: The checker that fired, or the class of the error; ``None`` when nothing broke.
+        violation: What broke, in one line.
+        rival: With which conflicting call.
+        schedules: How many schedules ran until then, all rivals together.
+    """
+
+    kind: str
+    change: str
+    is_early: bool
+    row: tuple[str, ...]
+    broken: str | None
+    violation: str | None
+    rival: str | None
+    schedules: int
+
+
+def permutations(row: tuple[Step, ...]) -> Iterator[Permutation]:
+    """The rows that announce early, then those with two neighbours exchanged."""
+    last = row.index(ANNOUNCE)
+    rest = row[:last] + row[last + 1 :]
+    for place in range(last):
+        change = f"announce before '{row[place].name}'"
+        moved = (*rest[:place], ANNOUNCE, *rest[place:])
+        yield Permutation(change=change, is_early=True, row=_parted(moved, ANNOUNCE))
+    for place in range(last - 1):
+        first, second = row[place], row[place + 1]
+        change = f"'{second.name}' before '{first.name}'"
+        moved = (*row[:place], second, first, *row[place + 2 :])
+        yield Permutation(change=change, is_early=False, row=moved)
+
+
+def _parted(row: tuple[Step, ...], step: Step) -> tuple[Step, ...]:
+    """``row`` with a checkpoint behind ``step``, if it shared a commit with the next one."""
+    place = row.index(step) + 1
+    is_shared = place < len(row) and isinstance(row[place], RecordStep)
+    return (*row[:place], BREAK, *row[place:]) if is_shared else row
+
+
+@contextmanager
+def planted(kind: Kind, row: tuple[Step, ...]) -> Generator[None]:
+    """The removal of this type follows ``row``, for the length of the block."""
+    correct = REMOVAL_TABLE[kind.model]
+    REMOVAL_TABLE[kind.model] = row
+    try:
+        yield
+    finally:
+        REMOVAL_TABLE[kind.model] = correct
+
+
+def sensitivities(kind: Kind, schedules: int = SCHEDULES) -> Iterator[Sensitivity]:
+    """Plant each permutation of the row of ``kind``, and look for what breaks.
+
+    Args:
+        kind: The device.
+        schedules: How many may run for each permutation and rival.
+    """
+    for permutation in permutations(REMOVAL_TABLE[kind.model]):
+        ran = 0
+        found = None
+        with planted(kind, permutation.row):
+            for rival in RIVALS:
+                part = sample(rival.name, partial(play, kind, rival), schedules)
+                ran += part.runs
+                if part.violation is not None:
+                    found = part
+                    break
+        yield Sensitivity(
+            kind=kind.name,
+            change=permutation.change,
+            is_early=permutation.is_early,
+            row=tuple(step.name for step in permutation.row),
+            broken=None if found is None else found.broken,
+            violation=None if found is None else found.violation,
+            rival=None if found is None else found.name,
+            schedules=ran,
+        )
