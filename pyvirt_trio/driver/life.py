@@ -150,6 +150,11 @@ class Life:
         """The process id of its QEMU, ``None`` before and after."""
         return self._process.pid if self._process is not None else None
 
+    @property
+    def is_ending(self) -> bool:
+        """Whether nothing can begin in this life any more."""
+        return self._nursery is None
+
     def require_running(self) -> None:
         """Refuse to go on when the life has ended meanwhile.
 
@@ -310,8 +315,9 @@ class Life:
         async with (
             running_qemu(self.host, argv, self._paths) as (self._process, stream),
             open_session(stream, on_event=self._on_event, name=name) as self._session,
-            trio.open_nursery() as self._nursery,
+            trio.open_nursery() as nursery,
         ):
+            self._nursery = nursery
             self.spawn(partial(self._watch_process, self._process), name="watch process")
             self.spawn(partial(self._watch_monitor, self._session), name="watch monitor")
             self.spawn(partial(self._end_when_asked, self._process), name="end when asked")
@@ -322,7 +328,9 @@ class Life:
             else:
                 started()
                 await self._session.wait_ended()
-            self._nursery.cancel_scope.cancel()
+            finally:  # a nursery that is left takes no more tasks: from here on nothing begins
+                self._nursery = None
+            nursery.cancel_scope.cancel()
 
     async def _begin(self, definition: DomainDefinition, boot: Boot) -> None:
         status = DomainStatus(DomainState.PAUSED, PausedReason.STARTING_UP)

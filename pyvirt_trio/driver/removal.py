@@ -11,9 +11,11 @@ observers after every change made there.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 import attrs
@@ -25,6 +27,8 @@ from pyvirt_trio.errors import (
     CommandFailedError,
     HostError,
     InvalidStateError,
+    MonitorClosedError,
+    OutcomeUnknownError,
     PyvirtError,
     UnplugRefusedError,
 )
@@ -55,6 +59,10 @@ from pyvirt_trio.models.host_devices import (
 if TYPE_CHECKING:
     from pyvirt_trio.driver.life import Life
 
+FINALIZE_PATIENCE_S = 10.0
+"""How long DEVICE_DELETED is waited for once QEMU does not find the device any more. Up to six
+seconds were seen, with a host device that takes long to reset (QEMU commit f7b879e072ae)."""
+
 
 @attrs.frozen
 class WorkStep:
@@ -76,7 +84,17 @@ Step: TypeAlias = WorkStep | RecordStep
 
 
 class Removal:
-    """One device on its way out of one life of a domain."""
+    """One device on its way out of one life of a domain.
+
+    Attributes:
+        asked: QEMU has taken the request, or it never will.
+        answered: What becomes of the device is known.
+        finished: The removal is over.
+        patience: Ends the wait for QEMU's word, when QEMU does not find the device any more.
+        is_refused: The guest keeps it, by the latest that is known.
+        is_deleted: QEMU has told that it is gone.
+        error: Why it failed, if it did.
+    """
 
     def __init__(self, life: Life, device: Device, *, guest_let_go: bool = False) -> None:
         assert device.alias is not None, "a device in a life has an alias"
@@ -86,7 +104,9 @@ class Removal:
         self.asked = trio.Event()
         self.answered = trio.Event()
         self.finished = trio.Event()
+        self.patience = trio.CancelScope()
         self.is_refused = False
+        self.is_deleted = guest_let_go
         self.error: PyvirtError | None = None
         if guest_let_go:
             self.asked.set()
@@ -108,6 +128,16 @@ class Removal:
         if self.error is not None:
             raise self.error
 
+    def accepted(self) -> Removal:
+        """This removal, unless it failed before the guest had a say.
+
+        Raises:
+            PyvirtError: It did, with this.
+        """
+        if self.error is not None and not self.answered.is_set():
+            raise self.error
+        return self
+
     async def run(self) -> None:
         """Execute the row of the table for this device; ends as `wait` tells."""
         row = REMOVAL_TABLE[type(self.device)]
@@ -122,10 +152,21 @@ class Removal:
             # However long: the guest has let go, and only this tears down what it had.
             async with self.life.domain.job.hold("remove-device", patience_s=math.inf):
                 await self._execute(teardown)
+        except (MonitorClosedError, OutcomeUnknownError) as error:
+            stopped = self._stopped()
+            stopped.__cause__ = error
+            self.fail(stopped)
         except PyvirtError as error:
             self.fail(error)
         else:
             self.fail(None)
+
+    def life_ended(self) -> None:
+        """The QEMU process is gone: whoever waits is told so."""
+        self.fail(self._stopped())
+
+    def _stopped(self) -> PyvirtError:
+        return InvalidStateError(f"domain stopped before device {self.alias} was removed")
 
     def fail(self, error: PyvirtError | None) -> None:
         """End the removal; ``None`` means that the device is gone. Only the first call counts."""
@@ -158,18 +199,30 @@ def split_at_consent(row: tuple[Step, ...]) -> tuple[tuple[Step, ...], tuple[Ste
 
 
 async def _ask_guest(removal: Removal) -> None:
-    """``device_del`` only asks; a device QEMU does not know any more needs no asking."""
+    """``device_del`` only asks. Any answer counts less than what QEMU has told by an event.
+
+    A device that QEMU does not find any more has been let go of; what is still missing is the
+    event that says so, see `_await_guest`.
+    """
     try:
         await removal.life.execute("device_del", {"id": removal.alias})
     except CommandFailedError as error:
         if error.error_class == "DeviceNotFound":
-            removal.answered.set()
-        elif not removal.answered.is_set():  # DEVICE_DELETED may overtake an error reply
+            removal.patience.deadline = trio.current_time() + FINALIZE_PATIENCE_S
+        elif not removal.is_deleted:  # DEVICE_DELETED may overtake an error reply
             raise
 
 
 async def _await_guest(removal: Removal) -> None:
-    await removal.answered.wait()
+    """Until QEMU has told what became of the device.
+
+    QEMU takes a device out of its tree first, and sends DEVICE_DELETED when the last reference is
+    gone: from then on its name, its backends and its host device are free. In between it does not
+    find the device. libvirt takes that for the end; here the end is waited for, unless it is never
+    told.
+    """
+    with removal.patience:
+        await removal.answered.wait()
     if removal.is_refused:
         raise UnplugRefusedError(
             f"unplug of device was rejected by the guest: {removal.alias}",
@@ -272,28 +325,43 @@ async def request_removal(life: Life, device: Device) -> Removal:
     if pending is None:
         removal = life.begin_removal(Removal(life, device))
         await removal.asked.wait()
-        if removal.error is not None and not removal.answered.is_set():
-            raise removal.error
-        return removal
+        return removal.accepted()
     await pending.asked.wait()
-    if not pending.answered.is_set():
-        try:
-            async with life.domain.job.hold("detach-device"):
+    with contextlib.suppress(CommandFailedError):  # "already in the process of unplug" and the like
+        async with life.domain.job.hold("detach-device"):
+            # Meanwhile it may be over, and the name another device's.
+            if not pending.answered.is_set() and not pending.finished.is_set():
                 await _ask_guest(pending)
-        except CommandFailedError:
-            pass  # "already in the process of unplug": the first request stands
-    return pending
+    return pending.accepted()
 
 
 def device_deleted(life: Life, alias: str) -> None:
     """QEMU's DEVICE_DELETED for a device with an id: the guest has let go of it."""
     removal = life.removals.get(alias)
     if removal is not None:
+        removal.is_deleted = True
+        removal.is_refused = False  # a guest may refuse, and then let go all the same
         removal.answered.set()
+    elif life.domain.view.live is not None and not life.is_ending:
+        life.spawn(partial(_deleted_unasked, life, alias), name=f"{alias} was deleted")
+
+
+async def _deleted_unasked(life: Life, alias: str) -> None:
+    """Nobody asked: the guest ejected it, or an asker had given up, or it is late.
+
+    A device of that name may have come since, so QEMU is asked whether it has one.
+    """
+    try:
+        there = await life.execute("qom-list", {"path": "/machine/peripheral"})
+    except PyvirtError:  # the domain is ending, and takes the device with it
         return
     live = life.domain.view.live
     device = live.device(alias) if live is not None else None
-    if device is not None:  # nobody asked: the guest ejected it, or an asker had given up
+    if device is None or life.is_ending or any(one["name"] == alias for one in there):
+        return
+    if alias in life.removals:
+        device_deleted(life, alias)
+    else:
         life.begin_removal(Removal(life, device, guest_let_go=True))
 
 
@@ -310,4 +378,4 @@ def unplug_refused(life: Life, alias: str) -> None:
 def life_ended(life: Life) -> None:
     """The QEMU process is gone: whoever waits for one of its devices is told so."""
     for removal in list(life.removals.values()):
-        removal.fail(InvalidStateError(f"domain stopped before device {removal.alias} was removed"))
+        removal.life_ended()
