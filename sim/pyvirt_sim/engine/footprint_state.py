@@ -17,7 +17,7 @@ An assignment of the very object that is there already changes nothing, and coun
 
 Three things are not seen: variables that functions share (closures, globals), containers inside
 frozen classes, and a container that a task keeps in a local variable over a checkpoint and looks at
-again later. `swaps` tells whether a program has any that matter: it swaps steps that are said to be
+again later (of a large one: or changes later). `swaps` tells whether a program has any that matter: it swaps steps that are said to be
 independent and looks whether anything changes.
 """
 
@@ -50,6 +50,8 @@ _VALUES: Final = (
 )
 _CONTAINERS: Final = (list, dict, set, deque, bytearray, tuple, types.MappingProxyType)
 _EXACT: Final = frozenset((int, float, str, bytes, bool, type(None)))
+# Those that hold more are only compared after steps that got at them through their attribute.
+_LARGE: Final = 500
 _TOO_MANY: Final = 1000
 _DUNDER: Final = "__"
 _UNKNOWN: Final = object()
@@ -127,10 +129,15 @@ class StateWatch(trio.abc.Instrument):
     def after_task_step(self, task: trio.lowlevel.Task) -> None:
         """Trio's instrument: find out which containers the step has changed."""
         del task
+        read = set(self._read)
         self._read.clear()
         if not active:
             return
-        changed = [one for one in self._seen.values() if one.has_changed(self)]
+        changed = [
+            one
+            for one in self._seen.values()
+            if (not one.is_large or one.owner in read) and one.has_changed(self)
+        ]
         for one in changed:
             active[0].touch_last(one.label, WRITE)
 
@@ -193,7 +200,7 @@ class StateWatch(trio.abc.Instrument):
         elif _is_container(type(value)):
             label = self._touch_label(this, name, READ)
             if label is not None and (label, id(value)) not in self._seen:
-                self._seen[label, id(value)] = _Seen(label, value, self)
+                self._seen[label, id(value)] = _Seen(label, (id(this), name), value, self)
         else:
             self._touch_label(this, name, WRITE)
 
@@ -228,10 +235,14 @@ class _Seen:
     comparison of Python's own do.
     """
 
-    __slots__ = ("_container", "_contents", "_copy", "label")
+    __slots__ = ("_container", "_contents", "_copy", "is_large", "label", "owner")
 
-    def __init__(self, label: str, container: Any, watch: StateWatch) -> None:
+    def __init__(
+        self, label: str, owner: tuple[int, str], container: Any, watch: StateWatch
+    ) -> None:
         self.label = label
+        self.owner = owner
+        self.is_large = len(container) > _LARGE
         self._container = container
         self._contents: list[Any] | None = None
         self._copy: Any = None

@@ -22,13 +22,16 @@ WATCHED = (
 )
 """Packages whose objects' state is watched, so that steps are known to have nothing in common."""
 
-_EAGER = re.compile(r"(/(dispatcher|monitor \d+|rcu)|: (reader|writer))\[\d+\]$")
+_CARRIERS = r"(/(dispatcher|monitor \d+|qemu\[\d+\]|watch monitor|watch process|end when asked"
+_EAGER = re.compile(_CARRIERS + r")|: (reader|writer))\[\d+\]$")
+_EAGER_RELEASE = re.compile(_CARRIERS + r"|rcu)|: (reader|writer))\[\d+\]$")
 
 BOUND = (
-    "every order of the steps of the clients, the removal, the life, the guest and the kernel, "
-    "from the first call until the last client is done; at once, without delay: the tasks that "
-    "read and write the monitor, and QEMU's own main loop; virtual time moves when nothing can "
-    "run; nothing fails by itself"
+    "every order of the steps of the clients, the removal, the guest, the kernel and QEMU's release "
+    "of what was deleted (when the domain is destroyed, that is at once), from the first call until "
+    "the last client is done; without delay: the tasks that read and write the monitor, that wait "
+    "for the end of the process, and QEMU's main loop; virtual time moves when nothing can run; "
+    "nothing fails by itself"
 )
 """What `search` covers when it is complete."""
 
@@ -66,7 +69,9 @@ def watching() -> Generator[StateWatch]:
         yield watch
 
 
-def search(name: str, story: Story, watch: StateWatch, limit: int) -> Part:
+def search(
+    name: str, story: Story, watch: StateWatch, limit: int, *, is_release_late: bool = True
+) -> Part:
     """Run ``story`` under every schedule, up to ``limit`` of them, until it breaks a promise.
 
     Args:
@@ -74,9 +79,11 @@ def search(name: str, story: Story, watch: StateWatch, limit: int) -> Part:
         story: Builds its world afresh, plays once, and raises what it finds broken.
         watch: From `watching`.
         limit: How many schedules at most.
+        is_release_late: Whether QEMU's release of what was deleted may be late.
     """
+    eager = _EAGER if is_release_late else _EAGER_RELEASE
     dpor = Dpor()
-    chooser = Eager(dpor, lambda path: _EAGER.search(path) is not None)
+    chooser = Eager(dpor, lambda path: eager.search(path) is not None)
     result = hunt(_program(story, Window(chooser, watch.begin)), chooser, limit, freeze=False)
     is_complete = result.is_exhausted and not dpor.is_cut
     return _part(name, result, dpor.runs, limit, is_complete=is_complete)

@@ -54,7 +54,7 @@ def play_of(kind: Kind, rival: Rival) -> Story:
         ("rng", "detach it too", 1),
         ("disk-scsi", "attach the same alias", 2),
         ("hostdev-pci-managed", "query", 3),
-        ("interface-user", "ask for its removal too", 4),
+        ("interface-user", "detach it too", 4),
     ],
 )
 def test_steps_that_are_said_to_have_nothing_in_common_commute(
