@@ -17,8 +17,8 @@ An assignment of the very object that is there already changes nothing, and coun
 
 Three things are not seen: variables that functions share (closures, globals), containers inside
 frozen classes, and a container that a task keeps in a local variable over a checkpoint and looks at
-again later (of a large one: or changes later). `swaps` tells whether a program has any that matter: it swaps steps that are said to be
-independent and looks whether anything changes.
+again later (of a large one: or changes later). `swaps` tells whether a program has any that matter:
+it swaps steps that are said to be independent, and looks whether anything changes.
 """
 
 # pyright: reportPrivateUsage=false
@@ -49,6 +49,7 @@ _VALUES: Final = (
     *(types.MethodType, types.MethodWrapperType, functools.partial, property, frozenset),
 )
 _CONTAINERS: Final = (list, dict, set, deque, bytearray, tuple, types.MappingProxyType)
+_COPIED: Final = (list, dict, set, deque, bytearray)
 _EXACT: Final = frozenset((int, float, str, bytes, bool, type(None)))
 # Those that hold more are only compared after steps that got at them through their attribute.
 _LARGE: Final = 500
@@ -235,7 +236,7 @@ class _Seen:
     comparison of Python's own do.
     """
 
-    __slots__ = ("_container", "_contents", "_copy", "is_large", "label", "owner")
+    __slots__ = ("_container", "_contents", "_copy", "_is_dict", "is_large", "label", "owner")
 
     def __init__(
         self, label: str, owner: tuple[int, str], container: Any, watch: StateWatch
@@ -243,6 +244,7 @@ class _Seen:
         self.label = label
         self.owner = owner
         self.is_large = len(container) > _LARGE
+        self._is_dict = isinstance(container, dict)
         self._container = container
         self._contents: list[Any] | None = None
         self._copy: Any = None
@@ -251,17 +253,16 @@ class _Seen:
     def _remember(self, watch: StateWatch) -> None:
         contents = self._contents = contents_of(self._container, watch.is_value)
         kinds = set(map(type, (contents or (self,))[:-1]))
-        is_exact = all(
-            kind in _EXACT or kind.__eq__ is object.__eq__ or _is_frozen(kind) for kind in kinds
-        )
-        is_copied = is_exact and isinstance(self._container, list | dict | set | deque | bytearray)
-        self._copy = self._container.copy() if is_copied else None
+        container: Any = self._container
+        is_copied = type(container) in _COPIED and all(map(_is_exact, kinds))
+        self._copy = container.copy() if is_copied else None
 
     def has_changed(self, watch: StateWatch) -> bool:
         """Whether something else is in it than before; what is in it now is remembered."""
         container, copy = self._container, self._copy
         if copy is not None and copy == container:
-            if not isinstance(copy, dict) or [*cast("dict[Any, Any]", copy)] == [*container]:
+            # A dict that is equal may be in another order.
+            if not self._is_dict or all(map(operator.is_, copy, container)):
                 return False
         before = self._contents
         now = contents_of(container, watch.is_value)
@@ -274,6 +275,12 @@ class _Seen:
             return False
         self._remember(watch)
         return True
+
+
+def _is_exact(kind: type[Any]) -> bool:
+    """Whether objects of this class are equal only to themselves, or to what is no different."""
+    equals: Any = kind.__eq__
+    return kind in _EXACT or equals is object.__eq__ or _is_frozen(kind)
 
 
 def contents_of(thing: Any, is_value: Callable[[type[Any]], bool]) -> list[Any] | None:

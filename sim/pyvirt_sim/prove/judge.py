@@ -26,9 +26,12 @@ def judge_delivery(stage: Stage, record: Record, observer: str) -> None:
     if not isinstance(event, DeviceRemoved) or stage.is_back(record.sequence):
         return
     check_removed_means_gone(stage.hypervisor, event, stage.kind.source, observer)
-    seen = [Observation("what does QEMU still have of it?", "nothing", _listed(stage.held))]
+    seen = [
+        Observation("what does QEMU still have of it?", "nothing", _listed(stage.held)),
+        Observation("is it in activeDevs?", "False", str(stage.is_active)),
+    ]
     if stage.kind.source is not None:
-        wanted = "e1000e" if stage.kind.is_managed else "vfio-pci"
+        wanted = stage.kind.own_driver if stage.kind.is_managed else "vfio-pci"
         driver = stage.host.pci.devices[str(stage.kind.source)].bound_driver
         seen.append(Observation("which driver has the host device?", wanted, str(driver)))
     moment = f"{observer} receives DeviceRemoved({event.alias})"
@@ -75,9 +78,8 @@ def judge_books(stage: Stage, records: Iterable[Record]) -> None:
         Observation("is a job held?", "no", "no" if stage.domain.job.active is None else "yes"),
         Observation("is a removal pending?", "no", _pending(stage)),
     ]
-    if stage.kind.source is not None:
-        is_active = stage.kind.source in stage.hypervisor.host_devices.active
-        seen.append(Observation("is it in activeDevs?", str(is_there), str(is_active)))
+    if stage.kind.source is not None or stage.kind.other is not None:
+        seen.append(Observation("is it in activeDevs?", str(is_there), str(stage.is_active)))
     require(BOOKS, BOOKS_PROMISE, "all is quiet", seen)
 
 

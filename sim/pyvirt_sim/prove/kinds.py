@@ -5,11 +5,24 @@ from __future__ import annotations
 import attrs
 
 from pyvirt_trio.models import PciAddress, devices
+from pyvirt_trio.models.host_devices import (
+    HostInterface,
+    HostMediated,
+    HostScsi,
+    HostScsiTarget,
+    HostUsb,
+)
 
 ALIAS = "ua-proved"
 """The device's alias, given by the client: so that it can be asked for again."""
 SOURCE = PciAddress.parse("0000:01:00.0")
 """The host's address of the device that is passed through."""
+CARD = PciAddress.parse("0000:02:00.0")
+"""A network card with a virtual function."""
+FUNCTION = PciAddress.parse("0000:02:00.1")
+"""The virtual function."""
+MEDIATED = "c2177883-f1bb-47f0-914d-32a22e3a8804"
+TARGET = "naa.50014057667280d8"
 
 
 @attrs.frozen(kw_only=True)
@@ -22,6 +35,8 @@ class Kind:
         xml: The device; ``ALIAS`` stands for the element that names it.
         source: The host's address, for a PCI device passed through.
         is_managed: Whether the library moves it between the host's driver and vfio-pci itself.
+        own_driver: The host's own driver of that device.
+        other: What the host device manager calls it, for a host device of another bus.
     """
 
     name: str
@@ -29,6 +44,8 @@ class Kind:
     xml: str
     source: PciAddress | None = None
     is_managed: bool = False
+    own_driver: str = "e1000e"
+    other: str | None = None
 
     @property
     def device_xml(self) -> str:
@@ -145,6 +162,49 @@ KINDS: tuple[Kind, ...] = (
         xml=_hostdev("yes"),
         source=SOURCE,
         is_managed=True,
+    ),
+    Kind(
+        name="interface-hostdev",
+        model=HostInterface,
+        xml=f"""<interface type='hostdev' managed='yes'>
+          <mac address='52:54:00:00:00:07'/>
+          <source>
+            <address type='pci' domain='0' bus='2' slot='0' function='{FUNCTION.function}'/>
+          </source>
+          <vlan><tag id='42'/></vlan>ALIAS</interface>""",
+        source=FUNCTION,
+        is_managed=True,
+        own_driver="igbvf",
+    ),
+    Kind(
+        name="hostdev-usb",
+        model=HostUsb,
+        xml="""<hostdev mode='subsystem' type='usb'>
+          <source><vendor id='0x1234'/><product id='0xbeef'/></source>ALIAS</hostdev>""",
+        other="001:005",
+    ),
+    Kind(
+        name="hostdev-scsi",
+        model=HostScsi,
+        xml="""<hostdev mode='subsystem' type='scsi'>
+          <source>
+            <adapter name='scsi_host2'/><address bus='0' target='0' unit='1'/>
+          </source>ALIAS</hostdev>""",
+        other="2:0:0:1",
+    ),
+    Kind(
+        name="hostdev-scsi-host",
+        model=HostScsiTarget,
+        xml=f"""<hostdev mode='subsystem' type='scsi_host'>
+          <source protocol='vhost' wwpn='{TARGET}'/>ALIAS</hostdev>""",
+        other=TARGET,
+    ),
+    Kind(
+        name="hostdev-mdev",
+        model=HostMediated,
+        xml=f"""<hostdev mode='subsystem' type='mdev' model='vfio-pci'>
+          <source><address uuid='{MEDIATED}'/></source>ALIAS</hostdev>""",
+        other=f"/sys/bus/mdev/devices/{MEDIATED}",
     ),
 )
 """In the order in which they are proved."""

@@ -27,11 +27,11 @@ _EAGER = re.compile(_CARRIERS + r")|: (reader|writer))\[\d+\]$")
 _EAGER_RELEASE = re.compile(_CARRIERS + r"|rcu)|: (reader|writer))\[\d+\]$")
 
 BOUND = (
-    "every order of the steps of the clients, the removal, the guest, the kernel and QEMU's release "
-    "of what was deleted (when the domain is destroyed, that is at once), from the first call until "
-    "the last client is done; without delay: the tasks that read and write the monitor, that wait "
-    "for the end of the process, and QEMU's main loop; virtual time moves when nothing can run; "
-    "nothing fails by itself"
+    "every order of the steps of the clients, the removal, the guest, the kernel, and QEMU's "
+    "release of what was deleted (at once where the domain is destroyed), from the first call "
+    "until the last client is done; without delay: the tasks that read and write the monitor, that "
+    "wait for the end of the process, and QEMU's main loop; virtual time moves when nothing can "
+    "run; nothing fails by itself"
 )
 """What `search` covers when it is complete."""
 

@@ -9,10 +9,11 @@ import attrs
 import trio
 
 from pyvirt_sim.host import HostPlan, SimHost, SimPciDevice, open_sim_host
-from pyvirt_sim.prove.kinds import ALIAS, Kind
+from pyvirt_sim.prove.kinds import ALIAS, CARD, FUNCTION, MEDIATED, Kind
 from pyvirt_sim.qemu.process import QemuProcess
 from pyvirt_sim.qemu.world import GuestTimes
 from pyvirt_trio import DeviceAdded, Domain, Hypervisor, open_hypervisor
+from pyvirt_trio.models import VfSettings
 
 IMAGE = "/images/a"
 KERNEL = "/boot/vmlinuz"
@@ -73,6 +74,12 @@ class Stage:
         """What QEMU has now and had not before the device came; nothing once it has ended."""
         return resources(self.host) - self.without
 
+    @property
+    def is_active(self) -> bool:
+        """Whether the host device manager counts it as a domain's; False for other devices."""
+        manager = self.hypervisor.host_devices
+        return self.kind.source in manager.active or self.kind.other in manager.active_others
+
     def is_back(self, sequence: int) -> bool:
         """Whether the device was attached again after the event of that number, or is about to."""
         journal = self.domain.journal
@@ -105,14 +112,39 @@ def resources(host: SimHost) -> frozenset[str]:
     return frozenset(f"{what} {name}" for what, names in named.items() for name in names)
 
 
+async def _equip(host: SimHost, kind: Kind) -> None:
+    """Put into the machine what is passed through."""
+    if kind.source == FUNCTION:
+        card = SimPciDevice(
+            address=CARD,
+            driver="igb",
+            iommu_group=2,
+            network_interface="eth0",
+            total_vfs=1,
+            vf_driver=kind.own_driver,
+            vf_product_id=0x1520,
+        )
+        host.add_pci_device(card)
+        await host.write_attribute(f"/sys/bus/pci/devices/{CARD}/sriov_numvfs", "1")
+        await host.write_vf_settings("eth0", 0, VfSettings("02:00:00:00:00:01", 7))
+    elif kind.source is not None:
+        host.add_pci_device(
+            SimPciDevice(address=kind.source, driver=kind.own_driver, iommu_group=7)
+        )
+    if kind.other is not None:
+        host.others.add_usb("1-2", bus=1, device=5, vendor_id=0x1234, product_id=0xBEEF)
+        host.others.add_scsi("2:0:0:1", "sg1")
+        host.others.add_scsi_targets()
+        host.others.add_mediated(MEDIATED)
+
+
 @asynccontextmanager
 async def open_stage(kind: Kind, plan: HostPlan = AT_ONCE) -> AsyncGenerator[Stage]:
     """A machine with a domain that runs and has the device, for the length of a block."""
     async with open_sim_host(plan) as host:
         for path in (KERNEL, IMAGE):
             host.add_file(path)
-        if kind.source is not None:
-            host.add_pci_device(SimPciDevice(address=kind.source, driver="e1000e", iommu_group=7))
+        await _equip(host, kind)
         async with open_hypervisor("qemu:///embed?root=/sim/vms", host=host) as hypervisor:
             domain = await hypervisor.define(DOMAIN_XML)
             if kind.source is not None and not kind.is_managed:

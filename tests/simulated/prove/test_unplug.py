@@ -13,7 +13,7 @@ from pyvirt_sim.prove.search import Story, Window, search, watching
 from pyvirt_sim.prove.unplug import RIVALS, Rival, play
 from pyvirt_trio.driver.removal import REMOVAL_TABLE
 
-SHORT = 12
+SHORT = 6
 """Schedules of each part here; ``pyvirt-sim prove --all`` runs all there are."""
 
 by_name = {kind.name: kind for kind in KINDS}
