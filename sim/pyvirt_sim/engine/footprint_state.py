@@ -260,10 +260,10 @@ class _Seen:
     def has_changed(self, watch: StateWatch) -> bool:
         """Whether something else is in it than before; what is in it now is remembered."""
         container, copy = self._container, self._copy
-        if copy is not None and copy == container:
-            # A dict that is equal may be in another order.
-            if not self._is_dict or all(map(operator.is_, copy, container)):
-                return False
+        # A dict that is equal may be in another order.
+        is_same_order = not self._is_dict or all(map(operator.is_, copy or (), container))
+        if copy is not None and copy == container and is_same_order:
+            return False
         before = self._contents
         now = contents_of(container, watch.is_value)
         if (
