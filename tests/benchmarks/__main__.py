@@ -7,7 +7,16 @@ import json
 
 import attrs
 
-from tests.benchmarks import dpor, engine, hypothesis, memory, qmp, simulator, strategies
+from tests.benchmarks import (
+    dpor,
+    engine,
+    hypothesis,
+    memory,
+    observers,
+    qmp,
+    simulator,
+    strategies,
+)
 from tests.benchmarks.libvirtd import definitions, hotplug, questions, starts
 from tests.benchmarks.table import Row, print_table
 
@@ -17,6 +26,7 @@ BENCHMARKS = {
     "strategies": strategies.rows,
     "hypothesis": hypothesis.rows,
     "memory": memory.rows,
+    "observers": observers.rows,
     "qmp": qmp.rows,
     "simulator": simulator.rows,
     "libvirtd-hotplug": hotplug.rows,
