@@ -13,6 +13,7 @@ from collections import Counter
 import hypothesis
 import pytest
 
+from pyvirt_sim.conformance.real.agent_guest import build_agent_guest
 from pyvirt_sim.conformance.real.guest import Guest, build_guest
 from pyvirt_sim.conformance.real.nested import NestedMachine, build_nested
 from pyvirt_sim.conformance.real.packages import RealPartMissingError
@@ -54,6 +55,16 @@ def linux_guest() -> Guest:
     """A small Linux guest for a real QEMU: kernel, initramfs and the line it says when it is up."""
     try:
         return build_guest()
+    except RealPartMissingError as error:
+        _without(str(error))
+        raise
+
+
+@pytest.fixture(scope="session")
+def agent_guest() -> Guest:
+    """The same guest with QEMU's guest agent in it, which listens at its channel."""
+    try:
+        return build_agent_guest()
     except RealPartMissingError as error:
         _without(str(error))
         raise

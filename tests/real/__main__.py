@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from pyvirt_sim.conformance.real.agent_guest import build_agent_guest
 from pyvirt_sim.conformance.real.guest import build_guest
 from pyvirt_sim.conformance.real.nested import build_nested
 from pyvirt_sim.conformance.real.packages import RealPartMissingError, install
@@ -19,6 +20,7 @@ def main() -> int:
         if os.environ.get("CI", "") == "true":  # not a thing to put on somebody's machine
             install("chromium", program="chromium")
         guest, nested = build_guest(), build_nested()
+        build_agent_guest()
     except RealPartMissingError as error:
         print(f"real parts: {error}; tests that need it will be skipped", file=sys.stderr)
         return _failure()

@@ -37,7 +37,7 @@ mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
 mkdir -p /run /var/log /data /sbin
 ln -s /run /var/run
-ln -s /bin/poweroff /bin/reboot /bin/halt /sbin/
+ln -s /bin/hwclock /sbin/
 for module in $(cat /modules/order); do insmod /modules/$module; done
 if [ -b /dev/vda ]; then
     mke2fs /dev/vda > /dev/null 2>&1
