@@ -54,7 +54,7 @@ def read_reply(reply: bytes, interface: str) -> dict[int, VfSettings]:
         OSError: What the kernel answered; ``EBADMSG`` when it is no answer at all.
     """
     if len(reply) < _HEADER.size:
-        raise OSError(errno.EBADMSG, os.strerror(errno.EBADMSG), interface)
+        raise _no_answer(interface)
     length, kind, *_ = _HEADER.unpack_from(reply)
     body = reply[_HEADER.size : length]
     if kind == _ERROR and len(body) >= 4:
@@ -63,13 +63,19 @@ def read_reply(reply: bytes, interface: str) -> dict[int, VfSettings]:
             raise OSError(number, os.strerror(number), interface)
         return {}
     if kind != _NEW_LINK:
-        raise OSError(errno.EBADMSG, os.strerror(errno.EBADMSG), interface)
+        raise _no_answer(interface)
     found: dict[int, VfSettings] = {}
     for name, value in _attributes(body[_INTERFACE.size :]):
         if name == _VF_LIST:
-            for _, one in _attributes(value):
-                found.update([_read_function(one)])
+            try:
+                found.update(_read_function(one) for _, one in _attributes(value))
+            except (KeyError, struct.error) as error:
+                raise _no_answer(interface) from error
     return found
+
+
+def _no_answer(interface: str) -> OSError:
+    return OSError(errno.EBADMSG, os.strerror(errno.EBADMSG), interface)
 
 
 def _read_function(value: bytes) -> tuple[int, VfSettings]:

@@ -34,6 +34,9 @@ from pyvirt_trio.models import PciAddress, PciNodeDevice
 VFIO_PCI = "vfio-pci"
 """The kernel driver that hands PCI devices to user space."""
 
+MODPROBE = ("modprobe", "-b", VFIO_PCI)
+"""Loads it, with what it depends on."""
+
 NO_OVERRIDE = "\n"
 """Written to ``driver_override``, lets any driver take the device again."""
 
@@ -172,11 +175,8 @@ class PciBus:
         """
         if await self.driver(address) == VFIO_PCI:
             return
-        if not await self.host.exists(f"{_DRIVERS}/{VFIO_PCI}"):
-            # Asked before the device is taken from its driver: without vfio-pci nobody takes it.
-            error = OSError(errno.ENOENT, "the driver is not loaded", f"{_DRIVERS}/{VFIO_PCI}")
-            message = f"Failed to load PCI stub module {VFIO_PCI}: {error.strerror}"
-            raise HostError(message, code=ErrorCode.INTERNAL_ERROR) from error
+        # Before the device is taken from its driver: without vfio-pci nobody takes it.
+        await self._require_vfio_loaded()
         with trio.CancelScope(shield=True):
             await self._override(address, VFIO_PCI)
             try:
@@ -190,6 +190,23 @@ class PciBus:
             except HostError as error:
                 await self._undo(address, error)
                 raise
+
+    async def _require_vfio_loaded(self) -> None:
+        """vfio-pci is there, loaded if need be, unless the machine's owner forbids it."""
+        path = f"{_DRIVERS}/{VFIO_PCI}"
+        if await self.host.exists(path):
+            return
+        failure = f"Failed to load PCI stub module {VFIO_PCI}"
+        try:
+            # -b: not if it is blacklisted, which counts as a success.
+            process = await self.host.start_process(MODPROBE, log_file="/dev/null")
+            status = await process.wait()
+        except OSError as error:
+            message = f"{failure}: modprobe: {error.strerror or error}"
+            raise HostError(message, code=ErrorCode.INTERNAL_ERROR) from error
+        if not await self.host.exists(path):
+            why = ": administratively prohibited" if status == 0 else ""
+            raise HostError(f"{failure}{why}", code=ErrorCode.INTERNAL_ERROR)
 
     async def return_to_host_driver(self, address: PciAddress) -> str | None:
         """Take a device from vfio-pci and let the host's own driver have it.

@@ -33,11 +33,36 @@ class FakeFunction:
     override: str | None = None
 
 
+@attrs.frozen
+class EndedProcess(abc.Process):
+    """A process that has ended already."""
+
+    status: int
+
+    @property
+    def pid(self) -> int:
+        return 4711
+
+    async def wait(self) -> int:
+        await trio.lowlevel.checkpoint()
+        return self.status
+
+    def terminate(self) -> None:
+        pass
+
+    def kill(self) -> None:
+        pass
+
+    def leave(self) -> None:
+        pass
+
+
 @attrs.define
 class FakeHost(abc.Host):
     """Files and links by path, and PCI functions whose attributes behave as the kernel's.
 
-    ``faults`` maps the last part of a path that is written to the errno of the next writes there,
+    ``modprobe_status`` is what modprobe ends with, ``None`` where there is none; ``faults`` maps
+    the last part of a path that is written to the errno of the next writes there,
     ``declining`` names drivers that do not take a device, ``writes`` records what was written.
     """
 
@@ -48,6 +73,8 @@ class FakeHost(abc.Host):
     declining: tuple[str, ...] = ()
     writes: list[tuple[str, str]] = attrs.field(factory=list[tuple[str, str]])
     cancel_after_first_write: trio.CancelScope | None = None
+    modprobe_status: int | None = None
+    modprobe_loads: bool = False
 
     def add_function(
         self, address: str, *, driver: str | None = "e1000e", group: int | None = None
@@ -168,7 +195,13 @@ class FakeHost(abc.Host):
         raise AssertionError(path)
 
     async def start_process(self, argv: Sequence[str], *, log_file: str) -> abc.Process:
-        raise AssertionError(argv)
+        await trio.lowlevel.checkpoint()
+        assert (tuple(argv), log_file) == (("modprobe", "-b", "vfio-pci"), "/dev/null")
+        if self.modprobe_status is None:
+            raise kernel_error(errno.ENOENT, argv[0])
+        if self.modprobe_loads:
+            self.add_vfio()
+        return EndedProcess(self.modprobe_status)
 
     async def adopt_process(self, pid: int) -> abc.Process:
         raise AssertionError(pid)

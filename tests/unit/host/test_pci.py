@@ -176,12 +176,33 @@ async def test_an_undo_that_fails_is_told_as_a_note() -> None:
     assert "Cannot allocate memory" in note
 
 
-async def test_without_vfio_pci_the_device_is_not_touched() -> None:
+STUB = "Failed to load PCI stub module vfio-pci"
+
+
+@pytest.mark.parametrize(
+    ("status", "text"),
+    [
+        (None, f"{STUB}: modprobe: No such file or directory"),
+        (1, STUB),
+        (0, f"{STUB}: administratively prohibited"),
+    ],
+)
+async def test_without_vfio_pci_the_device_is_not_touched(status: int | None, text: str) -> None:
     host = machine()
     del host.files[f"{DRIVERS}/vfio-pci/new_id"]
-    with pytest.raises(HostError, match="Failed to load PCI stub module vfio-pci"):
+    host.modprobe_status = status
+    with pytest.raises(HostError) as caught:
         await PciBus(host).bind_vfio(ADDRESS)
+    assert (ErrorCode.INTERNAL_ERROR, text) == (caught.value.code, str(caught.value))
     assert host.writes == []
+
+
+async def test_vfio_pci_is_loaded_when_it_is_needed() -> None:
+    host = machine()
+    del host.files[f"{DRIVERS}/vfio-pci/new_id"]
+    host.modprobe_status, host.modprobe_loads = 0, True
+    await PciBus(host).bind_vfio(ADDRESS)
+    assert host.functions[CARD].driver == "vfio-pci"
 
 
 async def test_returning_a_device_that_was_never_taken_does_not_probe_it() -> None:
