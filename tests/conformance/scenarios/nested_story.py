@@ -3,7 +3,8 @@
 ``python -m tests.conformance.scenarios.nested_story KERNEL INITRD READY_LINE CMDLINE`` boots a
 Linux in an emulator in the nested machine, passes it the network card in the slot 0000:01:00.0,
 takes it away again, and gives it back to its driver the moment `DeviceRemoved` is received: first
-unmanaged, then managed. What was seen is left in ``told.json``.
+unmanaged, then managed. Then a USB device, a SCSI device and a target of the kernel go in and out.
+What was seen is left in ``told.json``.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pyvirt_trio.host.pci import PciBus
 from pyvirt_trio.host.real import RealHost
 
 ROOT = "/run/vms"
+TARGET = "naa.50014057667280d8"
 CONSOLE = "/run/result/inner.console"
 MANAGED_XML = HOSTDEV_XML.replace("managed='no'", "managed='yes'")
 DOMAIN_XML = """
@@ -36,9 +38,31 @@ DOMAIN_XML = """
   </os>
   <devices>
     <controller type='pci' index='1' model='pcie-root-port'/>
+    <controller type='pci' index='2' model='pcie-root-port'/>
+    <controller type='pci' index='3' model='pcie-root-port'/>
+    <controller type='usb' index='0' model='qemu-xhci'/>
+    <controller type='scsi' index='0' model='virtio-scsi'/>
     <serial type='file'><source path='{console}'/></serial>
   </devices>
 </domain>"""
+
+OTHERS = {
+    "usb": """
+        <hostdev mode='subsystem' type='usb'>
+          <source><vendor id='0x0627'/><product id='0x0001'/></source>
+        </hostdev>""",
+    "scsi": """
+        <hostdev mode='subsystem' type='scsi'>
+          <source>
+            <adapter name='scsi_host{adapter}'/><address bus='0' target='0' unit='0'/>
+          </source>
+        </hostdev>""",
+    "scsi_host": f"""
+        <hostdev mode='subsystem' type='scsi_host'>
+          <source protocol='vhost' wwpn='{TARGET}'/>
+        </hostdev>""",
+}
+"""A tablet of the outer machine (QEMU's number for it), its disk, and a target of its kernel."""
 
 
 @attrs.frozen
@@ -68,6 +92,19 @@ class Story:
             await self.domain.detach_device(device.alias)
             self.told["seconds"][name] = round(trio.current_time() - began_s, 2)
 
+    async def other_trip(self, name: str, xml: str) -> None:
+        """A device of another kind goes in and out, and is free when that is announced."""
+        manager = self.hypervisor.host_devices
+        _, events = self.hypervisor.subscribe()
+        device = await self.domain.attach_device(xml)
+        assert device.alias is not None, "an attached device has an alias"
+        told = self.told[name] = {"in the guest": list(manager.active_others)}
+        await self.domain.request_detach(device.alias)
+        async for record in events:
+            if isinstance(record.event, DeviceRemoved):
+                told["after"] = list(manager.active_others)
+                break
+
     async def _client(self, events: Subscription, told: dict[str, Any]) -> None:
         async for record in events:
             if isinstance(record.event, DeviceRemoved):
@@ -76,6 +113,26 @@ class Story:
                 await node_device.reattach()  # at once: the call that failed in libvirt
                 told["after"] = await self.bus.driver(ADDRESS)
                 break
+
+
+async def make_target() -> int:
+    """Have the kernel serve a target with a disk of memory.
+
+    Returns:
+        The number of the adapter that has the outer machine's disk.
+    """
+    core, fabric = (f"/sys/kernel/config/target/{one}" for one in ("core", "vhost"))
+    await trio.run_process(["mount", "-t", "configfs", "none", "/sys/kernel/config"])
+    disk, group = trio.Path(f"{core}/rd_mcp_0/ram"), trio.Path(f"{fabric}/{TARGET}/tpgt_1")
+    await disk.mkdir(parents=True)
+    await (disk / "control").write_text("rd_pages=64")
+    await (disk / "enable").write_text("1")
+    unit = group / "lun/lun_0"
+    await unit.mkdir(parents=True)
+    await (unit / "disk").symlink_to(disk)
+    await (group / "nexus").write_text(TARGET)
+    places = [path.name for path in await trio.Path("/sys/bus/scsi/devices").iterdir()]
+    return next(int(name.split(":")[0]) for name in places if name.endswith(":0:0:0"))
 
 
 async def tell(kernel: str, initrd: str, ready_line: str, cmdline: str) -> None:
@@ -94,6 +151,9 @@ async def tell(kernel: str, initrd: str, ready_line: str, cmdline: str) -> None:
             story = Story(hypervisor, domain, PciBus(host), told)
             await story.trip("unmanaged", HOSTDEV_XML)
             await story.trip("managed", MANAGED_XML)
+            adapter = await make_target()
+            for name, text in OTHERS.items():
+                await story.other_trip(name, text.format(adapter=adapter))
             told["inactive at the end"] = [str(one) for one in hypervisor.host_devices.inactive]
             await domain.destroy()
     finally:

@@ -14,7 +14,16 @@ from pyvirt_sim.conformance.real.nested import NestedMachine
 
 ROOT = Path(__file__).parents[3]
 STORY = "tests.conformance.scenarios.nested_story"
-DEVICES = ("-device", "pcie-root-port,id=root,addr=4", "-device", "e1000e,bus=root")
+DEVICES = (
+    *("-device", "pcie-root-port,id=root,addr=4", "-device", "e1000e,bus=root"),
+    *("-device", "qemu-xhci,id=usb,addr=5", "-device", "usb-tablet,bus=usb.0"),
+    *("-device", "virtio-scsi-pci,id=scsi,addr=6"),
+    *("-blockdev", "null-co,node-name=disk,read-zeroes=on"),
+    *("-device", "scsi-hd,bus=scsi.0,drive=disk"),
+)
+PATIENCE_S = 900
+"""A guest in a guest boots in a minute of an idle machine, and in five of a busy one."""
+
 TRIP = {
     "before": "e1000e",
     "in the guest": "vfio-pci",
@@ -36,9 +45,13 @@ def test_a_running_guest_gives_a_host_device_up_and_its_driver_has_it_at_once(
         ],
         devices=DEVICES,
         environment={"PYTHONPATH": f"{ROOT}:{ROOT}/sim"},
+        patience_s=PATIENCE_S,
     )
     told = json.loads(left["told.json"])
     print(f"seconds: {told.pop('seconds')}")
+    assert told.pop("usb") == {"in the guest": ["001:002"], "after": []}
+    assert told.pop("scsi") == {"in the guest": ["0:0:0:0"], "after": []}
+    assert told.pop("scsi_host") == {"in the guest": ["naa.50014057667280d8"], "after": []}
     assert told == {"unmanaged": TRIP, "managed": TRIP, "inactive at the end": []}
 
 

@@ -28,6 +28,7 @@ KERNEL_PACKAGE = "linux-image-amd64"
 MODULES = (
     *("virtio_pci", "9pnet_virtio", "9p"),
     *("vfio_iommu_type1", "vfio_pci", "pci_stub"),
+    *("xhci_pci", "virtio_scsi", "sg", "vhost_scsi"),
     *("e1000e", "e1000", "nvme"),
 )
 """The drivers of the devices come last, so that everything that watches them is there."""
