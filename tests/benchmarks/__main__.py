@@ -17,7 +17,7 @@ from tests.benchmarks import (
     simulator,
     strategies,
 )
-from tests.benchmarks.libvirtd import definitions, hotplug, questions, starts
+from tests.benchmarks.libvirtd import definitions, events, footprint, hotplug, questions, starts
 from tests.benchmarks.table import Row, print_table
 
 BENCHMARKS = {
@@ -33,6 +33,8 @@ BENCHMARKS = {
     "libvirtd-starts": starts.rows,
     "libvirtd-definitions": definitions.rows,
     "libvirtd-questions": questions.rows,
+    "libvirtd-events": events.rows,
+    "libvirtd-footprint": footprint.rows,
 }
 
 

@@ -91,6 +91,7 @@ class Requests:
         libvirt.virEventRegisterDefaultImpl()
         libvirt.registerErrorHandler(lambda *_: None, None)  # errors are raised, not printed too
         threading.Thread(target=self._dispatch, daemon=True).start()
+        self._uri = uri
         self.connection = _open(uri)
         self._listener = Listener()
         for kind, fields in EVENTS.items():
@@ -150,6 +151,32 @@ class Requests:
         for _ in range(calls):
             call()
         return calls / (time.perf_counter() - begin_s)
+
+    def event_rate(self, name: str, observers: int, calls: int) -> float:
+        """Events a second that observers with a connection each get of one producer's calls."""
+        seen = [0] * observers
+        all_seen = threading.Condition()
+
+        def receive(_connection: Any, _domain: Any, _event: int, _detail: int, place: int) -> None:
+            with all_seen:
+                seen[place] += 1
+                all_seen.notify_all()
+
+        connections = [libvirt.open(self._uri) for _ in seen]
+        lifecycle = libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE
+        for place, connection in enumerate(connections):
+            connection.domainEventRegisterAny(None, lifecycle, receive, place)
+        domain = self.connection.lookupByName(name)
+        begin_s = time.monotonic()
+        for number in range(calls):
+            domain.resume() if number % 2 else domain.suspend()
+        with all_seen:
+            all_seen.wait_for(lambda: min(seen) == calls, PATIENCE_S)
+        took_s = time.monotonic() - begin_s
+        assert seen == [calls] * observers, seen
+        for connection in connections:
+            connection.close()
+        return observers * calls / took_s
 
     def define(self, xml: str) -> None:
         """As defineXML, whose result is no JSON."""
