@@ -46,7 +46,7 @@ async def _measure() -> list[Row]:
 @contextmanager
 def _directories_unsynced() -> Generator[None]:
     original = real._sync_directory
-    real._sync_directory = lambda _: None
+    real._sync_directory = lambda path: None
     try:
         yield
     finally:

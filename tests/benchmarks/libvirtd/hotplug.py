@@ -14,7 +14,7 @@ from pyvirt_trio import DeviceRemoved, Domain, Subscription
 from pyvirt_trio.host.real import RealHost
 from tests.benchmarks.libvirtd.arms import Arms, durations_row, open_arms, took_s
 from tests.benchmarks.table import Row
-from tests.conformance.libvirt.requests import DOMAIN, domain_xml
+from tests.conformance.libvirt.requests import DOMAIN, guest_xml
 from tests.conformance.libvirt.workshop import SETTLE_S, Workshop
 
 ROUNDS = 20
@@ -62,13 +62,14 @@ async def _measure() -> list[Row]:
 
 
 async def _boot_both(arms: Arms, guest: Guest) -> Domain:
-    workshops = [Workshop(arms.folder / name) for name in ("ours", "theirs")]
-    domain = await arms.hypervisor.define(domain_xml(guest, workshops[0].console))
+    workshops = [Workshop(arms.folder / name, guest) for name in ("ours", "theirs")]
+    texts = [workshop.filled(guest_xml(guest)) for workshop in workshops]
+    domain = await arms.hypervisor.define(texts[0])
     await domain.start()
-    await arms.theirs("define", domain_xml(guest, workshops[1].console))
+    await arms.theirs("define", texts[1])
     await arms.theirs("create", domain=DOMAIN)
     for workshop in workshops:
-        await trio.to_thread.run_sync(workshop.wait_until_ready, guest)
+        await trio.to_thread.run_sync(workshop.wait_until_ready)
     await trio.sleep(SETTLE_S)
     return domain
 

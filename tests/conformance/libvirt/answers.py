@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import attrs
 
-# Questions, and libvirt's refresh of its list of devices: they change nothing in QEMU.
-_QUESTIONS = ("query-", "qom-", "device-list-properties")
+# Questions, libvirt's refresh of its list of devices, and greeting: they change nothing in QEMU.
+_QUESTIONS = ("query-", "qom-", "device-list-properties", "qmp_capabilities")
 
 # Names of block nodes are each side's own business: libvirt-1-format, virtio-disk0-format.
 _NODE = re.compile(r'"[^"]+-(storage|format)"')
@@ -48,3 +48,22 @@ def command_line(message: Mapping[str, Any]) -> str | None:
         return None
     arguments = json.dumps(message.get("arguments", {}), sort_keys=True)
     return f"{name} " + _NODE.sub(r'"NODE-\1"', arguments)
+
+
+def certain(events: Iterable[EventLine]) -> tuple[EventLine, ...]:
+    """What does not depend on chance.
+
+    A firmware that starts again resets the machine once or twice more. libvirt tells of a broken
+    monitor when it happens to read once more from a QEMU that has ended, as it was told to.
+    """
+    found: list[EventLine] = []
+    for event in events:
+        is_repeated = event == ("reboot",) and found[-1:] == [event]
+        if event != ("control-error",) and not is_repeated:
+            found.append(event)
+    return tuple(found)
+
+
+def has(events: Iterable[EventLine], beginning: EventLine) -> bool:
+    """Whether one of the events begins in a certain way."""
+    return any(event[: len(beginning)] == beginning for event in events)

@@ -25,6 +25,10 @@ REASONS: Mapping[str, str] = {
         (``getfd``), so that it can give it a security label. We let QEMU open it: there is nothing
         to label, and the monitor may then be any byte stream, which a file descriptor cannot
         cross.""",
+    "starts": """
+        libvirt asks QEMU for the events of migrations at each start, though most domains never
+        migrate. We ask when a machine's state is about to be copied. What a
+        reset does is an option of ours (``-no-reboot``) and a command of libvirt's.""",
     "open": "Known, and neither repaired nor justified yet.",
 }
 """Why differences stay, by name."""

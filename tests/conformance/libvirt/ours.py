@@ -11,11 +11,11 @@ import attrs
 import trio
 
 from pyvirt_sim.conformance.real.guest import Guest
-from pyvirt_trio import Domain, PyvirtError, Subscription, open_hypervisor
+from pyvirt_trio import Domain, Hypervisor, PyvirtError, Subscription, open_hypervisor
 from pyvirt_trio.host.real import RealHost
 from pyvirt_trio.models.events import DomainEvent, HypervisorEvent, LifecycleEvent
-from tests.conformance.libvirt.answers import Answer, EventLine, command_line
-from tests.conformance.libvirt.requests import Request, domain_xml
+from tests.conformance.libvirt.answers import Answer, EventLine, certain, command_line, has
+from tests.conformance.libvirt.requests import DOMAIN, Request
 from tests.conformance.libvirt.workshop import SETTLE_S, Workshop
 
 PATIENCE_S = 60
@@ -27,15 +27,10 @@ def play(requests: Iterable[Request], guest: Guest, folder: Path) -> list[Answer
 
 
 async def _play(requests: list[Request], guest: Guest, folder: Path) -> list[Answer]:
-    workshop, host = Workshop(folder), ListeningHost()
+    workshop, host = Workshop(folder, guest), ListeningHost()
     async with open_hypervisor(f"qemu:///embed?root={folder}/root", host=host) as hypervisor:
-        domain = await hypervisor.define(domain_xml(guest, workshop.console))
-        await domain.start()
-        await trio.to_thread.run_sync(workshop.wait_until_ready, guest)
         _, events = hypervisor.subscribe()
-        answers = [await _make(one, domain, events, host, workshop) for one in requests]
-        await domain.destroy()
-    return answers
+        return [await _make(one, hypervisor, events, host, workshop) for one in requests]
 
 
 class ListeningHost(RealHost):
@@ -71,7 +66,7 @@ class _Overheard(trio.abc.Stream):
 
 async def _make(
     request: Request,
-    domain: Domain,
+    hypervisor: Hypervisor,
     events: Subscription,
     host: ListeningHost,
     workshop: Workshop,
@@ -81,11 +76,13 @@ async def _make(
     found: list[EventLine] = []
     with trio.fail_after(PATIENCE_S):
         try:
-            await _call(request, domain, workshop.filled(request.argument))
+            await _call(request, hypervisor, workshop)
         except PyvirtError as refusal:
             error = (int(refusal.code), workshop.neutral(refusal.libvirt_text))
-        while request.until is not None and error is None and not _has(found, request.until):
+        while request.until is not None and error is None and not has(found, request.until):
             found.append(_event_line((await events.receive()).event))
+    if request.boots:
+        await trio.to_thread.run_sync(workshop.wait_until_ready)
     while True:
         try:
             found.append(_event_line(events.receive_nowait().event))
@@ -95,7 +92,7 @@ async def _make(
     answer = Answer(
         request=request.name,
         error=error,
-        events=tuple(found),
+        events=certain(found),
         commands=tuple(workshop.neutral(line) for line in commands if line is not None),
     )
     if request.settle and error is None:
@@ -103,7 +100,17 @@ async def _make(
     return answer
 
 
-async def _call(request: Request, domain: Domain, argument: str) -> None:
+async def _call(request: Request, hypervisor: Hypervisor, workshop: Workshop) -> None:
+    argument = workshop.filled(request.argument)
+    if request.call == "boot":
+        await trio.to_thread.run_sync(workshop.wait_until_ready)
+    elif request.call == "define":
+        await hypervisor.define(argument)
+    else:
+        await _call_domain(request, hypervisor.domain(DOMAIN), argument)
+
+
+async def _call_domain(request: Request, domain: Domain, argument: str) -> None:
     match request.call:
         case "attach":
             await domain.attach_device(argument, request.impact)
@@ -113,12 +120,12 @@ async def _call(request: Request, domain: Domain, argument: str) -> None:
             await domain.request_detach(argument, request.impact)
         case "update":
             await domain.update_device(argument, request.impact)
-        case other:
-            raise ValueError(f"no such call: {other}")
-
-
-def _has(events: Iterable[EventLine], name: str) -> bool:
-    return any(event[0] == name for event in events)
+        case "start-paused":
+            await domain.start(paused=True)
+        case "destroy-graceful":
+            await domain.destroy(graceful=True)
+        case name:
+            await getattr(domain, name)()
 
 
 def _event_line(event: HypervisorEvent) -> EventLine:

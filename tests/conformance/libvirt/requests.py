@@ -6,6 +6,7 @@ import attrs
 
 from pyvirt_sim.conformance.real.guest import Guest
 from pyvirt_trio import Impact
+from tests.conformance.libvirt.answers import EventLine
 from tests.conformance.libvirt.cases import BUSY, CHANGES, REFUSALS
 
 DOMAIN = "demo"
@@ -17,23 +18,22 @@ class Request:
 
     Attributes:
         name: Unique; differences are listed under it.
-        call: attach, detach, detach-alias or update.
-        argument: XML of a device, or an alias. IMAGE, SOCKET and NAME stand for files of the run.
-        impact: What is changed.
-        until: The event it leads to after its return, in libvirt's words.
-        settle: Whether the guest needs time afterwards, to find what was plugged in.
+        call: A key of `theirs.METHODS`, or ``boot``: wait until the guest says that it is up.
+        argument: XML, an alias or a path. IMAGE, SOCKET and the like stand for files of the run.
+        impact: What is changed, by calls that have a choice.
+        until: How the event begins that it leads to after its return.
+        boots: Whether the guest starts again before all has happened.
+        settle: Whether the guest needs time afterwards, to find what was plugged in: a device must
+            be at work before its removal can be asked for.
     """
 
     name: str
     call: str
-    argument: str
+    argument: str = ""
     impact: Impact = Impact.LIVE
-    until: str | None = None
-
-    @property
-    def settle(self) -> bool:
-        """A device must be at work before its removal can be asked for."""
-        return self.call == "attach" and Impact.LIVE in self.impact
+    until: EventLine | None = None
+    boots: bool = False
+    settle: bool = False
 
 
 RNG = "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>"
@@ -68,11 +68,11 @@ COMING_AND_GOING = {
 }
 
 
-def _device_requests() -> list[Request]:
+def _coming_and_going() -> list[Request]:
     found: list[Request] = []
     for name, xml in COMING_AND_GOING.items():
         found += [
-            Request(name=f"attach {name}", call="attach", argument=xml),
+            Request(name=f"attach {name}", call="attach", argument=xml, settle=True),
             Request(name=f"detach {name}", call="detach", argument=xml),
         ]
     return found
@@ -85,21 +85,29 @@ def _listed(rows: tuple[tuple[str, str, str, Impact], ...]) -> list[Request]:
             call=call,
             argument=argument,
             impact=impact,
-            until="device-removed" if call == "detach-alias" else None,
+            until=("device-removed",) if call == "detach-alias" else None,
+            settle=call == "attach" and Impact.LIVE in impact,
         )
         for name, call, argument, impact in rows
     ]
 
 
-REQUESTS: tuple[Request, ...] = (
-    *_device_requests(),
-    *_listed(CHANGES),
-    *_listed(REFUSALS),
-    *_listed(BUSY),
-)
+def device_requests(guest: Guest) -> list[Request]:
+    """Devices of a running guest, and of its definition."""
+    return [
+        Request(name="define a guest", call="define", argument=guest_xml(guest)),
+        Request(name="start the guest", call="start"),
+        Request(name="let the guest boot", call="boot"),
+        *_coming_and_going(),
+        *_listed(CHANGES),
+        *_listed(REFUSALS),
+        *_listed(BUSY),
+        Request(name="destroy the guest", call="destroy"),
+        Request(name="undefine the guest", call="undefine"),
+    ]
 
 
-def domain_xml(guest: Guest, console: str) -> str:
+def guest_xml(guest: Guest) -> str:
     """The domain both get: ports to plug into, and no device that either adds by itself."""
     ports = "".join(
         f"<controller type='pci' index='{index}' model='pcie-root-port'/>" for index in range(1, 8)
@@ -121,7 +129,7 @@ def domain_xml(guest: Guest, console: str) -> str:
         <controller type='usb' index='0' model='qemu-xhci'/>
         <controller type='scsi' index='0' model='virtio-scsi'/>
         <controller type='virtio-serial' index='0'/>
-        <serial type='file'><source path='{console}'/></serial>
+        <serial type='file'><source path='CONSOLE'/></serial>
         <memballoon model='none'/>
       </devices>
     </domain>"""

@@ -16,7 +16,9 @@ BOOT_S = 120
 class Workshop:
     """A folder that each arm has for itself."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, guest: Guest) -> None:
+        self._guest = guest
+        self._boots = 0
         folder.mkdir(parents=True, exist_ok=True)
         self._files = {
             "IMAGE": f"{folder}/image",
@@ -41,9 +43,10 @@ class Workshop:
             text = text.replace(path, word)
         return text
 
-    def wait_until_ready(self, guest: Guest) -> None:
-        """Block until the guest has booted."""
+    def wait_until_ready(self) -> None:
+        """Block until the guest has booted, once more than last time."""
+        self._boots += 1
         deadline_s = time.monotonic() + BOOT_S
-        while guest.ready_line not in Path(self.console).read_text():
+        while Path(self.console).read_text().count(self._guest.ready_line) < self._boots:
             assert time.monotonic() < deadline_s, "the guest has not booted"
             time.sleep(0.1)

@@ -67,20 +67,12 @@ class Listener:
             self._received.append({"kind": kind, "domain": domain.name(), "at_s": at_s, **values})
             self._changed.notify_all()
 
-    def take_until(self, domain: str | None, kind: str) -> list[dict[str, Any]]:
-        """What was received up to the last event of a kind, once there is one."""
-
-        def place() -> int:
-            for index, event in enumerate(reversed(self._received)):
-                if event["kind"] == kind and domain in (None, event["domain"]):
-                    return len(self._received) - index
-            return 0
-
+    def take(self) -> list[dict[str, Any]]:
+        """Everything, once there is anything."""
         with self._changed:
-            if not self._changed.wait_for(place, PATIENCE_S):
-                raise TimeoutError(f"no {kind} came; instead {self._received}")
-            end = place()
-            taken, self._received = self._received[:end], self._received[end:]
+            if not self._changed.wait_for(lambda: self._received, PATIENCE_S):
+                raise TimeoutError("no event came")
+            taken, self._received = self._received, []
             return taken
 
 
@@ -112,13 +104,15 @@ class Requests:
         config = libvirt.VIR_DOMAIN_AFFECT_CONFIG
         title = libvirt.VIR_DOMAIN_METADATA_DESCRIPTION
         self._marker.setMetadata(title, text, None, None, config)
-        found = self._listener.take_until(MARKER, "METADATA_CHANGE")
+        found: list[dict[str, Any]] = []
+        while not any(event["domain"] == MARKER for event in found):
+            found += self._listener.take()
         return [event for event in found if event["domain"] != MARKER]
 
-    def wait_for(self, kind: str) -> list[dict[str, Any]]:
-        """Everything up to an event of a kind, and what is due then."""
-        found = self._listener.take_until(None, kind)
-        return [event for event in found if event["domain"] != MARKER] + self.events()
+    def wait(self) -> list[dict[str, Any]]:
+        """What has come, once something has."""
+        found = self._listener.take()
+        return [event for event in found if event["domain"] != MARKER]
 
     def wait_for_domains(self, names: list[str]) -> float:
         """Each answers a question that goes to its QEMU; returns when they do."""

@@ -100,9 +100,9 @@ class Client:
         found: Sequence[Mapping[str, Any]] = self.require("events")
         return found
 
-    def wait_for(self, kind: str) -> Sequence[Mapping[str, Any]]:
-        """As `events`, once there is one of a kind among them."""
-        found: Sequence[Mapping[str, Any]] = self.require("wait_for", kind)
+    def wait(self) -> Sequence[Mapping[str, Any]]:
+        """Events, once there are any."""
+        found: Sequence[Mapping[str, Any]] = self.require("wait")
         return found
 
     def _ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -156,6 +156,7 @@ def private_libvirtd(*, filters: str = inside.MONITOR_FILTER) -> Generator[Libvi
     with tempfile.TemporaryDirectory(prefix="pyvirt-libvirtd-") as folder:
         state = Path(folder)
         state.chmod(0o711)
+        (state / "libvirtd.log").touch()
         command = [*_UNSHARE, "python3", inside.__file__, os.fspath(root), folder, filters]
         process = subprocess.Popen(
             command,
