@@ -14,6 +14,8 @@ from pyvirt_trio.models import (
     CharacterSource,
     Controller,
     Device,
+    Dimm,
+    DimmAddress,
     Disk,
     DomainDefinition,
     DriveAddress,
@@ -28,6 +30,9 @@ from pyvirt_trio.models import (
     Interface,
     LifecycleAction,
     LifecycleActions,
+    MemoryDevice,
+    NumaCell,
+    Nvdimm,
     OperatingSystem,
     PciAddress,
     PciNodeDevice,
@@ -36,6 +41,8 @@ from pyvirt_trio.models import (
     Serial,
     SharedMemory,
     UsbAddress,
+    VirtioMemory,
+    VirtioPmem,
     VirtioSerialAddress,
     Watchdog,
 )
@@ -152,6 +159,7 @@ def devices(
         character_devices(alias),
         controllers(alias),
         disks(alias),
+        memory_devices(alias),
         st.builds(
             Input,
             alias=alias,
@@ -224,6 +232,59 @@ def other_host_devices(alias: st.SearchStrategy[str | None]) -> st.SearchStrateg
         ),
         st.builds(
             HostMediated, alias=alias, address=address, is_managed=st.booleans(), uuid=st.uuids()
+        ),
+    )
+
+
+def memory_sizes() -> st.SearchStrategy[int]:
+    """Sizes in KiB."""
+    return st.integers(1, 2**40)
+
+
+def memory_devices(alias: st.SearchStrategy[str | None]) -> st.SearchStrategy[MemoryDevice]:
+    """Modules, and memory on the PCI bus."""
+    slot = st.none() | st.builds(
+        DimmAddress, slot=st.integers(0, 255), base=st.just(0) | st.integers(1, 2**64 - 1)
+    )
+    access = st.sampled_from([None, "shared", "private"])
+    address = st.none() | guest_addresses()
+    node = st.integers(0, 127)
+    blocks = st.integers(0, 1000)
+    return st.one_of(
+        st.builds(
+            Dimm, alias=alias, address=slot, size_kib=memory_sizes(), access=access, node=node
+        ),
+        st.builds(
+            Nvdimm,
+            alias=alias,
+            address=slot,
+            size_kib=st.integers(1024, 2**40),
+            access=access,
+            path=absolute_paths(),
+            node=node,
+            label_kib=st.none() | st.integers(128, 1023),
+            is_readonly=st.booleans(),
+        ),
+        st.builds(
+            VirtioPmem,
+            alias=alias,
+            address=address,
+            size_kib=memory_sizes(),
+            access=st.just("shared"),
+            path=absolute_paths(),
+        ),
+        st.tuples(st.integers(11, 20), blocks, blocks, st.none() | blocks).flatmap(
+            lambda drawn: st.builds(
+                VirtioMemory,
+                alias=alias,
+                address=address,
+                access=access,
+                node=node,
+                block_kib=st.just(1 << drawn[0]),
+                size_kib=st.just((max(drawn[1], drawn[2]) + 1) << drawn[0]),
+                requested_kib=st.just(min(drawn[1], drawn[2]) << drawn[0]),
+                current_kib=st.just(None if drawn[3] is None else drawn[3] << drawn[0]),
+            )
         ),
     )
 
@@ -412,12 +473,39 @@ def domain_definitions(
     aliases: st.SearchStrategy[str] | None = None,
 ) -> st.SearchStrategy[DomainDefinition]:
     """Complete domains whose devices can exist side by side."""
+    return st.tuples(cells(), st.integers(1, 2**50)).flatmap(
+        lambda memory: _definitions(memory[0], memory[1], aliases)
+    )
+
+
+@st.composite
+def cells(draw: st.DrawFn) -> tuple[NumaCell, ...]:
+    """NUMA nodes that share no processor, of which one at least has some; or none."""
+    nodes = draw(st.integers(0, 4))
+    homes = draw(st.lists(st.integers(0, nodes - 1), min_size=1, max_size=12)) if nodes else []
+    return tuple(
+        NumaCell(
+            cpus=tuple(cpu for cpu, home in enumerate(homes) if home == node),
+            memory_kib=draw(memory_sizes()),
+            is_shared=draw(st.booleans()),
+        )
+        for node in range(nodes)
+    )
+
+
+def _definitions(
+    nodes: tuple[NumaCell, ...], memory_kib: int, aliases: st.SearchStrategy[str] | None
+) -> st.SearchStrategy[DomainDefinition]:
+    has_room = st.integers(1, 2**53 - 1)
     return st.builds(
         DomainDefinition,
         name=domain_names(),
         uuid=st.uuids(),
-        memory_kib=st.integers(1, 2**53 - 1),
-        vcpu_count=st.integers(1, 0xFFFF),
+        memory_kib=st.just(sum(node.memory_kib for node in nodes) or memory_kib),
+        max_memory_kib=st.just(0) if memory_kib % 2 else has_room,
+        memory_slots=st.just(0) if memory_kib % 2 else st.integers(0, 256),
+        cells=st.just(nodes),
+        vcpu_count=st.integers(12, 0xFFFF) if nodes else st.integers(1, 0xFFFF),
         os=operating_systems(),
         virt_type=st.sampled_from(["qemu", "kvm"]),
         emulator=st.none() | absolute_paths(),
@@ -433,6 +521,8 @@ def _claim(name: str) -> Callable[[Device], object]:
         value = getattr(device, name, None)
         if isinstance(device, Controller) and name == "index":
             return device.kind, value
+        if isinstance(value, DimmAddress):
+            return "slot", value.slot
         if isinstance(device, GuestForward) and name == "port":
             return device.ip_address, value
         # Two devices may share a file; two host devices may not be one.

@@ -6,6 +6,7 @@ import json
 
 from pyvirt_trio.driver.backends import backends, frontend
 from pyvirt_trio.driver.chardev import escaped
+from pyvirt_trio.driver.memory_devices import memory_options
 from pyvirt_trio.models.devices import Watchdog
 from pyvirt_trio.models.domain import DomainDefinition
 
@@ -29,9 +30,11 @@ def build_argv(
     argv = [definition.emulator or f"qemu-system-{system.arch}"]
     argv += ["-name", f"guest={escaped(definition.name)}", "-uuid", str(definition.uuid)]
     accelerator = "kvm" if definition.virt_type == "kvm" else "tcg"
-    argv += ["-machine", f"{system.machine},accel={accelerator}"]
+    # With the support for persistent modules one can be plugged later; without slots none can.
+    nvdimm = ",nvdimm=on" if definition.max_memory_kib else ""
+    argv += ["-machine", f"{system.machine},accel={accelerator}{nvdimm}"]
     argv += ["-cpu", "host" if accelerator == "kvm" else "qemu64"]
-    argv += ["-m", f"size={definition.memory_kib}k", "-smp", str(definition.vcpu_count)]
+    argv += [*memory_options(definition), "-smp", str(definition.vcpu_count)]
     argv += ["-no-user-config", "-nodefaults", "-display", "none", "-S", "-no-shutdown"]
     if definition.actions.on_reboot.destroys:
         argv += ["-no-reboot"]

@@ -8,19 +8,13 @@ the alias alone, so the removal of a device needs no memory of its creation.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any, Final
 
-import attrs
-
+from pyvirt_trio.driver import memory_devices
 from pyvirt_trio.driver.chardev import chardev_backend, chardev_option
-from pyvirt_trio.models.addresses import (
-    DriveAddress,
-    PciAddress,
-    UsbAddress,
-    VirtioSerialAddress,
-)
+from pyvirt_trio.driver.qdev import Backend as Backend
+from pyvirt_trio.driver.qdev import place
 from pyvirt_trio.models.character import CharacterSource
 from pyvirt_trio.models.devices import (
     Channel,
@@ -44,38 +38,6 @@ from pyvirt_trio.models.host_devices import (
     HostScsiTarget,
     HostUsb,
 )
-
-
-@attrs.frozen(kw_only=True)
-class Backend:
-    """Something that must exist in QEMU before a device, and be deleted after it.
-
-    Args:
-        argv: How it is written on the command line: an option and its value.
-        add: QMP command that creates it with ``arguments``.
-        arguments: What that command takes.
-        delete: QMP command that deletes it, with ``identity``.
-        identity: What that command takes.
-    """
-
-    argv: tuple[str, str]
-    add: str
-    arguments: dict[str, Any]
-    delete: str
-    identity: dict[str, Any]
-
-    @classmethod
-    def of(cls, kind: str, properties: dict[str, Any]) -> Backend:
-        """A backend of a ``kind`` that QEMU takes as the same JSON in both places."""
-        key = "node-name" if kind == "blockdev" else "id"
-        joint = "_" if kind == "netdev" else "-"
-        return cls(
-            argv=(f"-{kind}", json.dumps(properties)),
-            add=f"{kind}{joint}add",
-            arguments=properties,
-            delete=f"{kind}{joint}del",
-            identity={key: properties[key]},
-        )
 
 
 def backends(device: Device) -> tuple[Backend, ...]:
@@ -163,21 +125,21 @@ _CONTROLLERS: Final = {
 
 def _controller(device: Controller) -> dict[str, Any] | None:
     if device.kind != "pci":
-        return {"driver": _CONTROLLERS[device.model], "id": device.alias, **_place(device)}
+        return {"driver": _CONTROLLERS[device.model], "id": device.alias, **place(device)}
     if device.model == "pcie-root":
         return None
-    place = device.pci_address
-    assert place is not None, "ports are placed with the definition"
+    where = device.pci_address
+    assert where is not None, "ports are placed with the definition"
     properties: dict[str, Any] = {
         "driver": "pcie-root-port",
-        "port": 8 * place.slot + place.function,
+        "port": 8 * where.slot + where.function,
         "chassis": device.index,
         "id": device.alias,
-        **_place(device),
+        **place(device),
     }
     if not device.is_hotpluggable:
         properties["hotplug"] = False
-    if place.function == 0:
+    if where.function == 0:
         properties["multifunction"] = True
     return properties
 
@@ -188,7 +150,7 @@ def _interface(device: Interface) -> dict[str, Any]:
         "netdev": f"host{device.alias}",
         "id": device.alias,
         "mac": device.mac,
-        **_place(device),
+        **place(device),
     }
 
 
@@ -197,7 +159,7 @@ def _rng(device: Rng) -> dict[str, Any]:
         "driver": "virtio-rng-pci",
         "rng": f"obj{device.alias}",
         "id": device.alias,
-        **_place(device),
+        **place(device),
     }
 
 
@@ -209,7 +171,7 @@ def _disk(device: Disk) -> dict[str, Any]:
     else:
         driver = "scsi-cd" if device.is_cdrom else "scsi-hd"
     medium = {} if device.source_file is None else {"drive": f"{device.alias}-format"}
-    return {"driver": driver, **medium, "id": device.alias, **_place(device)}
+    return {"driver": driver, **medium, "id": device.alias, **place(device)}
 
 
 def _input(device: Input) -> dict[str, Any]:
@@ -217,11 +179,11 @@ def _input(device: Input) -> dict[str, Any]:
         driver = "usb-kbd" if device.kind == "keyboard" else f"usb-{device.kind}"
     else:
         driver = f"virtio-{device.kind}-pci"
-    return {"driver": driver, "id": device.alias, **_place(device)}
+    return {"driver": driver, "id": device.alias, **place(device)}
 
 
 def _watchdog(device: Watchdog) -> dict[str, Any]:
-    return {"driver": "i6300esb", "id": device.alias, **_place(device)}
+    return {"driver": "i6300esb", "id": device.alias, **place(device)}
 
 
 def _shared_memory(device: SharedMemory) -> dict[str, Any]:
@@ -229,17 +191,17 @@ def _shared_memory(device: SharedMemory) -> dict[str, Any]:
         "driver": "ivshmem-plain",
         "id": device.alias,
         "memdev": f"shmmem-{device.alias}",
-        **_place(device),
+        **place(device),
     }
 
 
 def _serial(device: Serial) -> dict[str, Any]:
-    place = {"index": device.port} if device.model == "isa-serial" else _place(device)
+    where = {"index": device.port} if device.model == "isa-serial" else place(device)
     return {
         "driver": device.model,
         "chardev": chardev_name(device),
         "id": device.alias,
-        **place,
+        **where,
     }
 
 
@@ -250,7 +212,7 @@ def _channel(device: Channel) -> dict[str, Any]:
         "chardev": chardev_name(device),
         "id": device.alias,
         **name,
-        **_place(device),
+        **place(device),
     }
 
 
@@ -263,7 +225,7 @@ def _redirected_usb(device: RedirectedUsb) -> dict[str, Any]:
         "driver": "usb-redir",
         "chardev": chardev_name(device),
         "id": device.alias,
-        **_place(device),
+        **place(device),
     }
 
 
@@ -272,7 +234,7 @@ def _host_device(device: HostDevice | HostInterface) -> dict[str, Any]:
         "driver": "vfio-pci",
         "host": str(device.source),
         "id": device.alias,
-        **_place(device),
+        **place(device),
     }
 
 
@@ -281,7 +243,7 @@ def _mediated(device: HostMediated) -> dict[str, Any]:
         "driver": "vfio-pci",
         "sysfsdev": f"/sys/bus/mdev/devices/{device.uuid}",
         "id": device.alias,
-        **_place(device),
+        **place(device),
     }
 
 
@@ -290,7 +252,7 @@ def _host_usb(device: HostUsb) -> dict[str, Any]:
         "driver": "usb-host",
         "hostdevice": f"/dev/bus/usb/{device.bus:03}/{device.device:03}",
         "id": device.alias,
-        **_place(device),
+        **place(device),
     }
 
 
@@ -309,7 +271,7 @@ def _host_scsi(device: HostScsi) -> dict[str, Any]:
         "driver": "scsi-generic",
         "drive": f"{device.alias}-backend",
         "id": device.alias,
-        **_place(device),
+        **place(device),
     }
 
 
@@ -318,25 +280,8 @@ def _scsi_target(device: HostScsiTarget) -> dict[str, Any]:
         "driver": "vhost-scsi-pci",
         "wwpn": device.wwpn,
         "id": device.alias,
-        **_place(device),
+        **place(device),
     }
-
-
-def _place(device: Device) -> dict[str, Any]:
-    """Where on which bus, in QEMU's terms: its buses are named after the controllers' aliases."""
-    match device.address:
-        case PciAddress(bus=index, slot=slot, function=function):
-            bus = f"pci.{index}" if index else "pcie.0"
-            # QEMU reads "slot" or "slot.function", in hexadecimal.
-            return {"bus": bus, "addr": f"{slot:#x}" + (f".{function:#x}" if function else "")}
-        case DriveAddress(controller=index, bus=channel, target=target, unit=unit):
-            return {"bus": f"scsi{index}.0", "channel": channel, "scsi-id": target, "lun": unit}
-        case VirtioSerialAddress(controller=index, port=port):
-            return {"bus": f"virtio-serial{index}.0", "nr": port}
-        case UsbAddress(bus=index, port=port):
-            return {"bus": f"usb{index or ''}.0", "port": str(port)}
-        case _:
-            raise AssertionError(f"{device} has not been placed")
 
 
 _BACKENDS: dict[type[Device], Callable[[Any], tuple[Backend, ...]]] = {
@@ -349,6 +294,7 @@ _BACKENDS: dict[type[Device], Callable[[Any], tuple[Backend, ...]]] = {
     RedirectedUsb: _character_backend,
     GuestForward: _guest_forward_backends,
     HostScsi: _scsi_node,
+    **dict.fromkeys(memory_devices.FRONTENDS, memory_devices.backend),
 }
 
 _FRONTENDS: dict[type[Device], Callable[[Any], dict[str, Any] | None]] = {
@@ -369,4 +315,5 @@ _FRONTENDS: dict[type[Device], Callable[[Any], dict[str, Any] | None]] = {
     Channel: _channel,
     RedirectedUsb: _redirected_usb,
     GuestForward: _no_device,
+    **memory_devices.FRONTENDS,
 }

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import trio
 
 from pyvirt_trio.driver.backends import Backend, backends, frontend
+from pyvirt_trio.driver.memory_reports import as_reported
+from pyvirt_trio.driver.memory_rules import require_memory_fits
 from pyvirt_trio.driver.placement import complete_device, missing_controller, name_device
 from pyvirt_trio.driver.pluggable import require_hotpluggable, require_pluggable
 from pyvirt_trio.errors import MonitorError, OutcomeUnknownError
@@ -47,6 +49,7 @@ async def plug(life: Life, device: Device) -> Device:
     if controller is not None:
         await plug(life, controller)
         live = life.definition
+    require_memory_fits(live.with_device(device))
     device = complete_device(device, live.devices, life.host.fresh_uuid)
     device = name_device(device, live.devices)
     refuse_duplicates(live.with_device(device))
@@ -56,6 +59,7 @@ async def plug(life: Life, device: Device) -> Device:
     try:
         with trio.CancelScope(shield=True):  # bounded: QEMU answers these without the guest
             await _create(life, device, created)
+            device = await as_reported(life, device)
         life.require_running()
     except BaseException:
         with trio.CancelScope(shield=True):

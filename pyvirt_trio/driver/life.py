@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import trio
 
-from pyvirt_trio.driver import reactions, removal
+from pyvirt_trio.driver import memory_reports, reactions, removal
 from pyvirt_trio.driver.agent_link import NONE_OPEN, AgentLink
 from pyvirt_trio.driver.argv import build_argv
 from pyvirt_trio.driver.copying import Copying, load
@@ -114,6 +114,7 @@ class Life:
         self.host_devices = host_devices
         self.owner = Owner(domain.name, number)
         self.removals: dict[str, Removal] = {}
+        self.memory_changes = 0
         self.ended = trio.Event()
         self.pause_reason = PausedReason.UNKNOWN
         self.running_reason = RunningReason.UNPAUSED
@@ -342,6 +343,7 @@ class Life:
         if boot.incoming is not None:
             self._scope.deadline = math.inf  # reading memory takes as long as it takes
             await load(self, boot.incoming)
+        await memory_reports.report_memory(self)
         await self._first_run(boot)
 
     async def _first_run(self, boot: Boot) -> None:

@@ -1,6 +1,7 @@
 """Changing a device of a running domain without taking it out (``qemuDomainUpdateDeviceLive``).
 
-Two things can be changed: the medium of a CD-ROM drive, and whether a network card's link is up.
+Three things can be changed: the medium of a CD-ROM drive, whether a network card's link is up, and
+how much of a virtio-mem device the guest is asked to use.
 """
 
 from __future__ import annotations
@@ -11,8 +12,11 @@ import attrs
 import trio
 
 from pyvirt_trio.driver.backends import Backend, backends
+from pyvirt_trio.driver.memory_devices import KIB
 from pyvirt_trio.errors import CommandFailedError, DefinitionError, ErrorCode
 from pyvirt_trio.models.devices import Device, Disk, Interface
+from pyvirt_trio.models.memory import MemoryDevice, VirtioMemory
+from pyvirt_trio.xml.devices import device_element
 
 if TYPE_CHECKING:
     from pyvirt_trio.driver.life import Life
@@ -32,10 +36,19 @@ def merged(device: Device, wanted: Device) -> Device:
     elif isinstance(device, Interface) and isinstance(wanted, Interface):
         changed = attrs.evolve(device, is_link_up=wanted.is_link_up)
         wanted = attrs.evolve(wanted, mac=wanted.mac or device.mac)
+    elif isinstance(device, VirtioMemory) and isinstance(wanted, VirtioMemory):
+        changed = attrs.evolve(device, requested_kib=wanted.requested_kib)
+        wanted = attrs.evolve(wanted, current_kib=device.current_kib)
+    elif isinstance(device, MemoryDevice):
+        tag = device_element(device).attributes["model"]
+        raise _unsupported(f"cannot modify memory of model '{tag}'")
     else:
         raise _unsupported("of disks, only the medium of a CD-ROM drive can be changed")
     if attrs.evolve(wanted, alias=changed.alias, address=changed.address) != changed:
-        raise _unsupported("only the medium of a drive and the state of a link can be changed")
+        raise _unsupported(
+            "only the medium of a drive, the state of a link and the requested size of virtio-mem "
+            "can be changed"
+        )
     return changed
 
 
@@ -57,10 +70,28 @@ async def update(life: Life, device: Device, wanted: Device) -> Device:
     with trio.CancelScope(shield=True):  # bounded: QEMU answers these without the guest
         if isinstance(changed, Interface):
             await life.execute("set_link", {"name": device.alias, "up": changed.is_link_up})
+        elif isinstance(changed, VirtioMemory):
+            await _request_size(life, changed)
+            # Meanwhile the guest may have begun, and the record tells how far it is.
+            present = life.definition.device(device.alias or "")
+            assert isinstance(present, VirtioMemory), "the job keeps it from being taken out"
+            changed = attrs.evolve(present, requested_kib=changed.requested_kib)
         elif isinstance(device, Disk) and isinstance(changed, Disk):
             await _change_medium(life, device, changed)
         _record(life, device, changed)
     return changed
+
+
+async def _request_size(life: Life, memory: VirtioMemory) -> None:
+    """libvirt: ``qemuMonitorChangeMemoryRequestedSize``; the guest follows as well as it can."""
+    await life.execute(
+        "qom-set",
+        {
+            "path": f"/machine/peripheral/{memory.alias}",
+            "property": "requested-size",
+            "value": memory.requested_kib * KIB,
+        },
+    )
 
 
 async def _change_medium(life: Life, drive: Disk, changed: Disk) -> None:

@@ -33,6 +33,7 @@ from pyvirt_trio.models.host_devices import (
     HostScsiTarget,
     HostUsb,
 )
+from pyvirt_trio.models.memory import Dimm, Nvdimm, VirtioMemory, VirtioPmem
 from pyvirt_trio.xml.devices import parse_device
 
 _IDENTITY: dict[type[Device], Callable[[Any], object]] = {
@@ -52,6 +53,10 @@ _IDENTITY: dict[type[Device], Callable[[Any], object]] = {
     Input: lambda device: (device.kind, device.bus),
     Watchdog: lambda watchdog: watchdog.action,
     SharedMemory: lambda memory: (memory.name, memory.size_bytes),
+    Dimm: lambda memory: (memory.size_kib, memory.node),
+    Nvdimm: lambda memory: (memory.size_kib, memory.node, memory.path),
+    VirtioMemory: lambda memory: (memory.size_kib, memory.node, memory.block_kib),
+    VirtioPmem: lambda memory: (memory.size_kib, memory.path),
 }
 
 

@@ -22,6 +22,7 @@ from pyvirt_trio.errors import DefinitionError, ErrorCode, InvalidStateError
 from pyvirt_trio.models.devices import Device, Disk, Interface
 from pyvirt_trio.models.domain import DomainDefinition
 from pyvirt_trio.models.impact import Impact
+from pyvirt_trio.models.memory import MemoryDevice
 from pyvirt_trio.xml.devices import device_element, parse_device
 from pyvirt_trio.xml.unique import refuse_duplicates
 
@@ -116,7 +117,7 @@ def _persistent(domain: DomainCore) -> DomainDefinition:
 
 
 def _require_updatable(device: Device) -> None:
-    if not isinstance(device, Disk | Interface):
+    if not isinstance(device, Disk | Interface | MemoryDevice):
         tag = device_element(device).tag
         raise DefinitionError(
             f"live update of device '{tag}' is not supported", code=ErrorCode.CONFIG_UNSUPPORTED

@@ -17,8 +17,10 @@ from collections.abc import Callable, Iterable, Sequence
 
 import attrs
 
+from pyvirt_trio.driver.memory_rules import require_memory_fits
 from pyvirt_trio.errors import AlreadyExistsError, DefinitionError, ErrorCode
 from pyvirt_trio.models.addresses import (
+    DimmAddress,
     DriveAddress,
     GuestAddress,
     PciAddress,
@@ -48,8 +50,9 @@ from pyvirt_trio.models.host_devices import (
     HostScsiTarget,
     HostUsb,
 )
+from pyvirt_trio.models.memory import Dimm, Nvdimm, VirtioMemory, VirtioPmem
 from pyvirt_trio.xml.devices import address_kind
-from pyvirt_trio.xml.values import MAX_SERIAL_PORT
+from pyvirt_trio.xml.values import MAX_MEMORY_SLOTS, MAX_SERIAL_PORT
 
 FIRST_PORT_SLOT = 2
 """Root ports start at slot 2 of the root bus: q35 keeps 0 for the host bridge, and libvirt leaves 1
@@ -89,7 +92,12 @@ _ALIAS_PREFIX: dict[type[Device], str] = {
     GuestForward: "channel",
     RedirectedUsb: "redir",
     SharedMemory: "shmem",
+    VirtioMemory: "virtiomem",
+    VirtioPmem: "virtiopmem",
 }
+
+_MODULE_PREFIX: dict[type[Device], str] = {Dimm: "dimm", Nvdimm: "nvdimm"}
+"""A module is named after its slot."""
 
 
 def place_devices(
@@ -108,6 +116,7 @@ def place_devices(
     pci = _with_root_and_ports([c for c in named if c.kind == "pci"], others)
     taken: list[Device] = [*pci, *(device for device in others if _has_chosen(device))]
     _require_distinct_places(taken)
+    require_memory_fits(definition)
     placed: list[Device] = []
     for device in others:
         chosen = complete_device(device, taken, fresh_uuid)
@@ -164,6 +173,8 @@ def complete_device(
         DefinitionError: No port is empty, or the bus it names does not exist.
     """
     device = with_mac(device, fresh_uuid)
+    if isinstance(device, VirtioMemory):
+        device = attrs.evolve(device, current_kib=None)  # it has yet to come
     if isinstance(device, Serial) and device.port is None:
         device = attrs.evolve(device, port=_first_free_port(present))
     kind = address_kind(device)
@@ -175,6 +186,8 @@ def complete_device(
         return _on_usb(device, present)
     if kind is VirtioSerialAddress:
         return _on_virtio_serial(device, present)
+    if kind is DimmAddress:
+        return _in_slot(device, present)
     return device
 
 
@@ -265,6 +278,17 @@ def _on_virtio_serial(device: Device, present: Iterable[Device]) -> Device:
     return _at_first_free(device, places, present, "virtio serial")
 
 
+def _in_slot(device: Device, present: Iterable[Device]) -> Device:
+    if device.address is not None:
+        return device
+    places = [one.address for one in present]
+    taken = {place.slot for place in places if isinstance(place, DimmAddress)}
+    free = next((slot for slot in range(MAX_MEMORY_SLOTS) if slot not in taken), None)
+    if free is None:
+        raise DefinitionError("no free memory device slot available", code=ErrorCode.INTERNAL_ERROR)
+    return attrs.evolve(device, address=DimmAddress(free))
+
+
 def _at_first_free(
     device: Device, places: Sequence[GuestAddress], present: Iterable[Device], bus: str
 ) -> Device:
@@ -319,6 +343,9 @@ def _fixed_alias(device: Device) -> str | None:
     """The alias of what is named after its place (``qemuAssignDeviceControllerAlias``)."""
     if isinstance(device, Disk) and device.bus == "scsi":
         return f"scsi{device.address}"
+    prefix = _MODULE_PREFIX.get(type(device))
+    if prefix is not None and isinstance(device.address, DimmAddress):
+        return f"{prefix}{device.address.slot}"
     if not isinstance(device, Controller):
         return None
     if device.kind == "pci":

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from pyvirt_trio.driver import removal
+from pyvirt_trio.driver import memory_reports, removal
 from pyvirt_trio.driver.backends import backends
 from pyvirt_trio.driver.ending import Ending
 from pyvirt_trio.errors import PyvirtError
@@ -246,6 +246,15 @@ def _unplug_refused(life: Life, data: Data) -> None:
         removal.unplug_refused(life, data["device"])
 
 
+def _guest_reported(life: Life, data: Data) -> None:
+    removal.ost_reported(life, data["info"])
+
+
+def _memory_resized(life: Life, data: Data) -> None:
+    if "id" in data:
+        memory_reports.size_changed(life, data["id"], data["size"])
+
+
 def _clock_set(life: Life, data: Data) -> None:
     life.announce(None, RtcChanged(**life.stamp, offset_s=data["offset"]))
 
@@ -275,6 +284,8 @@ REACTIONS: Mapping[str, Callable[[Life, Data], None]] = {
     "BLOCK_IO_ERROR": _io_failed,
     "DEVICE_DELETED": _device_deleted,
     "DEVICE_UNPLUG_GUEST_ERROR": _unplug_refused,
+    "ACPI_DEVICE_OST": _guest_reported,
+    "MEMORY_DEVICE_SIZE_CHANGE": _memory_resized,
     "RTC_CHANGE": _clock_set,
     "BALLOON_CHANGE": _balloon_changed,
     "DEVICE_TRAY_MOVED": _tray_moved,

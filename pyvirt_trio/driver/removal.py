@@ -14,9 +14,9 @@ from __future__ import annotations
 import contextlib
 import itertools
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 import trio
@@ -55,6 +55,7 @@ from pyvirt_trio.models.host_devices import (
     HostScsiTarget,
     HostUsb,
 )
+from pyvirt_trio.models.memory import Dimm, Nvdimm, VirtioMemory, VirtioPmem
 
 if TYPE_CHECKING:
     from pyvirt_trio.driver.life import Life
@@ -275,6 +276,12 @@ RELEASE_HOST_DEVICE = WorkStep("release the host device", _release_host_device)
 FORGET = RecordStep("forget it in the definition", _forget)
 ANNOUNCE = RecordStep("announce DeviceRemoved", _announce)
 
+_OST_EJECTS = (3, 0x103)
+"""What the report is about (ACPI, "_OST"): an eject that QEMU asked for, or one of the guest's."""
+
+_OST_NOT_REFUSED = (0, 0x84)
+"""Done, and "ejection in progress", which Linux says first."""
+
 REMOVAL_TABLE: dict[type[Device], tuple[Step, ...]] = {
     Channel: (ASK_GUEST, AWAIT_GUEST, DELETE_BACKENDS, FORGET, ANNOUNCE),
     Controller: (ASK_GUEST, AWAIT_GUEST, FORGET, ANNOUNCE),
@@ -301,6 +308,10 @@ REMOVAL_TABLE: dict[type[Device], tuple[Step, ...]] = {
     Input: (ASK_GUEST, AWAIT_GUEST, FORGET, ANNOUNCE),
     Watchdog: (ASK_GUEST, AWAIT_GUEST, FORGET, ANNOUNCE),
     SharedMemory: (ASK_GUEST, AWAIT_GUEST, DELETE_BACKENDS, FORGET, ANNOUNCE),
+    Dimm: (ASK_GUEST, AWAIT_GUEST, DELETE_BACKENDS, FORGET, ANNOUNCE),
+    Nvdimm: (ASK_GUEST, AWAIT_GUEST, DELETE_BACKENDS, FORGET, ANNOUNCE),
+    VirtioMemory: (ASK_GUEST, AWAIT_GUEST, DELETE_BACKENDS, FORGET, ANNOUNCE),
+    VirtioPmem: (ASK_GUEST, AWAIT_GUEST, DELETE_BACKENDS, FORGET, ANNOUNCE),
 }
 """The steps of a removal for each device type that can be unplugged, in order."""
 
@@ -373,6 +384,18 @@ def unplug_refused(life: Life, alias: str) -> None:
     if removal is not None and not removal.answered.is_set():
         removal.is_refused = True
         removal.answered.set()
+
+
+def ost_reported(life: Life, report: Mapping[str, Any]) -> None:
+    """QEMU's ACPI_DEVICE_OST: what a guest says about a module or processor it was asked for.
+
+    A PC's guest has no other word for "no" (``qemuProcessHandleAcpiOstInfo``). libvirt knows one
+    status that means it; Linux has more, such as "busy", and one that means "I am at it".
+    """
+    alias = report.get("device")
+    is_eject = report["source"] in _OST_EJECTS
+    if alias is not None and is_eject and report["status"] not in _OST_NOT_REFUSED:
+        unplug_refused(life, alias)
 
 
 def life_ended(life: Life) -> None:

@@ -4,6 +4,7 @@ This package imports nothing of ours except the errors: it can be used to read a
 descriptions without a hypervisor.
 """
 
+from pyvirt_trio.models.addresses import DimmAddress as DimmAddress
 from pyvirt_trio.models.addresses import DriveAddress as DriveAddress
 from pyvirt_trio.models.addresses import GuestAddress as GuestAddress
 from pyvirt_trio.models.addresses import PciAddress as PciAddress
@@ -24,6 +25,7 @@ from pyvirt_trio.models.devices import Serial as Serial
 from pyvirt_trio.models.devices import SharedMemory as SharedMemory
 from pyvirt_trio.models.devices import Watchdog as Watchdog
 from pyvirt_trio.models.domain import DomainDefinition as DomainDefinition
+from pyvirt_trio.models.domain import NumaCell as NumaCell
 from pyvirt_trio.models.domain import OperatingSystem as OperatingSystem
 from pyvirt_trio.models.events import DeviceAdded as DeviceAdded
 from pyvirt_trio.models.events import DeviceRemovalFailed as DeviceRemovalFailed
@@ -48,6 +50,11 @@ from pyvirt_trio.models.host_devices import OtherHostDevice as OtherHostDevice
 from pyvirt_trio.models.impact import Impact as Impact
 from pyvirt_trio.models.lifecycle import LifecycleAction as LifecycleAction
 from pyvirt_trio.models.lifecycle import LifecycleActions as LifecycleActions
+from pyvirt_trio.models.memory import Dimm as Dimm
+from pyvirt_trio.models.memory import MemoryDevice as MemoryDevice
+from pyvirt_trio.models.memory import Nvdimm as Nvdimm
+from pyvirt_trio.models.memory import VirtioMemory as VirtioMemory
+from pyvirt_trio.models.memory import VirtioPmem as VirtioPmem
 from pyvirt_trio.models.nodedev import PciNodeDevice as PciNodeDevice
 from pyvirt_trio.models.nodedev import VfSettings as VfSettings
 from pyvirt_trio.models.states import CrashedReason as CrashedReason

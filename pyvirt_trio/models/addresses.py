@@ -108,5 +108,21 @@ class VirtioSerialAddress:
         return f"{self.controller}.{self.port}"
 
 
-GuestAddress: TypeAlias = PciAddress | DriveAddress | UsbAddress | VirtioSerialAddress
+@attrs.frozen(order=True)
+class DimmAddress:
+    """A slot for a memory module.
+
+    Args:
+        slot: Which one.
+        base: Where its memory begins in the guest's address space, in bytes; 0 is not known.
+    """
+
+    slot: int
+    base: int = 0
+
+    def __str__(self) -> str:
+        return f"slot {self.slot}"
+
+
+GuestAddress: TypeAlias = PciAddress | DriveAddress | UsbAddress | VirtioSerialAddress | DimmAddress
 """Any place a device of a guest can have."""

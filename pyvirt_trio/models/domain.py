@@ -8,6 +8,7 @@ import attrs
 
 from pyvirt_trio.models.devices import Device
 from pyvirt_trio.models.lifecycle import LifecycleActions
+from pyvirt_trio.models.memory import MemoryDevice
 
 
 @attrs.frozen(kw_only=True)
@@ -30,19 +31,37 @@ class OperatingSystem:
 
 
 @attrs.frozen(kw_only=True)
+class NumaCell:
+    """A node of the guest: processors and memory that are close to each other.
+
+    Args:
+        cpus: Numbers of its processors, ascending.
+        memory_kib: Its memory, in KiB, without what is plugged in later.
+        is_shared: Other processes of the host can be given its memory.
+    """
+
+    cpus: tuple[int, ...]
+    memory_kib: int
+    is_shared: bool = False
+
+
+@attrs.frozen(kw_only=True)
 class DomainDefinition:
     """A virtual machine, described completely.
 
     Args:
         name: Unique on a hypervisor; no slash, no newline, not empty.
         uuid: The identity; two domains never share it.
-        memory_kib: Guest memory in KiB.
+        memory_kib: Memory in KiB the guest starts with, without modules; the sum of the cells.
         vcpu_count: Number of virtual processors.
         os: Machine type and boot.
         virt_type: ``qemu`` (emulation, TCG) or ``kvm``.
         emulator: Path of the QEMU binary; ``None`` means the host's default for the architecture.
         actions: What becomes of it when its guest powers off, reboots or crashes.
         devices: All devices in document order.
+        max_memory_kib: How much it may have with modules; 0 when it cannot get any.
+        memory_slots: How many modules fit into it.
+        cells: Its NUMA nodes; none when it has no such thing.
     """
 
     name: str
@@ -54,6 +73,15 @@ class DomainDefinition:
     emulator: str | None = None
     actions: LifecycleActions = attrs.field(factory=LifecycleActions)
     devices: tuple[Device, ...] = ()
+    max_memory_kib: int = 0
+    memory_slots: int = 0
+    cells: tuple[NumaCell, ...] = ()
+
+    @property
+    def total_memory_kib(self) -> int:
+        """What libvirt calls its memory: what it starts with, and all that is plugged in."""
+        plugged = (device.size_kib for device in self.devices if isinstance(device, MemoryDevice))
+        return self.memory_kib + sum(plugged)
 
     def device(self, alias: str) -> Device | None:
         """The device that carries ``alias``, or ``None``."""

@@ -22,6 +22,7 @@ from pyvirt_trio.xml.device_types.hostdev import (
 )
 from pyvirt_trio.xml.device_types.input import INPUT
 from pyvirt_trio.xml.device_types.interface import HOST_INTERFACE, INTERFACE
+from pyvirt_trio.xml.device_types.memory import DIMM, NVDIMM, VIRTIO_MEMORY, VIRTIO_PMEM
 from pyvirt_trio.xml.device_types.redirdev import REDIRECTED_USB
 from pyvirt_trio.xml.device_types.rng import RNG
 from pyvirt_trio.xml.device_types.serial import SERIAL
@@ -51,6 +52,10 @@ DEVICE_TYPES: tuple[DeviceType[Any], ...] = (
     WATCHDOG,
     RNG,
     SHARED_MEMORY,
+    DIMM,
+    NVDIMM,
+    VIRTIO_MEMORY,
+    VIRTIO_PMEM,
 )
 
 # The rows of one tag share their reader; the model that it gives says which row it is.

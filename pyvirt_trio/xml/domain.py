@@ -6,12 +6,15 @@ import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 
+import attrs
+
 from pyvirt_trio.models import Controller, Device, DomainDefinition, OperatingSystem, Serial
 from pyvirt_trio.xml.defaults import written_defaults
 from pyvirt_trio.xml.device_types.character import read_character_source
 from pyvirt_trio.xml.devices import device_element, read_device
 from pyvirt_trio.xml.element import Element, element, render, text_element
 from pyvirt_trio.xml.lifecycle import lifecycle_elements, read_lifecycle
+from pyvirt_trio.xml.memory import cpu_element, memory_elements, read_memory
 from pyvirt_trio.xml.parser import parse_document
 from pyvirt_trio.xml.reader import Reader, parse_number, quoted
 from pyvirt_trio.xml.unique import refuse_duplicates
@@ -50,17 +53,18 @@ def parse_domain(
     reader.attribute("id")  # libvirt ignores it in a definition, too: starting assigns one
     name = _read_name(reader.required_child("name"))
     identity = _read_uuid(reader.child("uuid"))
-    memory_kib = _read_memory(reader)
+    given_kib = read_memory_kib(reader.required_child("memory"))
     vcpu_count = _read_vcpus(reader.child("vcpu"))
     os = _read_os(reader.required_child("os"))
     actions = read_lifecycle(reader)
     reader.child("features")  # its contents are in the table of defaults
     emulator, devices = _read_devices(reader.child("devices"), keep_aliases=keep_aliases)
+    memory = read_memory(reader, given_kib, devices, vcpu_count)
     reader.finish()
     definition = DomainDefinition(
         name=name,
         uuid=fresh_uuid() if identity is None else identity,
-        memory_kib=memory_kib,
+        **attrs.asdict(memory, recurse=False),
         vcpu_count=vcpu_count,
         os=os,
         virt_type=virt_type,
@@ -84,17 +88,16 @@ def format_domain(definition: DomainDefinition, *, life_id: int | None = None) -
     Raises:
         DefinitionError: A value cannot be written such that it reads back the same.
     """
-    memory = {"unit": "KiB"}
     root = element(
         "domain",
         {"type": definition.virt_type, "id": life_id},
         text_element("name", definition.name),
         text_element("uuid", definition.uuid),
-        text_element("memory", definition.memory_kib, memory),
-        text_element("currentMemory", definition.memory_kib, memory),
+        *memory_elements(definition),
         text_element("vcpu", definition.vcpu_count, {"placement": "static"}),
         _os_element(definition.os),
         element("features", None, *written_defaults("/domain/features")),
+        cpu_element(definition),
         *written_defaults("/domain"),
         *lifecycle_elements(definition.actions),
         element(
@@ -146,16 +149,6 @@ def _read_uuid(reader: Reader | None) -> uuid.UUID | None:
     if _UUID.fullmatch(text) is None:
         raise reader.wrong(f"malformed UUID {quoted(text)}")
     return uuid.UUID(text)
-
-
-def _read_memory(reader: Reader) -> int:
-    memory_kib = read_memory_kib(reader.required_child("memory"))
-    current = reader.child("currentMemory")
-    if current is not None and read_memory_kib(current) != memory_kib:
-        raise current.unsupported(
-            f"a value other than <memory> ({memory_kib} KiB) is not supported: there is no balloon"
-        )
-    return memory_kib
 
 
 def _read_vcpus(reader: Reader | None) -> int:

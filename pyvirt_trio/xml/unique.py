@@ -9,6 +9,7 @@ from pyvirt_trio.models import (
     Channel,
     Controller,
     Device,
+    DimmAddress,
     Disk,
     DomainDefinition,
     DriveAddress,
@@ -59,8 +60,7 @@ def _claims(device: Device) -> Iterator[tuple[tuple[str, object], ErrorCode]]:
     if device.alias is not None:
         yield ("alias", device.alias), ErrorCode.CONFIG_UNSUPPORTED
     if device.address is not None:
-        bus = _BUSES[type(device.address)]
-        yield (f"guest {bus} address", device.address), ErrorCode.XML_ERROR
+        yield _place(device.address), ErrorCode.XML_ERROR
     match device:
         case Controller():
             kind = device.kind.upper() if device.kind in ("pci", "usb", "scsi") else device.kind
@@ -84,3 +84,9 @@ def _claims(device: Device) -> Iterator[tuple[tuple[str, object], ErrorCode]]:
             yield ("serial port", device.port), ErrorCode.XML_ERROR
         case _:
             pass
+
+
+def _place(address: GuestAddress) -> tuple[str, object]:
+    if isinstance(address, DimmAddress):
+        return "memory slot", address.slot  # where it begins is QEMU's choice
+    return f"guest {_BUSES[type(address)]} address", address

@@ -8,6 +8,7 @@ import attrs
 
 from pyvirt_trio.errors import DefinitionError
 from pyvirt_trio.models import (
+    DimmAddress,
     DriveAddress,
     GuestAddress,
     PciAddress,
@@ -38,7 +39,11 @@ MAX_UNIT = 16383
 MAX_SERIAL_PORT = 30
 """QEMU's virtio-serial has 31 ports and keeps port 0 for a console."""
 
+MAX_MEMORY_SLOTS = 256
+"""QEMU's limit (``ACPI_MAX_RAM_SLOTS``)."""
+
 _ADDRESS_TYPES: dict[type[GuestAddress], str] = {
+    DimmAddress: "dimm",
     DriveAddress: "drive",
     UsbAddress: "usb",
     VirtioSerialAddress: "virtio-serial",
@@ -96,6 +101,11 @@ def read_guest_address(reader: Reader, kind: type[GuestAddress]) -> GuestAddress
             bus=address.integer("bus", default=0, maximum=MAX_INDEX),
             port=address.integer("port", minimum=1, maximum=0xFF),
         )
+    if kind is DimmAddress:
+        return DimmAddress(
+            slot=address.integer("slot", default=0, maximum=MAX_MEMORY_SLOTS - 1),
+            base=address.integer("base", default=0, maximum=2**64 - 1),
+        )
     return VirtioSerialAddress(
         controller=address.integer("controller", default=0, maximum=MAX_INDEX),
         port=_serial_port(address),
@@ -124,6 +134,9 @@ def guest_address_element(address: GuestAddress) -> Element:
         if address.domain or not (address.bus or address.slot):
             raise DefinitionError(f"{address} is not an address a device of a guest can have")
         return pci_address_element(address, type_="pci")
+    if isinstance(address, DimmAddress):
+        base = f"{address.base:#x}" if address.base else None
+        return element("address", {"type": "dimm", "slot": address.slot, "base": base})
     numbers = attrs.asdict(address)
     if isinstance(address, VirtioSerialAddress):
         numbers = {"controller": address.controller, "bus": 0, "port": address.port}

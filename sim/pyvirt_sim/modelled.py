@@ -92,9 +92,10 @@ slot by slot. What hangs on a device goes with it and is announced before it, in
 failing `device_add` waits for all that is still dying, as QEMU does. A hotplugged `qemu-xhci` is
 never announced as deleted: QEMU 7.2 leaks it.
 
-Not modelled: unplugging behind a hotplugged bridge while the processors run, `nvdimm`,
-`virtio-mem`, expansion ROMs of the user's own, fail-over partners, devices on the command line in
-QEMU's `key=value` form.
+Not modelled: unplugging behind a hotplugged bridge while the processors run, labels of an
+`nvdimm`, memory in files that were there before, sizes of `virtio-mem` that do not fit together,
+expansion ROMs of the user's own, fail-over partners, devices on the command line in QEMU's
+`key=value` form.
 
 Objects: {objects}. Network back ends: {netdevs}; of `stream`, one that listens at a unix socket
 and one of the same QEMU that connects to it, each once it has opened. Character devices:
@@ -114,8 +115,10 @@ Options of the command line:
 It is {guest_states}. Asked for a device it may {answers}, after a time drawn; several requests
 are answered one after the other, in the order of ACPI's tables. Requests that come while it boots
 are lost. The power button is obeyed, ignored, or obeyed late. Somebody in it may: {actions}. A
-refusal (DEVICE_UNPLUG_GUEST_ERROR) is given for any device, as on machines whose firmware has a
-word for it; on a PC, QEMU 7.2 has it for memory devices only.
+refusal (DEVICE_UNPLUG_GUEST_ERROR) is given for any device on a bus, as on machines whose firmware
+has a word for it. Of a memory module and of a processor the guest says what became of them
+(ACPI_DEVICE_OST), as Linux does on a PC. Memory of `virtio-mem` it takes and gives back as asked,
+in one step.
 
 With `-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off` the root ports of `q35` handle
 hotplug themselves. An unplug request presses the slot's attention button; the guest blinks for five

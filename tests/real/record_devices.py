@@ -37,6 +37,7 @@ PCI: dict[str, dict[str, Any]] = {
     "virtio-mouse-pci": {},
     "virtio-tablet-pci": {},
     "virtio-mem-pci": {"memdev": "ram"},
+    "virtio-pmem-pci": {"memdev": "ram"},
     "qemu-xhci": {},
     "piix3-usb-uhci": {},
     "usb-ehci": {},
@@ -60,6 +61,8 @@ OTHER: dict[str, dict[str, Any]] = {
     "usb-storage": {"bus": "usb.0", "drive": "disk"},
     "usb-redir": {"bus": "usb.0", "chardev": "chr"},
     "usb-serial": {"bus": "usb.0", "chardev": "chr"},
+    "usb-bot": {"bus": "usb.0"},
+    "isa-parallel": {"cold": True, "chardev": "chr"},
     "scsi-hd": {"bus": "scsi.0", "drive": "disk"},
     "scsi-cd": {"bus": "scsi.0"},
     "virtserialport": {"bus": "ser.0", "chardev": "chr"},
@@ -74,7 +77,7 @@ OTHER: dict[str, dict[str, Any]] = {
     "qemu64-x86_64-cpu": {"socket-id": 0, "core-id": 1, "thread-id": 0},
 }
 # Properties listed for these only: a real machine is needed to plug one.
-LISTED = ["vfio-pci", "vhost-vsock-pci", "virtio-pmem-pci"]
+LISTED = ["vfio-pci", "vhost-vsock-pci", "vhost-user-fs-pci"]
 LISTED += ["usb-host", "scsi-generic", "vhost-scsi-pci"]
 OBJECTS: dict[str, dict[str, Any]] = {
     "rng-random": {"filename": "/dev/urandom"},

@@ -35,7 +35,9 @@ _BOARDS: Final[Mapping[str, str]] = {
     "pc": "pc",
     "pc-i440fx-7.2": "pc",
 }
-_MACHINE_KEYS: Final = frozenset({"type", "accel", "usb", "dump-guest-core", "vmport", "graphics"})
+_MACHINE_KEYS: Final = frozenset(
+    {"type", "accel", "usb", "dump-guest-core", "vmport", "graphics", "nvdimm"}
+)
 _SUFFIXES: Final = "kmgt"
 # Who handles hotplug behind the root ports of q35: ACPI, or each port itself.
 _ACPI_HOTPLUG: Final = "ICH9-LPC.acpi-pci-hotplug-with-bridge-support"
@@ -61,6 +63,14 @@ class JsonOption:
     value: Mapping[str, Any]
 
 
+@attrs.frozen
+class Node:
+    """A memory node of the guest: its processors, and the object that is its memory."""
+
+    cpus: tuple[int, ...]
+    memdev: str
+
+
 @attrs.define(kw_only=True)
 class Config:
     """What a command line asks for."""
@@ -77,6 +87,8 @@ class Config:
     bios: str | None = None
     max_memory_bytes: int = 0
     memory_slots: int = 0
+    has_nvdimm: bool = False
+    nodes: list[Node] = attrs.field(factory=list["Node"])
     cpu_model: str = "qemu64"
     topology: Topology = attrs.field(factory=Topology)
     kernel: str | None = None
@@ -185,6 +197,7 @@ def _set_machine(config: Config, value: str) -> None:
         raise ModelGapError(f"-machine {value} is not modelled")
     config.board = _BOARDS[keys["type"]]
     config.accelerator = keys.get("accel", config.accelerator)
+    config.has_nvdimm = keys.get("nvdimm", "off") == "on"
 
 
 def _set_cpu(config: Config, value: str) -> None:
@@ -232,6 +245,24 @@ def _set_smp(config: Config, value: str) -> None:
     if sockets * cores * threads != places or not 1 <= present <= places:
         raise ModelGapError(f"-smp {value} is not modelled")
     config.topology = Topology(present, sockets, cores, threads)
+
+
+def _add_node(config: Config, value: str) -> None:
+    """``node,nodeid=0,cpus=0-1,cpus=4,memdev=ram0``: as libvirt writes it."""
+    kind, *parts = value.split(",")
+    keys = [part.partition("=") for part in parts]
+    given = {key: text for key, _, text in keys}
+    is_next = given.get("nodeid") == str(len(config.nodes)) and "memdev" in given
+    if kind != "node" or not is_next or given.keys() - {"nodeid", "cpus", "memdev"}:
+        raise ModelGapError(f"-numa {value} is not modelled")
+    cpus: list[int] = []
+    for key, _, text in keys:
+        if key == "cpus":
+            first, _, last = text.partition("-")
+            if not first.isdigit() or not (last or first).isdigit():
+                raise ModelGapError(f"-numa {value} is not modelled")
+            cpus += range(int(first), int(last or first) + 1)
+    config.nodes.append(Node(tuple(cpus), given["memdev"]))
 
 
 def _add_chardev(config: Config, value: str) -> None:
@@ -288,6 +319,7 @@ _SETTERS: Final[Mapping[str, Callable[[Config, str], None]]] = {
     "-cpu": _set_cpu,
     "-m": _set_memory,
     "-smp": _set_smp,
+    "-numa": _add_node,
     "-kernel": _set_path("kernel"),
     "-initrd": _set_path("initrd"),
     "-append": _set_path("append"),

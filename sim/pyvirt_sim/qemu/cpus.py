@@ -21,14 +21,14 @@ class Topology:
         sockets: How many sockets.
         cores: Cores in each.
         threads: Threads of each core.
-        has_node: Whether QEMU tells which memory node they belong to.
+        nodes: The places that belong to each memory node; none when QEMU does not tell.
     """
 
     present: int = 1
     sockets: int = 1
     cores: int = 1
     threads: int = 1
-    has_node: bool = False
+    nodes: tuple[tuple[int, ...], ...] = ()
 
     @property
     def places(self) -> int:
@@ -60,6 +60,11 @@ class Cpus:
     def __init__(self, model: str, topology: Topology) -> None:
         self.model = model
         self.topology = topology
+        # Whether a system has switched to the hotplug that can also take processors out.
+        self.is_modern = False
+        # Place -> what the guest last said of it: source and status.
+        self.reports: dict[int, tuple[int, int]] = {}
+        self._names: dict[int, str] = {}
         # Place -> path in the object tree; in the order in which they came.
         self._paths = {
             index: f"/machine/unattached/device[{index}]" for index in range(topology.present)
@@ -78,6 +83,11 @@ class Cpus:
             apic_id = self.topology.apic_id(index)
             raise QmpError(f"CPU[{index}] with APIC ID {apic_id} exists")
         self._paths[index] = device.path
+        self._names[index] = device.id or ""
+        device.on_unrealize.append(lambda: self._forget(index))
+
+    def _forget(self, index: int) -> None:
+        del self._paths[index], self._names[index]
 
     def _index(self, device: Device) -> int:
         topology = self.topology
@@ -102,7 +112,10 @@ class Cpus:
     def _props(self, index: int) -> dict[str, int]:
         socket, core, thread = self.topology.place(index)
         props = {"socket-id": socket, "core-id": core, "thread-id": thread}
-        return props | ({"node-id": 0} if self.topology.has_node else {})
+        for node, places in enumerate(self.topology.nodes):
+            if index in places:
+                props["node-id"] = node
+        return props
 
     def places(self) -> list[dict[str, Any]]:
         """QMP ``query-hotpluggable-cpus``: the last place first."""
@@ -128,6 +141,27 @@ class Cpus:
             }
             for index, path in self._paths.items()
         ]
+
+    def states(self) -> list[dict[str, Any]]:
+        """The processors in QMP ``query-acpi-ospm-status``, once a system has asked for them."""
+        return [
+            {
+                **({"device": self._names[index]} if self._names.get(index) else {}),
+                "slot": str(index),
+                "slot-type": "CPU",
+                "source": self.reports.get(index, (0, 0))[0],
+                "status": self.reports.get(index, (0, 0))[1],
+            }
+            for index in (range(self.topology.places) if self.is_modern else ())
+        ]
+
+    def index(self, path: str) -> int:
+        """The place of the processor at that path."""
+        return next(index for index, other in self._paths.items() if other == path)
+
+    def is_processor_type(self, driver: str) -> bool:
+        """Whether this is the type of the machine's processors."""
+        return driver == self.model
 
     def is_boot_processor(self, path: str) -> bool:
         """Whether this is the path of the first processor."""

@@ -66,7 +66,7 @@ def _query_memory_size(qemu: QemuProcess, _arguments: Arguments) -> Mapping[str,
 COMMANDS: Final[Mapping[str, Handler]] = {
     "qom-list": lambda qemu, a: Qom(_tree(qemu)).list_properties(a["path"]),
     "qom-get": lambda qemu, a: Qom(_tree(qemu)).get(a["path"], a["property"]),
-    "qom-set": lambda qemu, a: Qom(_tree(qemu)).set(a["path"], a["property"]),
+    "qom-set": lambda qemu, a: Qom(_tree(qemu)).set(a["path"], a["property"], a["value"]),
     "qom-list-types": _qom_list_types,
     "qom-list-properties": lambda _qemu, a: qom_types.object_properties(a["typename"]),
     "device-list-properties": lambda _qemu, a: qom_types.device_properties(a["typename"]),
@@ -104,7 +104,9 @@ COMMANDS: Final[Mapping[str, Handler]] = {
     "balloon": _balloon,
     "query-memory-size-summary": _query_memory_size,
     "query-memory-devices": lambda qemu, _: _tree(qemu).memory.listing(),
-    "query-acpi-ospm-status": lambda qemu, _: _tree(qemu).memory.states(),
+    "query-acpi-ospm-status": lambda qemu, _: (
+        _tree(qemu).memory.states() + _tree(qemu).cpus.states()
+    ),
     "query-hotpluggable-cpus": lambda qemu, _: _tree(qemu).cpus.places(),
     "query-cpus-fast": lambda qemu, _: _tree(qemu).cpus.listing(),
 }

@@ -10,7 +10,7 @@ import attrs
 import trio
 
 from pyvirt_sim.engine import note
-from pyvirt_sim.qemu import guest_slots
+from pyvirt_sim.qemu import guest_modules, guest_slots
 from pyvirt_sim.qemu.buses import Bus, Hotplug
 from pyvirt_sim.qemu.devices import Device
 from pyvirt_sim.qemu.guest_actions import GuestAction, perform
@@ -115,10 +115,17 @@ class Guest:
             self._is_attending = True
             self.spawn(self._attend, self._boot, name=f"{self.actor}/unplug")
 
-    def slot_filled(self, device: Device) -> None:
-        """A device has come to a slot of native hotplug: powered in the background."""
-        if device.bus is not None:
+    def needs_attention(self, device: Device) -> None:
+        """A device has come, or is to be resized: the system sees to it in the background."""
+        if device.bus is None:
+            self._see_to(guest_modules.take, device)
+        elif device.driver == "virtio-mem-pci":
+            self._see_to(guest_modules.resize, device)
+        else:
             self._drive_slot(guest_slots.power_on, device.bus)
+
+    def _see_to(self, function: Callable[..., object], device: Device) -> None:
+        self.spawn(function, self, device, self._boot, name=f"{self.actor}/{device.name}")
 
     def _drive_slot(self, function: Callable[..., object], bus: Bus) -> None:
         self.spawn(function, self, bus, self._boot, name=f"{self.actor}/slot {bus.name}")
@@ -160,6 +167,9 @@ class Guest:
         if await self._reached(boot):
             self.state = GuestState.RUNNING
             guest_slots.take_over(self)
+            self.machine.cpus.is_modern = True
+            for device in self.machine.memory.virtio():
+                self.needs_attention(device)
             note(self.actor, "runs")
             self.console("simulated guest is up\n")
             if self.world.has_guest_agent:
@@ -188,6 +198,9 @@ class Guest:
         self._is_attending = False
 
     async def _answer(self, device: Device, boot: int) -> None:
+        if device.bus is None:
+            await guest_modules.give_up(self, device, boot)
+            return
         answer = self._choose_answer() if _is_seen(device) else UnplugAnswer.IGNORE
         if answer is UnplugAnswer.IGNORE:
             note(self.actor, "ignores unplug request", device=device.name)
@@ -200,6 +213,18 @@ class Guest:
     def agrees_to_unplug(self) -> bool:
         """Whether it lets go of what it was just asked for."""
         return self._choose_answer() is UnplugAnswer.ACKNOWLEDGE
+
+    def listens_to_unplug(self) -> bool:
+        """Whether it hears a request for a module or processor at all."""
+        if self.unplug_answer is not None:
+            return self.unplug_answer is not UnplugAnswer.IGNORE
+        return not self.world.happens("guest-ignores-unplug")
+
+    def refuses_unplug(self) -> bool:
+        """Whether it keeps a module or processor whose request it has heard."""
+        if self.unplug_answer is not None:
+            return self.unplug_answer is UnplugAnswer.REFUSE
+        return self.world.happens("guest-refuses-unplug")
 
     def _choose_answer(self) -> UnplugAnswer:
         if self.unplug_answer is not None:

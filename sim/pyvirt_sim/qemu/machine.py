@@ -33,8 +33,8 @@ class Peer(Protocol):
     def unplug_requested(self, device: Device) -> None:
         """The machine asks for a device."""
 
-    def slot_filled(self, device: Device) -> None:
-        """A device has come to a port that handles hotplug itself."""
+    def needs_attention(self, device: Device) -> None:
+        """A device has come, or changed, that the system inside must see to."""
 
     def devices_reset(self) -> None:
         """Every device is as it is after power on; event RESET follows."""
@@ -116,7 +116,7 @@ class Machine:
 
     def _show_guest(self, device: Device) -> None:
         if self.peer is not None:
-            self.peer.slot_filled(device)
+            self.peer.needs_attention(device)
 
     # -- the processors -----------------------------------------------------------------------
 

@@ -85,6 +85,11 @@ def _vsock(_tree: DeviceTree, device: Device) -> None:
     raise ModelGapError("vhost-vsock-pci with a working vhost device is not modelled")
 
 
+def _virtio_memory(tree: DeviceTree, device: Device) -> None:
+    virtio.realize(tree, device)
+    tree.memory.realize_virtio(tree, device)
+
+
 def _memory(tree: DeviceTree, device: Device) -> None:
     tree.memory.realize(tree, device)
 
@@ -108,6 +113,7 @@ MODELS: Final[Mapping[str, Realize]] = {
     **dict.fromkeys(("virtserialport", "virtconsole"), virtio_serial.realize),
     "lsi53c895a": scsi.realize_lsi,
     "pc-dimm": _memory,
+    **dict.fromkeys(("virtio-mem-pci", "virtio-pmem-pci"), _virtio_memory),
     "nvdimm": _memory,
     "isa-serial": _isa_serial,
     "pci-serial": _pci_serial,

@@ -30,7 +30,7 @@ _KEY_BYTES: Final = 32
 _RANGED: Final = ("poll-max-ns", "poll-grow", "poll-shrink", "aio-max-batch")
 # Options whose effect, or whose refusal, is not modelled.
 _UNMODELLED: Final = frozenset(
-    {"align", "pmem", "reserve", "hugetlb", "hugetlbsize", "seal", "rom", "readonly"}
+    {"align", "pmem", "hugetlb", "hugetlbsize", "seal", "rom", "readonly"}
     | {"prealloc-context", "prealloc-threads", "thread-pool-min", "thread-pool-max", "loaded"}
 )
 
@@ -193,6 +193,9 @@ class Objects:
             )
         if not nodes and policy != "default":
             raise QmpError(f"host-nodes must be set for policy {policy}")
+
+        if item.values.get("reserve") is False and item.kind == "memory-backend-file":
+            raise ModelGapError("memory in files without a reservation is not modelled")
 
     def _open_memory_file(self, item: QomObject) -> None:
         path, size = str(item.values["mem-path"]), int(item.values["size"])

@@ -11,6 +11,7 @@ import attrs
 import trio
 
 from pyvirt_sim.engine import note
+from pyvirt_sim.gaps import ModelGapError
 from pyvirt_sim.qemu import chardevs
 from pyvirt_sim.qemu.argv import Chardev, Config, JsonOption, parse_argv
 from pyvirt_sim.qemu.cpus import Cpus
@@ -135,6 +136,10 @@ class QemuProcess:
         for item in config.chardevs.values():
             tree.chardevs.put(self._chardev(item))
         self._create(config.of("-object"), tree.objects.add)
+        try:
+            self.machine.memory.map_nodes(tree.objects)
+        except QmpError as error:
+            raise StartupError(error.description) from error
         self._create(config.of("-blockdev"), tree.blocks.add)
         self._create(config.of("-netdev"), tree.netdevs.add)
         for kind, path in (("kernel", config.kernel), ("initrd", config.initrd)):
@@ -165,8 +170,14 @@ class QemuProcess:
 
     def _make_machine(self) -> Machine:
         config = self.config
-        # Where memory can be plugged in, QEMU makes one memory node of the whole machine.
-        topology = attrs.evolve(config.topology, has_node=bool(config.memory_slots))
+        topology = attrs.evolve(config.topology, nodes=_nodes(config))
+        memory = MemoryDevices(
+            config.memory_bytes,
+            config.max_memory_bytes,
+            config.memory_slots,
+            nodes=tuple(node.memdev for node in config.nodes),
+            has_nvdimm=config.has_nvdimm,
+        )
         return Machine(
             config.name,
             self._pid,
@@ -176,7 +187,7 @@ class QemuProcess:
             self._end,
             config.actions,
             config.board,
-            MemoryDevices(config.memory_bytes, config.max_memory_bytes, config.memory_slots),
+            memory,
             Cpus(f"{config.cpu_model}-x86_64-cpu", topology),
             config.has_native_hotplug,
         )
@@ -243,6 +254,20 @@ class QemuProcess:
         for listener in self._listeners:
             listener.close(unlink=unlink)
         self._listeners.clear()
+
+
+def _nodes(config: Config) -> tuple[tuple[int, ...], ...]:
+    """Which processors belong to which memory node.
+
+    Where memory can be plugged in, QEMU makes one node of a whole machine that has none.
+    """
+    places = range(config.topology.places)
+    if not config.nodes:
+        return (tuple(places),) if config.memory_slots else ()
+    taken = [cpu for node in config.nodes for cpu in node.cpus]
+    if sorted(taken) != list(places):
+        raise ModelGapError("processors that are in no node, or in several, are not modelled")
+    return tuple(node.cpus for node in config.nodes)
 
 
 def _cannot_read(kind: str, path: str) -> str:

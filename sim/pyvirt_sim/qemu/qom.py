@@ -111,8 +111,8 @@ class Qom:
                 raise QmpError(str(found["error"]))
         return cast("object", value)
 
-    def set(self, path: str, name: str) -> None:
-        """QMP ``qom-set``, as far as it is refused.
+    def set(self, path: str, name: str, value: object) -> None:
+        """QMP ``qom-set``, as far as it is refused; and the size a virtio-mem device is asked for.
 
         Raises:
             QmpError: There is no such object or property, or it is too late to set it.
@@ -127,6 +127,11 @@ class Qom:
         if row[1].startswith("child<"):
             raise QmpError(f"Property '{place.kind}.{name}' is not writable")
         device = place.device
+        if device is not None and (device.driver, name) == ("virtio-mem-pci", "requested-size"):
+            if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+                raise ModelGapError("a requested size that is no number is not modelled")
+            self._tree.memory.request(self._tree, device, value)
+            return
         listed = recorded.MODELS.get(place.kind, {}).get("properties", {})
         is_static = name in listed and not row[1].startswith("link<")
         if device is None or place.path != device.path or not is_static or name in _SETTABLE:

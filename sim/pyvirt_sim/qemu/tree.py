@@ -60,7 +60,8 @@ class DeviceTree:
         spawn: Starts a background task in the process.
         virtual_clock_ms: How long the processors have run.
         ask_guest: Asks the operating system inside for a device.
-        show_guest: Tells it of a device in a slot of native hotplug.
+        show_guest: Tells it of a device it must see to: in a slot of native hotplug, or memory, or
+            a processor.
         board: What it is built on.
         memory: Its memory modules.
         cpus: Its processors.
@@ -102,7 +103,8 @@ class DeviceTree:
 
     def __attrs_post_init__(self) -> None:
         self.objects = Objects(self.world)
-        self.objects.add_ram(self.memory.base_bytes)
+        if not self.memory.nodes:
+            self.objects.add_ram(self.memory.base_bytes)
         self.chardevs = Chardevs(self.world)
         streams = NetdevStreams(
             self.emit, partial(self._later, "connect", STREAM_OPENS_S), self.world
@@ -205,6 +207,8 @@ class DeviceTree:
         if self.is_built:
             note(f"qemu/{self.name}", "device added", device=device.name)
             native_hotplug.plugged(self, device)
+            if bus is None or driver == "virtio-mem-pci":
+                self.show_guest(device)
 
     def plug_unnamed(self, driver: str, bus: Bus) -> None:
         """Plug in a device that QEMU itself finds it needs."""
@@ -278,6 +282,8 @@ class DeviceTree:
             raise QmpError(f"Bus '{bus.name}' does not support hotplugging")
         if device.driver in recorded.REFUSALS:
             raise QmpError(f"Device '{device.driver}' does not support hotplugging")
+        if device.driver in ("virtio-mem-pci", "virtio-pmem-pci"):
+            raise QmpError("virtio based memory devices cannot be unplugged.")
         if bus.hotplug in (Hotplug.ACPI, Hotplug.NATIVE):
             self.request_unplug(device)
             return
@@ -291,8 +297,13 @@ class DeviceTree:
         if device.driver == "pc-dimm":
             self.ask_guest(device)
             return
+        if device.driver == "nvdimm":
+            raise QmpError("nvdimm device hot unplug is not supported yet.")
+        if self.cpus.is_modern and self.cpus.is_processor(device.path):
+            self.ask_guest(device)
+            return
         if self.virtual_clock_ms():
-            raise ModelGapError("unplugging processors is modelled only under -S")
+            raise ModelGapError("unplugging processors is modelled under -S, and under Linux")
         raise QmpError(
             f"acpi: device unplug request for not supported device type: {device.driver}"
         )
@@ -356,6 +367,9 @@ class DeviceTree:
             return
         if device.bus is None:
             self.unparent(device)
+            if device in self.dying:  # nothing else refers to it: it is finalized at once
+                self.dying.remove(device)
+                self._finalize(device)
             return
         for one in pci.slot_mates(device):
             if pci.may_be_ejected(one):
@@ -367,7 +381,19 @@ class DeviceTree:
         pending = [one for one in pending if one.bus and one.bus.ejection_order is not None]
         for device in sorted(pending, key=_ejection_key):
             self.eject(device)
+        self.cpus.is_modern = False
+        for device in self.memory.virtio():
+            self.set_virtio_size(device, 0)
         native_hotplug.reset(self)
+
+    def set_virtio_size(self, device: Device, size: int) -> None:
+        """The guest uses so much of a virtio-mem device. Event MEMORY_DEVICE_SIZE_CHANGE."""
+        if device.values["size"] == size:
+            return
+        device.values["size"] = size
+        name = {"id": device.id} if device.id else {}
+        data = {"size": size, "qom-path": device.path, **name}
+        self.emit("MEMORY_DEVICE_SIZE_CHANGE", data)
 
     def unparent(self, device: Device) -> None:
         """Take a device and all that hangs on it out of the machine."""
@@ -418,7 +444,10 @@ class DeviceTree:
     def _finalize(self, device: Device) -> None:
         while device.on_finalize:
             device.on_finalize.pop()()
-        if device.is_realized:
+        if device.is_realized and self.cpus.is_processor_type(device.driver):
+            # QEMU 7.2 leaks a processor under TCG: only its interrupt controller ends.
+            self.emit("DEVICE_DELETED", {"path": f"{device.path}/lapic"})
+        elif device.is_realized:
             data = {"path": device.path} | ({"device": device.id} if device.id else {})
             self.emit("DEVICE_DELETED", data)
 

@@ -9,8 +9,11 @@ import trio
 
 from pyvirt_sim.conformance.real.guest import Guest
 from pyvirt_sim.scenarios.hot_unplug import console_says
-from pyvirt_trio import DeviceAdded, DeviceRemoved, Domain, open_hypervisor
+from pyvirt_trio import DeviceAdded, DeviceRemoved, Domain, Subscription, open_hypervisor
+from pyvirt_trio.errors import CommandFailedError, ErrorCode
 from pyvirt_trio.host.real import RealHost
+from pyvirt_trio.models import VirtioMemory
+from pyvirt_trio.models.events import MemoryDeviceSizeChanged
 
 pytestmark = pytest.mark.real_qemu
 
@@ -49,9 +52,28 @@ DEVICES = {
         </serial>""",
     "redirected USB": """
         <redirdev bus='usb' type='unix'><source mode='bind' path='SOCKET'/></redirdev>""",
+    "memory module": """
+        <memory model='dimm'><target><size unit='MiB'>128</size><node>0</node></target></memory>""",
     "shared memory": """
         <shmem name='NAME'><model type='ivshmem-plain'/><size unit='M'>1</size></shmem>""",
 }
+
+VIRTIO_MEMORY = """
+    <memory model='virtio-mem'>
+      <target>
+        <size unit='MiB'>256</size><node>0</node>
+        <block unit='MiB'>2</block><requested unit='MiB'>64</requested>
+      </target>
+    </memory>"""
+NVDIMM = """
+    <memory model='nvdimm'>
+      <source><path>FILE.nvdimm</path></source>
+      <target><size unit='MiB'>64</size><node>0</node></target>
+    </memory>"""
+VIRTIO_PMEM = """
+    <memory model='virtio-pmem' access='shared'>
+      <source><path>FILE.virtio</path></source><target><size unit='MiB'>64</size></target>
+    </memory>"""
 
 
 def domain_xml(guest: Guest, console: str) -> str:
@@ -60,7 +82,9 @@ def domain_xml(guest: Guest, console: str) -> str:
     )
     return f"""
     <domain type='qemu'>
-      <name>demo</name><memory unit='MiB'>256</memory>
+      <name>demo</name>
+      <maxMemory slots='4' unit='GiB'>1</maxMemory><memory unit='MiB'>256</memory>
+      <cpu><numa><cell id='0' cpus='0' memory='256' unit='MiB'/></numa></cpu>
       <os>
         <type arch='x86_64' machine='q35'>hvm</type>
         <kernel>{guest.kernel}</kernel><initrd>{guest.initrd}</initrd>
@@ -96,6 +120,41 @@ async def forward_comes_and_goes(domain: Domain) -> None:
     assert f"char{device.alias}" not in {end["label"] for end in ends}
 
 
+async def virtio_memory_grows_and_shrinks(domain: Domain, events: Subscription) -> None:
+    """The guest follows what is asked of it, and says how far it is."""
+    device = await domain.attach_device(VIRTIO_MEMORY)
+    assert device.alias == "virtiomem0"
+    assert isinstance((await events.receive()).event, DeviceAdded)
+    for wanted_mib in (64, 16):
+        wanted = VIRTIO_MEMORY.replace(">64<", f">{wanted_mib}<")
+        if wanted_mib != 64:
+            await domain.update_device(wanted)
+        while True:
+            event = (await events.receive()).event
+            assert isinstance(event, MemoryDeviceSizeChanged)
+            assert event.alias == device.alias
+            if event.size_kib == wanted_mib * 1024:
+                break
+        memory = domain.definition.device("virtiomem0")
+        assert isinstance(memory, VirtioMemory)
+        assert (wanted_mib * 1024, wanted_mib * 1024) == (memory.current_kib, memory.requested_kib)
+
+
+async def memory_that_stays(domain: Domain, path: str) -> None:
+    """What QEMU 7.2 takes and never gives back; libvirt's request meets the same words."""
+    stays = ("nvdimm device hot unplug is not supported yet.", NVDIMM)
+    also = ("virtio based memory devices cannot be unplugged.", VIRTIO_PMEM)
+    for words, xml in (stays, also):
+        device = await domain.attach_device(xml.replace("FILE", path))
+        assert device.alias is not None
+        with pytest.raises(CommandFailedError, match=words) as caught:
+            await domain.detach_device(device.alias)
+        assert caught.value.code == ErrorCode.INTERNAL_ERROR
+        assert domain.definition.device(device.alias) == device
+    with pytest.raises(CommandFailedError, match=also[0]):
+        await domain.detach_device("virtiomem0")
+
+
 async def test_each_type_comes_and_goes_on_a_booted_guest(
     linux_guest: Guest, tmp_path: Path
 ) -> None:
@@ -126,4 +185,6 @@ async def test_each_type_comes_and_goes_on_a_booted_guest(
             await forward_comes_and_goes(domain)
             assert isinstance((await events.receive()).event, DeviceAdded)
             assert isinstance((await events.receive()).event, DeviceRemoved)
+            await virtio_memory_grows_and_shrinks(domain, events)
+            await memory_that_stays(domain, f"{tmp_path}/pmem")
             await domain.destroy()

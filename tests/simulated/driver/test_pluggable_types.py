@@ -16,7 +16,9 @@ from tests.conformance.scenarios.test_hotpluggable_types import (
     DEVICES,
     domain_xml,
     forward_comes_and_goes,
+    memory_that_stays,
     there,
+    virtio_memory_grows_and_shrinks,
 )
 
 READY = "simulated guest is up"
@@ -67,4 +69,17 @@ async def test_a_forwarded_address_comes_and_goes(autojump_clock: Clock) -> None
             async with open_hypervisor("qemu:///embed?root=/vms", host=host) as hypervisor:
                 domain = await booted(host, await hypervisor.define(definition()))
                 await forward_comes_and_goes(domain)
+                await domain.destroy()
+
+
+async def test_virtio_memory_follows_and_some_memory_stays(autojump_clock: Clock) -> None:
+    with trio.fail_after(PATIENCE_S):
+        async with open_sim_host() as host:
+            for path in FILES:
+                host.add_file(path)
+            async with open_hypervisor("qemu:///embed?root=/vms", host=host) as hypervisor:
+                domain = await booted(host, await hypervisor.define(definition()))
+                _, events = hypervisor.subscribe()
+                await virtio_memory_grows_and_shrinks(domain, events)
+                await memory_that_stays(domain, "/tmp/pmem")
                 await domain.destroy()

@@ -17,6 +17,7 @@ from pyvirt_trio.models import (
     Channel,
     Controller,
     Device,
+    Dimm,
     Disk,
     GuestForward,
     HostDevice,
@@ -27,10 +28,13 @@ from pyvirt_trio.models import (
     HostUsb,
     Input,
     Interface,
+    Nvdimm,
     RedirectedUsb,
     Rng,
     Serial,
     SharedMemory,
+    VirtioMemory,
+    VirtioPmem,
     Watchdog,
 )
 
@@ -41,6 +45,7 @@ def test_the_device_types_that_can_be_unplugged_today() -> None:
     assert set(REMOVAL_TABLE) == {
         Channel,
         Controller,
+        Dimm,
         Disk,
         GuestForward,
         HostDevice,
@@ -51,10 +56,13 @@ def test_the_device_types_that_can_be_unplugged_today() -> None:
         HostUsb,
         Input,
         Interface,
+        Nvdimm,
         RedirectedUsb,
         Rng,
         Serial,
         SharedMemory,
+        VirtioMemory,
+        VirtioPmem,
         Watchdog,
     }
 

@@ -22,7 +22,7 @@ BUSYBOX_PACKAGE = "busybox-static"
 READY_LINE = "pyvirt guest is ready"
 
 # Loaded in this order, each after its dependencies.
-MODULES = ("button", "evdev", "virtio_pci", "virtio_net", "virtio_blk", "virtio-rng")
+MODULES = ("button", "evdev", "virtio_pci", "virtio_net", "virtio_blk", "virtio-rng", "virtio_mem")
 
 # The button's device is opened before the ready line, so that no press can be lost. A press is two
 # 24-byte records (the key and a synchronisation mark); one is enough to know.

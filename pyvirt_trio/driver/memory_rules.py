@@ -1,0 +1,55 @@
+"""Whether the memory devices of a domain fit into it (``qemuDomainDefValidateMemoryHotplug``)."""
+
+from __future__ import annotations
+
+from pyvirt_trio.errors import DefinitionError, ErrorCode
+from pyvirt_trio.models.addresses import DimmAddress
+from pyvirt_trio.models.domain import DomainDefinition
+from pyvirt_trio.models.memory import MemoryDevice, VirtioPmem
+
+
+def require_memory_fits(definition: DomainDefinition) -> None:
+    """All memory of ``definition`` can exist: there are nodes, slots and room for it.
+
+    Raises:
+        DefinitionError: It cannot (``CONFIG_UNSUPPORTED``).
+    """
+    if definition.max_memory_kib and not definition.cells:
+        raise _unsupported(
+            "At least one numa node has to be configured when enabling memory hotplug"
+        )
+    devices = [device for device in definition.devices if isinstance(device, MemoryDevice)]
+    if not devices:
+        return
+    if not definition.max_memory_kib:
+        raise _unsupported(
+            "cannot use/hotplug a memory device when domain 'maxMemory' is not defined"
+        )
+    _require_slots(definition, devices)
+    space_kib = definition.max_memory_kib - definition.memory_kib
+    if sum(device.size_kib for device in devices) > space_kib:
+        raise _unsupported("memory device total size exceeds hotplug space")
+    for device in devices:
+        node = 0 if isinstance(device, VirtioPmem) else getattr(device, "node", 0)
+        if node >= len(definition.cells):
+            raise _unsupported(
+                f"can't add memory backend for guest node '{node}' as the guest has only "
+                f"'{len(definition.cells)}' NUMA nodes configured"
+            )
+
+
+def _require_slots(definition: DomainDefinition, devices: list[MemoryDevice]) -> None:
+    if len(devices) > definition.memory_slots:
+        raise _unsupported(
+            f"memory device count '{len(devices)}' exceeds slots count '{definition.memory_slots}'"
+        )
+    for device in devices:
+        place = device.address
+        if isinstance(place, DimmAddress) and place.slot >= definition.memory_slots:
+            raise _unsupported(
+                f"memory device slot '{place.slot}' exceeds slots count '{definition.memory_slots}'"
+            )
+
+
+def _unsupported(message: str) -> DefinitionError:
+    return DefinitionError(message, code=ErrorCode.CONFIG_UNSUPPORTED)
