@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 JOBS ?= 2
 
-.PHONY: demo test lint unit docs wheel bench real-parts clean
+.PHONY: demo test lint unit docs wheel bench experiment real-parts clean
 
 demo: $(VENV)/demo-is-ready  ## hunt the founding bug in the simulator: no root, no QEMU
 	@$(BIN)/pyvirt-sim demo
@@ -36,6 +36,9 @@ wheel: $(VENV)/test-is-ready  ## built once, looked into, then used from an empt
 
 bench: $(VENV)/test-is-ready real-parts
 	@$(BIN)/python -m tests.benchmarks
+
+experiment: $(VENV)/test-is-ready  ## the results table and its pictures; --quick left out: hours
+	@$(BIN)/pyvirt-sim experiment --quick --again --output docs/explanation
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist pyvirt-demo

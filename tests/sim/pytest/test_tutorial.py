@@ -56,3 +56,14 @@ def test_the_machines_of_the_how_to_do_what_it_says(pytester, run):
     text = result.stdout.str()
     assert text.count("pay_in amount=1") == 2
     assert "pay_in amount=2" not in text
+
+
+def test_the_libvirt_program_of_the_how_to_hangs_until_it_is_repaired(pytester, run):
+    page = DOCS / "how-to" / "test-a-libvirt-program.md"
+    pytester.makepyfile(test_it="\n".join(_BLOCK.findall(page.read_text())))
+    result = run()
+    result.assert_outcomes(passed=1, failed=1)
+    text = result.stdout.str()
+    assert "deadlock" in text
+    assert "in unplug" in text
+    assert "FAILED test_it.py::test_unplug_returns" in text
