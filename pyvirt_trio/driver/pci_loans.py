@@ -204,6 +204,8 @@ class PciLoans:
         if wanted is not None:
             addresses = set(wanted)
             mine = [device for device in mine if device.source in addresses]
+        if not mine:
+            return []
         for device in mine:
             del self.active[device.source]
             self.inactive[device.source] = None
