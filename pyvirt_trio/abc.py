@@ -19,6 +19,7 @@ import uuid
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 
+import attrs
 import trio
 
 from pyvirt_trio.models.nodedev import VfSettings
@@ -62,6 +63,19 @@ class Process(abc.ABC):
         """
 
 
+@attrs.frozen
+class FileHead:
+    """The beginning of a file, and how long the whole is.
+
+    Args:
+        data: Its first bytes.
+        size: Its length in bytes.
+    """
+
+    data: bytes
+    size: int
+
+
 class AppendedFile(abc.ABC):
     """A state file that only grows."""
 
@@ -93,6 +107,14 @@ class Host(abc.ABC):
         """
 
     @abc.abstractmethod
+    async def read_head(self, path: str, limit: int) -> FileHead:
+        """The first ``limit`` bytes of a file that may be large, and its length.
+
+        Raises:
+            OSError: As ``open``, ``fstat`` and ``read`` give it.
+        """
+
+    @abc.abstractmethod
     async def write_attribute(self, path: str, text: str) -> None:
         """Write ``text`` in one ``write`` to an attribute that exists, as sysfs wants it.
 
@@ -109,6 +131,16 @@ class Host(abc.ABC):
 
         Cancellation:
             The file has its old or its new contents.
+        """
+
+    @abc.abstractmethod
+    async def seal_file(self, path: str, head: bytes) -> None:
+        """Write ``head`` over the beginning of a file, and make all that is in it durable.
+
+        It is for what another program has written: QEMU writes no file durably.
+
+        Cancellation:
+            It is sealed; or its beginning may be old, new or a mixture.
         """
 
     @abc.abstractmethod

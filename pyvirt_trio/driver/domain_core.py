@@ -37,6 +37,7 @@ class DomainView:
         status: State and reason.
         life: Number of the current or latest life; 0 before the first.
         live: What the running machine is made of, with aliases; ``None`` when it does not run.
+        has_managed_save: Whether the next start goes on from a managed save.
         persistent: What the next start uses; ``None`` when it was undefined while running.
         open_channels: Aliases of the virtio channels that a program in the guest has open.
     """
@@ -48,6 +49,7 @@ class DomainView:
     live: DomainDefinition | None = None
     persistent: DomainDefinition | None = None
     open_channels: frozenset[str] = NONE_OPEN
+    has_managed_save: bool = False
 
 
 class DomainCore:
@@ -59,6 +61,7 @@ class DomainCore:
         self.agent = DomainAgent(self)
         self.journal = hypervisor.journal
         self.store = hypervisor.store
+        self.host = hypervisor.host
         self.definition_lock = hypervisor.definition_lock
         self.fresh_uuid = hypervisor.fresh_uuid
         self.hypervisor = hypervisor

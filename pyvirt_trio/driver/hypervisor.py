@@ -15,12 +15,14 @@ import attrs
 import trio
 
 from pyvirt_trio.abc import Host
+from pyvirt_trio.driver import creating
 from pyvirt_trio.driver.domain import Domain, DomainView
 from pyvirt_trio.driver.domain_core import DomainCore
 from pyvirt_trio.driver.hostdevs import HostDeviceManager
 from pyvirt_trio.driver.journal import Journal, Subscription
 from pyvirt_trio.driver.life import Life
 from pyvirt_trio.driver.nodedev import NodeDevice
+from pyvirt_trio.driver.opening import find_managed_saves
 from pyvirt_trio.driver.placement import place_devices
 from pyvirt_trio.driver.store import Store, require_file_name
 from pyvirt_trio.errors import (
@@ -66,7 +68,7 @@ class Hypervisor:
         self.host_devices = HostDeviceManager(host, f"{store.root}/run/hostdevs.json")
         self.store = store
         self.nursery = nursery
-        self._host = host
+        self.host = host
         self._bus = PciBus(host)
         self._domains: dict[str, Domain] = {}
         self.definition_lock = trio.Lock()
@@ -155,12 +157,56 @@ class Hypervisor:
             The domain is defined and announced, or nothing has changed.
         """
         async with self.definition_lock:
-            definition = self._parse(xml)
-            definition = place_devices(definition, self._host.fresh_uuid)
+            definition = self.parse(xml)
+            definition = place_devices(definition, self.host.fresh_uuid)
             existing = self._domains.get(definition.name)
             with trio.CancelScope(shield=True):  # one small file: file and record agree
                 await self.store.save(definition)
             return self._record(definition, existing)
+
+    async def create(self, xml: str, *, paused: bool = False) -> Domain:
+        """A domain with this definition runs (``virDomainCreateXML``).
+
+        It is transient: it ceases to exist when it stops. A persistent domain of the same name and
+        UUID runs with this definition for this time, and keeps its own for the next.
+
+        Args:
+            xml: A ``<domain>`` document, completed as for `define`.
+            paused: Leave its virtual processors stopped.
+
+        Raises:
+            DefinitionError, AlreadyExistsError: As for `define`.
+            InvalidStateError, HostError, DeviceInUseError: As for `Domain.start`.
+
+        Events:
+            Those of `Domain.start`.
+
+        Cancellation:
+            Nothing of the domain is left.
+        """
+        return await creating.create(self, xml, paused=paused)
+
+    async def restore_domain(self, path: str, *, running: bool | None = None) -> Domain:
+        """A domain that was saved runs again where it was (``virDomainRestoreFlags``).
+
+        It is transient, unless the domain with its name and UUID is still defined. The image stays.
+
+        Args:
+            path: An image that `Domain.save` has written.
+            running: Whether its processors run; ``None``: if they ran when it was saved.
+
+        Raises:
+            HostError: The image is none, is damaged, incomplete or cannot be read; or QEMU did not
+                take it, and its own words are in the message.
+            AlreadyExistsError, InvalidStateError, DeviceInUseError: As for `create`.
+
+        Events:
+            `DomainStarted` with ``RESTORED``, then `DomainResumed` or `DomainSuspended`.
+
+        Cancellation:
+            The domain does not run.
+        """
+        return await creating.restore(self, path, running=running)
 
     async def node_devices(self) -> list[NodeDevice]:
         """The host's PCI devices, sorted by address (``virConnectListAllNodeDevices``)."""
@@ -190,7 +236,7 @@ class Hypervisor:
         return Life(
             domain,
             number,
-            host=self._host,
+            host=self.host,
             host_devices=self.host_devices,
             paths=self.store.life_paths(domain.name),
         )
@@ -220,9 +266,24 @@ class Hypervisor:
             )
         return domain
 
-    def _parse(self, xml: str) -> DomainDefinition:
-        definition = parse_domain(xml, fresh_uuid=self._host.fresh_uuid)
+    def parse(self, xml: str) -> DomainDefinition:
+        """The definition in ``xml``, which may be made here; under the definition lock.
+
+        Raises:
+            DefinitionError: It is wrong.
+            AlreadyExistsError: As for `require_free`.
+        """
+        definition = parse_domain(xml, fresh_uuid=self.host.fresh_uuid)
         require_file_name(definition.name)
+        self.require_free(definition)
+        return definition
+
+    def require_free(self, definition: DomainDefinition) -> None:
+        """Refuse a name or a UUID that belongs to another domain.
+
+        Raises:
+            AlreadyExistsError: It does.
+        """
         for domain in self._domains.values():
             is_same_name = domain.name == definition.name
             is_same_uuid = domain.uuid == definition.uuid
@@ -234,7 +295,17 @@ class Hypervisor:
                 raise AlreadyExistsError(
                     f"domain '{domain.name}' is already defined with uuid {domain.uuid}"
                 )
-        return definition
+
+    def admit(self, definition: DomainDefinition) -> Domain:
+        """The domain with this name and UUID: the one there is, or a transient one to be started.
+
+        Whoever asks for it starts it, or lets it be forgotten with `drop_if_gone`.
+        """
+        domain = self._domains.get(definition.name)
+        if domain is None:
+            domain = Domain(self, DomainView(name=definition.name, uuid=definition.uuid))
+            self._domains[domain.name] = domain
+        return domain
 
     def _new_domain(self, definition: DomainDefinition) -> Domain:
         view = DomainView(name=definition.name, uuid=definition.uuid, persistent=definition)
@@ -276,6 +347,7 @@ async def open_hypervisor(uri: str, *, host: Host | None = None) -> AsyncGenerat
         async with trio.open_nursery() as nursery:
             hypervisor = Hypervisor(host, store, nursery)
             hypervisor.restore(definitions)
+            await find_managed_saves(hypervisor)
             try:
                 await hypervisor.host_devices.load()
                 yield hypervisor

@@ -80,10 +80,13 @@ class Boot:
         is_paused: Leave the virtual processors stopped.
         incoming: Where QEMU reads the state of the machine from, as a migration URI; ``None`` for a
             machine that is switched on.
+        loaded: Called when that has been read, before the processors run. What it raises ends the
+            start.
     """
 
     is_paused: bool = False
     incoming: str | None = None
+    loaded: Callable[[], Awaitable[None]] | None = None
 
 
 class Life:
@@ -344,6 +347,8 @@ class Life:
             self._scope.deadline = math.inf  # reading memory takes as long as it takes
             await load(self, boot.incoming)
         await memory_reports.report_memory(self)
+        if boot.loaded is not None:
+            await boot.loaded()
         await self._first_run(boot)
 
     async def _first_run(self, boot: Boot) -> None:

@@ -7,9 +7,10 @@ from contextlib import asynccontextmanager
 
 import trio
 
-from pyvirt_trio.driver.domain_core import DomainCore
-from pyvirt_trio.driver.life import Boot, Life
-from pyvirt_trio.errors import CommandFailedError, InvalidStateError
+from pyvirt_trio.driver.life import Boot
+from pyvirt_trio.driver.processors import resume_processors, stop_processors
+from pyvirt_trio.driver.saving import SavingCalls
+from pyvirt_trio.errors import InvalidStateError
 from pyvirt_trio.models.events import DomainUndefined
 from pyvirt_trio.models.jobs import AsyncJob, JobKind
 from pyvirt_trio.models.states import (
@@ -20,14 +21,17 @@ from pyvirt_trio.models.states import (
 )
 
 
-class LifecycleCalls(DomainCore):
+class LifecycleCalls(SavingCalls):
     """See `Domain`."""
 
-    async def start(self, *, paused: bool = False) -> None:
+    async def start(self, *, paused: bool = False, force_boot: bool = False) -> None:
         """The domain runs (``virDomainCreate``).
+
+        With a managed save it goes on where it was saved, and the managed save is used up.
 
         Args:
             paused: Leave its virtual processors stopped.
+            force_boot: Throw a managed save away, and boot.
 
         Returns:
             When QEMU's monitor answers and the processors run; the guest is only beginning to boot.
@@ -35,19 +39,25 @@ class LifecycleCalls(DomainCore):
         Raises:
             InvalidStateError: It runs already; or it was destroyed meanwhile.
             HostError: QEMU did not start, or did not answer in time; its own words are in the
-                message.
+                message. A managed save that is damaged stays as it is.
             DeviceInUseError: One of its host devices belongs to another domain.
 
         Events:
             `DomainResumed`, then `DomainStarted` (`DomainStarted`, then `DomainSuspended` when
-            paused), before this returns.
+            paused), before this returns. From a managed save `DomainStarted` with ``RESTORED``,
+            then `DomainResumed` or `DomainSuspended`.
 
         Cancellation:
             The domain is not running, and nothing of the attempt is left.
         """
         async with self.job.hold_async("start", AsyncJob.START):
             self.require_off()
-            await self.begin_life(self.definition, Boot(is_paused=paused))
+            if force_boot:
+                await self.forget_managed_save()
+            if self.has_managed_save:
+                await self.start_saved(paused=paused)
+            else:
+                await self.begin_life(self.definition, Boot(is_paused=paused))
 
     @asynccontextmanager
     async def running(self, *, paused: bool = False) -> AsyncGenerator[None]:
@@ -162,8 +172,7 @@ class LifecycleCalls(DomainCore):
             if self.status.state is DomainState.RUNNING:
                 raise InvalidStateError("domain is already running")
             if self.status.state is not DomainState.SHUTDOWN:
-                life.running_reason = RunningReason.UNPAUSED
-                await life.execute("cont")
+                await resume_processors(life, RunningReason.UNPAUSED)
 
     async def pm_wakeup(self) -> None:
         """A guest that has put itself to sleep is woken (``virDomainPMWakeup``).
@@ -198,13 +207,16 @@ class LifecycleCalls(DomainCore):
             raise InvalidStateError("domain is not running")
         await self.current_life.destroy(graceful=graceful)
 
-    async def undefine(self) -> None:
-        """The persistent definition is gone (``virDomainUndefine``).
+    async def undefine(self, *, managed_save: bool = False) -> None:
+        """The persistent definition is gone (``virDomainUndefineFlags``).
 
         A running domain goes on running and ceases to exist when it stops.
 
+        Args:
+            managed_save: Throw its managed save away, too.
+
         Raises:
-            InvalidStateError: It is not persistent.
+            InvalidStateError: It is not persistent; or it has a managed save.
             HostError: The file could not be removed; nothing has changed.
 
         Events:
@@ -216,6 +228,11 @@ class LifecycleCalls(DomainCore):
         async with self.job.hold("undefine"), self.hypervisor.definition_lock:
             if self.view.persistent is None:
                 raise InvalidStateError("cannot undefine transient domain")
+            if self.has_managed_save and not managed_save:
+                raise InvalidStateError(
+                    "Refusing to undefine while domain managed save image exists"
+                )
+            await self.forget_managed_save()
             with trio.CancelScope(shield=True):  # one file: file and record agree
                 await self.hypervisor.store.remove(self.name)
             with self.journal.commit() as commit:
@@ -237,13 +254,3 @@ class LifecycleCalls(DomainCore):
     def _refuse_in(self, state: DomainState) -> None:
         if self.status.state is state:
             raise InvalidStateError(f"domain is {state.name.lower()}")
-
-
-async def stop_processors(life: Life, reason: PausedReason) -> None:
-    """The processors of a running machine stand still, and the domain is paused for ``reason``."""
-    life.pause_reason = reason
-    try:
-        await life.execute("stop")
-    except CommandFailedError:  # a caller who was cancelled may still have stopped it
-        life.pause_reason = PausedReason.UNKNOWN
-        raise

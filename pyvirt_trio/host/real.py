@@ -131,6 +131,10 @@ class RealHost(abc.Host):
         """
         return await trio.to_thread.run_sync(_read_text, path)
 
+    async def read_head(self, path: str, limit: int) -> abc.FileHead:
+        """The first ``limit`` bytes of a file, and its length."""
+        return await trio.to_thread.run_sync(_read_head, path, limit)
+
     async def write_attribute(self, path: str, text: str) -> None:
         """Write ``text`` in one ``write`` to a file that exists.
 
@@ -143,6 +147,10 @@ class RealHost(abc.Host):
     async def replace_file(self, path: str, text: str) -> None:
         """Write a new file beside ``path``, make it durable, and rename it over ``path``."""
         await trio.to_thread.run_sync(_replace_file, Path(path), text)
+
+    async def seal_file(self, path: str, head: bytes) -> None:
+        """Write at offset 0, then ``fsync``: this waits for the disk, with large files for long."""
+        await trio.to_thread.run_sync(_seal_file, path, head)
 
     async def open_appended(self, path: str) -> RealAppendedFile:
         """Open with ``O_APPEND``, creating with mode 0600."""
@@ -278,6 +286,22 @@ def _ask_kernel(request: bytes, interface: str) -> dict[int, VfSettings]:
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as kernel:
         kernel.send(request)
         return netlink.read_reply(kernel.recv(netlink.REPLY_BYTES), interface)
+
+
+def _read_head(path: str, limit: int) -> abc.FileHead:
+    with Path(path).open("rb", buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
+        data = bytearray()
+        while chunk := file.read(limit - len(data)):
+            data += chunk
+    return abc.FileHead(bytes(data), size)
+
+
+def _seal_file(path: str, head: bytes) -> None:
+    with Path(path).open("r+b", buffering=0) as file:
+        if file.write(head) != len(head):
+            raise OSError(errno.EIO, "the kernel took only a part of the write", path)
+        os.fsync(file.fileno())
 
 
 def _write_attribute(path: str, text: str) -> None:

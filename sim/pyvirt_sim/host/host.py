@@ -26,7 +26,7 @@ from pyvirt_sim.host.streams import PIPE_BYTES, ClientEnd, ServerEnd, open_conne
 from pyvirt_sim.host.sysfs import LATE, mount_kernel_files
 from pyvirt_sim.host.tree import Attribute, Folder, Link, Tree, failure
 from pyvirt_sim.qemu.world import GuestTimes
-from pyvirt_trio.abc import AppendedFile, Host
+from pyvirt_trio.abc import AppendedFile, FileHead, Host
 from pyvirt_trio.models import VfSettings
 
 if TYPE_CHECKING:
@@ -203,6 +203,14 @@ class SimHost(Host):
                 await node.ready()
         return node.read()
 
+    async def read_head(self, path: str, limit: int) -> FileHead:
+        """As the seam says."""
+        await self._enter(path)
+        if _is_kernel(path):
+            raise ModelGapError(f"the beginning of {path}")
+        data = self._system(path).read(path)
+        return FileHead(data[:limit], len(data))
+
     async def write_attribute(self, path: str, text: str) -> None:
         """As the seam says."""
         await self._enter(path)
@@ -232,6 +240,13 @@ class SimHost(Host):
         system.rename(new, path)
         system.sync(posixpath.dirname(path))
         self._effect(f"replace {path}")
+
+    async def seal_file(self, path: str, head: bytes) -> None:
+        """As the seam says."""
+        await self._enter(path)
+        with self._system(path).open(path) as file:
+            file.write(0, head)
+            file.sync()
 
     async def open_appended(self, path: str) -> AppendedFile:
         """As the seam says."""
@@ -416,6 +431,15 @@ class SimHost(Host):
             return False
         system = self._system(path)
         return system.exists(path) and not system.is_file(path)
+
+    def read_bytes(self, path: str) -> bytes | None:
+        """What is in a file, ``None`` when it cannot be opened."""
+        return self._system(path).read(path) if self.file_exists(path) else None
+
+    def rename_file(self, path: str, new_path: str) -> None:
+        """Give a file another name, not durably; nothing when the machine has crashed."""
+        if not self.is_dead:
+            self._system(path).rename(path, new_path)
 
     def append_text(self, path: str, text: str) -> None:
         """Append to a file, creating it; nothing when the machine has crashed."""

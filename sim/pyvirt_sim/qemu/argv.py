@@ -79,6 +79,7 @@ class Config:
     name: str = ""
     uuid: str = "00000000-0000-0000-0000-000000000000"
     starts_paused: bool = False
+    is_incoming: bool = False
     board: str = "q35"
     has_native_hotplug: bool = False
     accelerator: str = "tcg"
@@ -308,6 +309,12 @@ def _set_global(config: Config, value: str) -> None:
     config.has_native_hotplug = choice == "off"
 
 
+def _set_incoming(config: Config, value: str) -> None:
+    if value != "defer":
+        raise ModelGapError(f"-incoming {value} is not modelled")
+    config.is_incoming = True
+
+
 def _set_path(attribute: str) -> Callable[[Config, str], None]:
     return lambda config, value: setattr(config, attribute, value)
 
@@ -327,6 +334,7 @@ _SETTERS: Final[Mapping[str, Callable[[Config, str], None]]] = {
     "-mon": _add_monitor,
     "-bios": _set_path("bios"),
     "-action": _set_action,
+    "-incoming": _set_incoming,
     "-global": _set_global,
 }
 

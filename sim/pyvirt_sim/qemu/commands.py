@@ -9,6 +9,7 @@ from pyvirt_sim.qemu import (
     device_commands,
     exports,
     job_commands,
+    migration,
     monitor_commands,
     run_commands,
     saving,
@@ -29,6 +30,7 @@ _TABLES: Final = (
     job_commands.COMMANDS,
     exports.COMMANDS,
     saving.COMMANDS,
+    migration.COMMANDS,
 )
 # A recorded query that this build of QEMU answers with CommandNotFound is none.
 COMMANDS: Final[dict[str, Handler]] = {

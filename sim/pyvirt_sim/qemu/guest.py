@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
 import attrs
 import trio
 
 from pyvirt_sim.engine import note
+from pyvirt_sim.gaps import ModelGapError
 from pyvirt_sim.qemu import guest_modules, guest_slots
 from pyvirt_sim.qemu.buses import Bus, Hotplug
 from pyvirt_sim.qemu.devices import Device
@@ -52,7 +53,8 @@ _AFTER: Final[Mapping[GuestAction, GuestState]] = {
 class Guest:
     """The guest of one machine.
 
-    A test may steer it: ``unplug_answer`` and ``obeys_powerdown`` replace what the plan would
+    What is in ``memory`` is lost at each boot, and survives a save; a test may write there. A
+    test may steer it: ``unplug_answer`` and ``obeys_powerdown`` replace what the plan would
     draw, as long as they are not ``None``.
 
     Args:
@@ -72,6 +74,7 @@ class Guest:
     state: GuestState = GuestState.OFF
     unplug_answer: UnplugAnswer | None = None
     obeys_powerdown: bool | None = None
+    memory: dict[str, str] = attrs.field(factory=dict[str, str])
     agent: GuestAgent = attrs.field(init=False)
     # How many times it was started: what an earlier boot was about to do is void.
     _boot: int = 0
@@ -92,6 +95,7 @@ class Guest:
     def started(self) -> None:
         """The processors run for the first time, or again after a reset: boot."""
         self._boot += 1
+        self.memory.clear()
         self._lose_requests()
         if not self.has_system:
             self.state = GuestState.FIRMWARE
@@ -103,6 +107,22 @@ class Guest:
     def devices_reset(self) -> None:
         """Whatever had a device open has it no more."""
         self.agent.machine_is_reset()
+
+    def state_to_keep(self) -> dict[str, Any]:
+        """What it is doing and what it knows, as it stands in the machine's memory."""
+        if self._requests or self._is_attending or self.agent.is_running:
+            raise ModelGapError(
+                "saving a guest that is answering, or whose agent is, is not modelled"
+            )
+        return {"state": self.state.value, "memory": self.memory}
+
+    def take_over(self, state: Mapping[str, Any]) -> None:
+        """Be where another one was; a boot that was under way begins again."""
+        self._boot += 1
+        self.state = GuestState(state["state"])
+        self.memory = dict(state["memory"])
+        if self.state is GuestState.BOOTING:
+            self.spawn(self._boot_system, self._boot, name=f"{self.actor}/boot")
 
     def unplug_requested(self, device: Device) -> None:
         """An unplug request: answered in the background, lost when nobody listens."""

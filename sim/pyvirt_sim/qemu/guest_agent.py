@@ -63,6 +63,11 @@ class GuestAgent:
     _buffer: bytearray = attrs.field(factory=bytearray)
     _starts: int = 0
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it has its port open."""
+        return self._port is not None
+
     # -- what QEMU and the guest tell -------------------------------------------------------------
 
     def accept(self, chardev: str, stream: MonitorStream) -> bool:

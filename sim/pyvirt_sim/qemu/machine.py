@@ -13,12 +13,14 @@ from typing import Any, Protocol
 import attrs
 import trio
 
+from pyvirt_sim.gaps import ModelGapError
 from pyvirt_sim.qemu.boards import BOARDS
 from pyvirt_sim.qemu.buses import Hotplug
 from pyvirt_sim.qemu.cpus import Cpus, Topology
 from pyvirt_sim.qemu.devices import Device
 from pyvirt_sim.qemu.errors import QmpError
 from pyvirt_sim.qemu.memory_devices import MemoryDevices
+from pyvirt_sim.qemu.migration import Migration
 from pyvirt_sim.qemu.run_state import Actions, Cause, RunState
 from pyvirt_sim.qemu.saving import Saving
 from pyvirt_sim.qemu.tree import DeviceTree
@@ -51,6 +53,13 @@ class Peer(Protocol):
     def non_maskable_interrupt(self) -> None:
         """Every processor got one."""
 
+    def state_to_keep(self) -> dict[str, Any]:
+        """What it is doing and what it knows, as it stands in the machine's memory."""
+        ...
+
+    def take_over(self, state: Mapping[str, Any]) -> None:
+        """Be where another one was."""
+
 
 @attrs.define(eq=False)
 class Machine:
@@ -63,6 +72,7 @@ class Machine:
         emit: Sends one event.
         spawn: Starts a background task in the process.
         end: Ends the process with an exit status.
+        complain: Writes a line on the standard error of the process.
         actions: What it does when the guest reboots, shuts down, panics or hangs.
         firmware_bytes: How large its firmware is; a dump holds it too.
         board: Its type, a key of `pyvirt_sim.qemu.boards.BOARDS`.
@@ -77,6 +87,7 @@ class Machine:
     emit: Callable[[str, Mapping[str, Any] | None], None]
     spawn: Callable[..., object]
     end: Callable[[int], None]
+    complain: Callable[[str], None] = lambda _text: None
     actions: Actions = attrs.field(factory=Actions)
     board: str = "q35"
     memory: MemoryDevices = attrs.field(factory=lambda: MemoryDevices(128 << 20))
@@ -86,15 +97,17 @@ class Machine:
     state: RunState = RunState.PRELAUNCH
     tree: DeviceTree = attrs.field(init=False)
     saving: Saving = attrs.field(init=False)
+    migration: Migration = attrs.field(init=False)
     firmware_bytes: int = 256 << 10
     resumed: trio.Event = attrs.field(factory=trio.Event)
     _clock_ms: float = 0.0
     _running_since_s: float = 0.0
-    _is_fresh: bool = True
+    is_fresh: bool = True
     _is_ending: bool = False
 
     def __attrs_post_init__(self) -> None:
         self.saving = Saving(self)
+        self.migration = Migration(self)
         ports = Hotplug.NATIVE if self.has_native_hotplug else Hotplug.ACPI
         self.tree = DeviceTree(
             name=self.name,
@@ -141,7 +154,7 @@ class Machine:
         self.resumed = trio.Event()
 
     def _start_guest(self) -> None:
-        self._is_fresh = False
+        self.is_fresh = False
         if self.peer is not None:
             self.peer.started()
 
@@ -151,12 +164,14 @@ class Machine:
         """Let the processors run. Event RESUME, unless they already do, or the machine sleeps."""
         if self.state in (RunState.RUNNING, RunState.SUSPENDED):
             return
+        if self.state is RunState.INMIGRATE:
+            raise ModelGapError("a machine that runs as soon as its state is read is not modelled")
         if self.state is RunState.SHUTDOWN:
             raise QmpError("Resetting the Virtual Machine is required")
         self.tree.jobs.check_start()
         self.emit("RESUME", None)
         self._run()
-        if self._is_fresh:
+        if self.is_fresh:
             self._start_guest()
 
     def pause(self, state: RunState = RunState.PAUSED) -> None:
@@ -165,6 +180,11 @@ class Machine:
             self._halt(state)
             self.emit("STOP", None)
         self.tree.jobs.drain()
+
+    def take_over(self, *, clock_ms: float, is_fresh: bool) -> None:
+        """Go on where another machine stood still."""
+        self._clock_ms = clock_ms
+        self.is_fresh = is_fresh
 
     def reset(self, cause: Cause) -> None:
         """Reset the board: event RESET, then every pending unplug is carried out."""
@@ -175,7 +195,7 @@ class Machine:
         if self.peer is not None:
             self.peer.devices_reset()
         self.emit("RESET", {"guest": cause.is_guest, "reason": cause.value})
-        self._is_fresh = True
+        self.is_fresh = True
         if self.is_running:
             self._start_guest()
         else:

@@ -21,7 +21,7 @@ from pyvirt_sim.qemu.guest import Guest
 from pyvirt_sim.qemu.machine import Machine
 from pyvirt_sim.qemu.memory_devices import MemoryDevices
 from pyvirt_sim.qemu.monitor import Dispatcher
-from pyvirt_sim.qemu.run_state import Cause
+from pyvirt_sim.qemu.run_state import Cause, RunState
 from pyvirt_sim.qemu.world import Listener, MonitorStream, World
 
 _SIGTERM = 15
@@ -130,6 +130,8 @@ class QemuProcess:
             if wanted not in config.chardevs:
                 raise StartupError(f'-mon chardev={wanted}: chardev "{wanted}" not found')
         self.machine = self._make_machine()
+        if config.is_incoming:
+            self.machine.state = RunState.INMIGRATE
         if config.bios is not None:
             self.machine.firmware_bytes = 64 << 10
         tree = self.machine.tree
@@ -185,6 +187,7 @@ class QemuProcess:
             self.events.emit,
             self._spawn,
             self._end,
+            lambda text: self._log(self._prefixed(text)),
             config.actions,
             config.board,
             memory,

@@ -14,6 +14,7 @@ from pyvirt_sim.gaps import ModelGapError
 class RunState(enum.Enum):
     """QEMU's run states, as ``query-status`` writes them."""
 
+    INMIGRATE = "inmigrate"
     PRELAUNCH = "prelaunch"
     RUNNING = "running"
     PAUSED = "paused"

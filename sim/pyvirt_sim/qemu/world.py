@@ -122,6 +122,14 @@ class World(Protocol):
         """Whether files can be made in there."""
         ...
 
+    def read_bytes(self, path: str) -> bytes | None:
+        """What is in a file, ``None`` when it cannot be opened."""
+        ...
+
+    def rename_file(self, path: str, new_path: str) -> None:
+        """Give a file another name. ``OSError`` when there is none."""
+        ...
+
     def append_text(self, path: str, text: str) -> None:
         """Append to a file, creating it. ``OSError`` when its directory does not exist."""
         ...

@@ -17,7 +17,7 @@ import pytest
 import trio
 import trio.testing
 
-from pyvirt_trio.abc import Host
+from pyvirt_trio.abc import FileHead, Host
 from pyvirt_trio.host.real import RealHost
 
 PCI = "/sys/bus/pci"
@@ -247,3 +247,16 @@ async def test_every_boot_has_a_name(machine: Machine) -> None:
     host, _ = machine
     name = await host.read_text("/proc/sys/kernel/random/boot_id")
     assert name == f"{uuid.UUID(name.strip())}\n"
+
+
+async def test_a_file_that_another_has_written_is_looked_into_and_sealed(machine: Machine) -> None:
+    host, directory = machine
+    path = f"{directory}/image"
+    await host.replace_file(path, "....and the rest")
+    await host.seal_file(path, b"head")
+    assert await host.read_head(path, 6) == FileHead(b"headan", 16)
+    assert await host.read_head(path, 0) == FileHead(b"", 16)
+    assert await host.read_text(path) == "headand the rest"
+    for call in (host.seal_file(f"{path}2", b""), host.read_head(f"{path}2", 1)):
+        with pytest.raises(FileNotFoundError):
+            await call

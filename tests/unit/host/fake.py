@@ -185,6 +185,12 @@ class FakeHost(abc.Host):
     async def move_file(self, path: str, new_path: str) -> None:
         raise AssertionError(path)
 
+    async def read_head(self, path: str, limit: int) -> abc.FileHead:
+        raise AssertionError(path)
+
+    async def seal_file(self, path: str, head: bytes) -> None:
+        raise AssertionError(path)
+
     async def open_appended(self, path: str) -> abc.AppendedFile:
         raise AssertionError(path)
 

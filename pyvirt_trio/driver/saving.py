@@ -1,0 +1,258 @@
+"""A domain's calls that keep a running machine in a file, and go on from there later."""
+
+from __future__ import annotations
+
+import contextlib
+import posixpath
+
+import attrs
+import trio
+
+from pyvirt_trio.abc import Host
+from pyvirt_trio.driver import copying, save_image
+from pyvirt_trio.driver.domain_core import DomainCore
+from pyvirt_trio.driver.ending import Ending
+from pyvirt_trio.driver.jobs import AsyncHold
+from pyvirt_trio.driver.life import Boot, Life
+from pyvirt_trio.driver.processors import resume_processors, stop_processors
+from pyvirt_trio.errors import DefinitionError, ErrorCode, HostError, InvalidStateError, PyvirtError
+from pyvirt_trio.models.domain import DomainDefinition
+from pyvirt_trio.models.jobs import AsyncJob
+from pyvirt_trio.models.states import DomainState, PausedReason, RunningReason
+from pyvirt_trio.xml.domain import format_domain, parse_domain
+
+SAVE_FOLDER = "save"
+"""Below the root: managed saves, ``NAME.save``."""
+
+SAVABLE = (DomainState.RUNNING, DomainState.PAUSED)
+"""A guest that sleeps would not be woken after the restore; one that has ended has no state."""
+
+
+@attrs.frozen(kw_only=True)
+class Image:
+    """A saved machine that can be restored.
+
+    Args:
+        definition: What the machine is made of, with the aliases of its devices.
+        was_running: Whether its processors ran.
+        uri: Where QEMU finds its state.
+    """
+
+    definition: DomainDefinition
+    was_running: bool
+    uri: str
+
+
+class SavingCalls(DomainCore):
+    """See `Domain`."""
+
+    @property
+    def has_managed_save(self) -> bool:
+        """Whether the next start goes on from a managed save (``virDomainHasManagedSaveImage``)."""
+        return self.view.has_managed_save
+
+    async def save(self, path: str, *, running: bool | None = None) -> None:
+        """The machine is in a file, and the domain is off (``virDomainSaveFlags``).
+
+        Args:
+            path: Absolute path of the image. Whoever can read it can read the guest's memory.
+            running: Whether its processors will run after a restore; ``None``: as they do now.
+
+        Returns:
+            When the image is complete and durable, and the life has ended.
+
+        Raises:
+            InvalidStateError: The domain does not run, its guest sleeps, or the save was aborted.
+            HostError: The image could not be written. The domain goes on.
+            CommandFailedError: QEMU cannot save such a machine, for instance one with a host
+                device. The domain goes on.
+
+        Events:
+            `DomainSuspended` if it ran, then `DomainStopped` with ``SAVED``; or `DomainResumed`
+            when it goes on.
+
+        Cancellation:
+            The domain is saved and off, or it goes on as before and nothing is left of the image.
+        """
+        async with self.job.hold_async("save", AsyncJob.SAVE) as job:
+            life = self._savable_life()
+            await _save(life, job, path, running=running)
+            await life.ended.wait()
+
+    async def managed_save(self, *, running: bool | None = None) -> None:
+        """The domain is off, and its next start goes on where it was (``virDomainManagedSave``).
+
+        Args:
+            running: Whether its processors will run then; ``None``: as they do now.
+
+        Raises:
+            InvalidStateError: It does not run, sleeps, is transient, or the save was aborted.
+            HostError, CommandFailedError: As for `save`.
+
+        Events, Cancellation: As for `save`.
+        """
+        async with self.job.hold_async("managed-save", AsyncJob.SAVE) as job:
+            life = self._savable_life()
+            if not self.is_persistent:
+                raise InvalidStateError("cannot do managed save for transient domain")
+            path = managed_save_path(self)
+            await make_directory(self.host, posixpath.dirname(path))
+            await _save(life, job, path, running=running)
+            await life.ended.wait()
+
+    async def remove_managed_save(self) -> None:
+        """The next start boots the guest (``virDomainManagedSaveRemove``).
+
+        Raises:
+            HostError: The image could not be removed.
+        """
+        async with self.job.hold("remove-managed-save"):
+            await self.forget_managed_save()
+
+    async def forget_managed_save(self) -> None:
+        """As `remove_managed_save`, for who holds the job."""
+        if self.view.has_managed_save:
+            with trio.CancelScope(shield=True):  # file and record agree
+                await _remove(self.host, managed_save_path(self))
+                _set_managed_save(self, is_there=False)
+
+    async def start_saved(self, *, paused: bool) -> None:
+        """Start from the managed save; for `start`, which holds the job.
+
+        Until the processors may run the image is kept, under another name, so that a start that
+        fails can be tried again; and it is never read twice, for the disks have changed by then.
+        """
+        host, path = self.host, managed_save_path(self)
+        used = f"{path}.used"
+        image = await read_image(host, path)
+
+        async def loaded() -> None:
+            await _move(host, path, used)
+            _set_managed_save(self, is_there=False)
+
+        boot = Boot(is_paused=paused or not image.was_running, incoming=image.uri, loaded=loaded)
+        try:
+            await self.begin_life(image.definition, boot)
+        except BaseException:
+            with trio.CancelScope(shield=True):
+                if not self.view.has_managed_save and self.current_life is None:
+                    await _move(host, used, path)
+                    _set_managed_save(self, is_there=True)
+            raise
+        with trio.CancelScope(shield=True):
+            await _remove(host, used)
+
+    def _savable_life(self) -> Life:
+        life = self.running_life()
+        if self.status.state not in SAVABLE:
+            raise InvalidStateError(
+                f"cannot save a domain that is {self.status.state.name.lower()}"
+            )
+        return life
+
+
+def managed_save_path(domain: DomainCore) -> str:
+    """Where the managed save of ``domain`` is, when there is one."""
+    return f"{domain.store.root}/{SAVE_FOLDER}/{domain.name}.save"
+
+
+async def _save(life: Life, job: AsyncHold, path: str, *, running: bool | None) -> None:
+    """Save ``life`` and let it end; or let it go on, if that is not possible."""
+    if not path.startswith("/"):
+        raise DefinitionError(f"{path!r} is not an absolute path", code=ErrorCode.INVALID_ARG)
+    was_running = life.domain.status.state is DomainState.RUNNING
+    head = save_image.Head(
+        xml=format_domain(life.definition),
+        was_running=was_running if running is None else running,
+    )
+    part = f"{path}.part"
+    try:
+        async with job.nested():
+            if was_running:
+                await stop_processors(life, PausedReason.SAVE)
+            await _write(life.host, part, head)
+            written = await copying.store(life, part, abort=job.abort_requested)
+        with trio.CancelScope(shield=True):
+            await _finish(life, written, head, path)
+    except BaseException:
+        with trio.CancelScope(shield=True):
+            if was_running and life.domain.status.state in SAVABLE:
+                # Also when they seem to run: the news that they stand still may be on its way.
+                with contextlib.suppress(PyvirtError):  # it has gone meanwhile
+                    await resume_processors(life, RunningReason.SAVE_CANCELED)
+            for leftover in (part, f"{part}.written"):
+                with contextlib.suppress(HostError):  # what went wrong first is worth telling
+                    await _remove(life.host, leftover)
+        raise
+
+
+async def _finish(life: Life, written: str, head: save_image.Head, path: str) -> None:
+    """Make the image whole, let it be found, and only then end the life."""
+    host, domain = life.host, life.domain
+    try:
+        size = (await host.read_head(written, 0)).size
+        await host.seal_file(written, attrs.evolve(head, file_bytes=size).encode())
+        await host.move_file(written, path)
+    except OSError as error:
+        raise HostError(f"cannot save {domain.name} to {path}: {error.strerror}") from error
+    if path == managed_save_path(domain):
+        _set_managed_save(domain, is_there=True)
+    life.end(Ending.SAVED, silently=True)
+
+
+async def read_image(host: Host, path: str) -> Image:
+    """Look into an image.
+
+    Raises:
+        HostError: It is none, is damaged or incomplete, or cannot be read.
+        DefinitionError: The definition in it is one this library cannot represent.
+    """
+    try:
+        found = await host.read_head(path, save_image.MAX_HEAD_BYTES)
+    except OSError as error:
+        raise HostError(f"cannot read {path}: {error.strerror}") from error
+    head, start = save_image.decode(found.data, found.size, path)
+    definition = parse_domain(head.xml, fresh_uuid=host.fresh_uuid, keep_aliases=True)
+    return Image(
+        definition=definition, was_running=head.was_running, uri=copying.reading(path, start)
+    )
+
+
+def _set_managed_save(domain: DomainCore, *, is_there: bool) -> None:
+    with domain.journal.commit() as commit:
+        commit.update(domain, has_managed_save=is_there)
+
+
+async def _write(host: Host, path: str, head: save_image.Head) -> None:
+    try:
+        await host.replace_file(path, head.encode().decode())
+    except OSError as error:
+        raise HostError(f"cannot write {path}: {error.strerror}") from error
+
+
+async def _move(host: Host, path: str, new_path: str) -> None:
+    try:
+        await host.move_file(path, new_path)
+    except OSError as error:
+        raise HostError(f"cannot rename {path}: {error.strerror}") from error
+
+
+async def make_directory(host: Host, path: str) -> None:
+    """A folder for images is there.
+
+    Raises:
+        HostError: It cannot be made.
+    """
+    try:
+        await host.make_directory(path)
+    except OSError as error:
+        raise HostError(f"cannot create {path}: {error.strerror}") from error
+
+
+async def _remove(host: Host, path: str) -> None:
+    try:
+        await host.remove_file(path)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise HostError(f"cannot remove {path}: {error.strerror}") from error
