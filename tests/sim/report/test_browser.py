@@ -14,7 +14,11 @@ from pyvirt_sim.explore.finding import Finding
 from pyvirt_sim.report import write_report
 from tests.real import parts
 
-MUTANTS = ("hostdev-removed-before-active-cleared",)
+MUTANTS = (
+    "hostdev-removed-before-active-cleared",
+    "detach-timeout-swallows-deleted-event",
+    "old-snapshot-overwrites-event",
+)
 ARTEFACTS = Path(os.environ.get("PYVIRT_ARTEFACTS", ".artefacts"))
 """Where screenshots are kept, for people and for CI; outside git."""
 
