@@ -21,7 +21,7 @@ from pyvirt_sim.checkers.removed_means_gone import (
     PROMISE,
     check_removed_means_gone,
 )
-from pyvirt_sim.engine import note
+from pyvirt_sim.engine import note, sometimes
 from pyvirt_sim.host import HostPlan, SimPciDevice, open_sim_host
 from pyvirt_sim.scenarios.scenario import Scenario
 from pyvirt_trio import (
@@ -114,6 +114,7 @@ async def play(hypervisor: Hypervisor, setting: Setting) -> list[str]:
         assert device.alias is not None, "an attached device has an alias"
         note("operator", f"detaches {device.alias}")
         await domain.detach_device(device.alias)
+        client.operator_knows = True
         note("operator", "is told that the device is gone")
         await client.done.wait()
         await domain.destroy()
@@ -129,6 +130,7 @@ class _Client:
         self.received: list[str] = []
         self.done = trio.Event()
         self.heard_of_the_end = trio.Event()
+        self.operator_knows = False
         self._hypervisor = hypervisor
         self._setting = setting
         self._send, self._inbox = trio.open_memory_channel[Record](INBOX_LENGTH)
@@ -145,6 +147,8 @@ class _Client:
             self.received.append(kind)
             note("client", f"receives {kind}", sequence=record.sequence)
             if isinstance(record.event, DeviceRemoved):
+                sometimes("the client hears of it before the operator", not self.operator_knows)
+                sometimes("the operator knows before the client", self.operator_knows)
                 source = self._setting.source
                 check_removed_means_gone(self._hypervisor, record.event, source, "client")
                 if source is not None:

@@ -21,6 +21,7 @@ from pyvirt_sim.campaign import (
     summarize,
 )
 from pyvirt_sim.campaign.store import RESULTS, TAPES
+from pyvirt_sim.cli.campaign import campaign
 from pyvirt_sim.engine import Tape, replay
 from pyvirt_sim.explore import subject_named
 
@@ -160,3 +161,41 @@ def found(answer: dict[str, object]) -> list[tuple[str, int, str]]:
     subjects = answer["subjects"]
     assert isinstance(subjects, dict)
     return [(one["pair"], one["count"], one["tape"]) for one in subjects[MUTANT]["catches"]]
+
+
+def test_a_mark_that_no_run_hits_fails_a_campaign(capsys: pytest.CaptureFixture[str]) -> None:
+    # The canonical schedule alone meets one of the two orders that the scenario marks.
+    assert campaign("hot-unplug", strategies=("portfolio",), schedules=1, workers=1) == 1
+    assert capsys.readouterr().out.count("never met: ") == 1
+    assert campaign("hot-unplug", strategies=("random-walk",), schedules=40, workers=1) == 0
+    assert "never met" not in capsys.readouterr().out
+
+
+def test_an_interrupted_campaign_keeps_and_tells_what_it_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = 0
+
+    def interrupted(chunk: Chunk) -> ChunkResult:
+        nonlocal done
+        done += 1
+        if done == 3:
+            raise KeyboardInterrupt
+        return search(chunk)
+
+    monkeypatch.setattr("pyvirt_sim.cli.campaign.search", interrupted)
+    options = {"strategies": ("random-walk",), "schedules": 16, "chunk": 4, "workers": 1}
+    assert campaign(MUTANT, **options, store=tmp_path) == 130  # type: ignore[arg-type]
+    assert "interrupted: 2 of 4 chunks are done" in capsys.readouterr().out
+    assert campaign(MUTANT, **options, store=tmp_path) == 0  # type: ignore[arg-type]
+    assert len((tmp_path / RESULTS).read_text().splitlines()) == 4
+    assert done == 5
+
+
+def test_names_that_nobody_has_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert campaign("nothing", workers=1) == 2
+    assert "nothing is called 'nothing'" in capsys.readouterr().err
+    assert campaign("hot-unplug", strategies=("luck",), workers=1) == 2
+    assert "no strategy is called 'luck'" in capsys.readouterr().err
+    assert campaign("hot-unplug", schedules=0, workers=1) == 2
+    assert "at least 1" in capsys.readouterr().err
