@@ -25,13 +25,14 @@ class HostdevNotes:
 
     Args:
         path: Where it is.
-        taken: The devices that were detached from the host and not given back.
+        taken: The devices that were detached from the host and not given back, and whether each
+            had a network interface then.
         settings: How virtual functions were before a domain got them.
     """
 
     _host: Host
     path: str
-    taken: dict[PciAddress, None] = attrs.field(factory=dict[PciAddress, None])
+    taken: dict[PciAddress, bool] = attrs.field(factory=dict[PciAddress, bool])
     settings: dict[PciAddress, VfSettings] = attrs.field(factory=dict[PciAddress, VfSettings])
 
     async def load(self) -> None:
@@ -42,7 +43,7 @@ class HostdevNotes:
         """
         try:
             value: Any = json.loads(await self._host.read_text(self.path))
-            self.taken = {PciAddress.parse(address): None for address in value["taken"]}
+            self.taken = {PciAddress.parse(a): bool(had) for a, had in value["taken"].items()}
             self.settings = {
                 PciAddress.parse(address): VfSettings(**one)
                 for address, one in value["settings"].items()
@@ -52,14 +53,14 @@ class HostdevNotes:
         except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise HostError(f"cannot read {self.path}: {error}") from error
 
-    async def take(self, address: PciAddress) -> None:
+    async def take(self, address: PciAddress, *, had_interface: bool) -> None:
         """A device is about to be detached from the host.
 
         Raises:
             HostError: That cannot be written down; it must not be detached.
         """
         if address not in self.taken:
-            self.taken[address] = None
+            self.taken[address] = had_interface
             await self._save_or(self.taken, address)
 
     async def give_back(self, address: PciAddress) -> None:
@@ -101,7 +102,7 @@ class HostdevNotes:
 
     async def _save(self) -> None:
         value = {
-            "taken": [str(address) for address in sorted(self.taken)],
+            "taken": {str(address): self.taken[address] for address in sorted(self.taken)},
             "settings": {str(a): attrs.asdict(self.settings[a]) for a in sorted(self.settings)},
         }
         try:

@@ -114,8 +114,9 @@ class PciLoans:
             reason = await why_not_rebind(self._host, address)
             if reason is not None:
                 raise InvalidStateError(f"PCI device {address} stays with the host: {reason}")
+        had_interface = await self.bus.has_interface(address)
         with trio.CancelScope(shield=True):  # the device, the notes and the list agree
-            await self._notes.take(address)
+            await self._notes.take(address, had_interface=had_interface)
             try:
                 await self.bus.bind_vfio(address)
             except PyvirtError as error:
@@ -319,6 +320,8 @@ class PciLoans:
     async def _to_host(self, address: PciAddress) -> None:
         with trio.CancelScope(shield=True):
             await self.bus.return_to_host_driver(address)
+            if self._notes.taken.get(address, False):
+                await self.bus.await_interface(address)
             await self._drop(address)
 
     async def _drop(self, address: PciAddress) -> None:

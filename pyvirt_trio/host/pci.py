@@ -48,6 +48,11 @@ _PROBE = "/sys/bus/pci/drivers_probe"
 _GROUPS = "/sys/kernel/iommu_groups"
 _VFIO = "/dev/vfio/vfio"
 
+INTERFACE_PATIENCE_S = 2.0
+INTERFACE_PAUSE_S = 0.02
+"""Most drivers of network cards make the interface before they return from their probe, some a
+moment later: tens of milliseconds were seen of virtual functions."""
+
 _BRIDGE_CLASSES = (0x0604, 0x0607)
 """PCI-to-PCI and CardBus bridges: the classes whose headers are not those of an end point."""
 
@@ -256,11 +261,34 @@ class PciBus:
             As for `bind_vfio`.
         """
         holder = await self.driver(address)
+        had_interface = await self.has_interface(address)
         with trio.CancelScope(shield=True):
             await self._override(address, None)
             if holder is not None:
                 await self._unbind(address, holder)
             await self._probe(address)
+            if had_interface:
+                await self.await_interface(address)
+
+    async def has_interface(self, address: PciAddress) -> bool:
+        """Whether its driver has made a network interface of the device.
+
+        Raises:
+            HostError: sysfs cannot be read.
+        """
+        return bool(await self._list(f"{DEVICES}/{address}/net"))
+
+    async def await_interface(self, address: PciAddress) -> None:
+        """Wait until a network card that is back with its driver has its interface again.
+
+        Not longer than `INTERFACE_PATIENCE_S`: the card is back all the same.
+
+        Raises:
+            HostError: sysfs cannot be read.
+        """
+        with trio.move_on_after(INTERFACE_PATIENCE_S):
+            while not await self.has_interface(address):  # noqa: ASYNC110 - sysfs cannot be awaited
+                await trio.sleep(INTERFACE_PAUSE_S)
 
     # ------------------------------------------------------------------------------- writing
 

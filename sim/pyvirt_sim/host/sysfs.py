@@ -14,6 +14,8 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import NoReturn, TypeAlias
 
+import trio
+
 from pyvirt_sim.gaps import ModelGapError
 from pyvirt_sim.host.pci import PciModel, SimPciDevice, text
 from pyvirt_sim.host.process import ProcessTable
@@ -284,7 +286,8 @@ def _vfio_node(pci: PciModel, name: str) -> Special | None:
 
 def _has_interface(device: SimPciDevice) -> bool:
     is_at_home = device.driver is not None and device.driver == device.own_driver
-    return device.network_interface is not None and is_at_home
+    is_made = not device.interface_at_s or trio.current_time() >= device.interface_at_s
+    return device.network_interface is not None and is_at_home and is_made
 
 
 def _interfaces(pci: PciModel) -> dict[str, SimPciDevice]:

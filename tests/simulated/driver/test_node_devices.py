@@ -358,3 +358,31 @@ async def test_a_reset_that_the_kernel_refuses(autojump_clock: Clock) -> None:
         code, text = await refusal(device.reset(), HostError)
         assert code == ErrorCode.SYSTEM_ERROR
         assert text.startswith(f"Failed to reset PCI device {ADDRESS}: ")
+
+
+@pytest.mark.parametrize("force", [False, True])
+async def test_a_network_card_is_back_when_its_interface_is(
+    force: bool, autojump_clock: Clock
+) -> None:
+    """Its driver makes the interface a moment after it has taken the card."""
+    async with open_sim_host() as host, open_hypervisor(URI, host=host) as hypervisor:
+        host.add_pci_device(card(network_interface="eth1", interface_delay_s=0.3))
+        device = await hypervisor.node_device(NAME)
+        if not force:
+            await device.detach()
+        await device.reattach(force=force)
+        assert await host.list_directory("/sys/class/net") == ["eth1"]
+
+
+async def test_a_card_whose_interface_never_comes_is_back_all_the_same(
+    autojump_clock: Clock,
+) -> None:
+    async with open_sim_host() as host, open_hypervisor(URI, host=host) as hypervisor:
+        host.add_pci_device(card(network_interface="eth1", interface_delay_s=1e6))
+        device = await hypervisor.node_device(NAME)
+        await device.detach()
+        began_s = trio.current_time()
+        await device.reattach()
+        assert trio.current_time() - began_s == pytest.approx(2)
+        assert await driver_of(host) == "e1000e"
+        assert list(hypervisor.host_devices.inactive) == []

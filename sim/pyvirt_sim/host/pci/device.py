@@ -32,6 +32,8 @@ class SimPciDevice:
         driver: The host's own driver for it, bound at the start; ``None`` when there is none.
         iommu_group: Its group; ``None`` without an IOMMU.
         network_interface: Name of the network interface it carries while its own driver has it.
+        interface_delay_s: How long its driver takes to make that, once it has the device; nothing
+            at the start of the machine.
         parent: The bridge it is behind, ``None`` on the root bus (or where nobody looks).
         reset_methods: Names that the kernel has for the ways to reset it, best first; ``bus`` only
             counts while it is alone on its bus.
@@ -55,6 +57,7 @@ class SimPciDevice:
     driver: str | None = None
     iommu_group: int | None = None
     network_interface: str | None = None
+    interface_delay_s: float = 0.0
     parent: PciAddress | None = None
     reset_methods: tuple[str, ...] = DEFAULT_RESETS
     bus_reset_works: bool = True
@@ -66,6 +69,8 @@ class SimPciDevice:
     physical_function: SimPciDevice | None = None
 
     own_driver: str | None = attrs.field(init=False)
+    interface_at_s: float = attrs.field(init=False, default=0.0)
+    """When its driver will have made the interface."""
     override: str | None = attrs.field(init=False, default=None)
     # While a driver gives the device up, its link is gone and no other can have it yet.
     leaving: str | None = attrs.field(init=False, default=None)
@@ -88,6 +93,7 @@ class SimPciDevice:
         """Forget all that was done to it; it is as it was when the machine was built."""
         self.driver = self.own_driver
         self.override = self.leaving = None
+        self.interface_at_s = 0.0
         self.lock = trio.Lock()
         self.virtual_functions = {}
         self.vf_settings = {}

@@ -271,6 +271,8 @@ class PciModel:
         if driver.name == VFIO_PCI:
             self.vfio.register(device)
         device.driver = driver.name
+        if device.interface_delay_s:
+            device.interface_at_s = trio.current_time() + device.interface_delay_s
         note("host", f"{device.address} is bound to {driver.name}")
         self.tell_of(device, "bind")
 
