@@ -15,9 +15,9 @@ from pyvirt_trio.driver.domain import Domain as Domain
 from pyvirt_trio.driver.domain import DomainView as DomainView
 from pyvirt_trio.driver.hypervisor import Hypervisor as Hypervisor
 from pyvirt_trio.driver.hypervisor import HypervisorView as HypervisorView
-from pyvirt_trio.driver.hypervisor import open_hypervisor as open_hypervisor
 from pyvirt_trio.driver.journal import Subscription as Subscription
 from pyvirt_trio.driver.nodedev import NodeDevice as NodeDevice
+from pyvirt_trio.driver.opening import open_hypervisor as open_hypervisor
 from pyvirt_trio.errors import AlreadyExistsError as AlreadyExistsError
 from pyvirt_trio.errors import CommandFailedError as CommandFailedError
 from pyvirt_trio.errors import ConflictError as ConflictError

@@ -1,8 +1,8 @@
-"""The keeper: the process in which the domains of one root live between two commands.
+"""The keeper: the process that manages the domains of one root between two commands.
 
-A domain's life is in the nursery of its hypervisor, so somebody has to hold the hypervisor open
-while the user waits to type the next command. Like libvirt's session daemon, it is started by
-the first client that finds none and ends by itself when nobody needs it.
+Somebody has to hear what QEMUs tell while the user waits to type the next command. Like libvirt's
+session daemon, it is started by the first client that finds none and ends by itself when nobody
+needs it. However it ends, domains run on, and the next keeper reconnects to them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import struct
 import trio
 
 from pyvirt_trio.daemon.serve import serve_client
-from pyvirt_trio.driver.hypervisor import Hypervisor, open_hypervisor
+from pyvirt_trio.driver.hypervisor import Hypervisor
+from pyvirt_trio.driver.opening import open_hypervisor
 from pyvirt_trio.errors import HostError
 
 IDLE_S = 120.0
@@ -61,7 +62,7 @@ class _Keeper:
 async def keep(root: str, *, idle_s: float = IDLE_S) -> None:
     """Hold the hypervisor of ``root`` open and serve it, until SIGTERM or until nobody needs it.
 
-    SIGTERM destroys the running domains: a keeper is asked to end only when they may end too.
+    Domains run on afterwards, whether it ends by itself or by a signal.
 
     Raises:
         ConflictError: There is a keeper already.

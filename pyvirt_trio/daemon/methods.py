@@ -22,7 +22,7 @@ def _summary(domain: Domain) -> dict[str, Any]:
     return {
         "name": domain.name,
         "uuid": str(domain.uuid),
-        "id": domain.view.life if domain.status.is_active else None,
+        "id": domain.view.id,
         "state": domain.status.state.name.lower(),
         "reason": domain.status.reason.name.lower(),
         "persistent": domain.is_persistent,

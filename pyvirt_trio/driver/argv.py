@@ -40,8 +40,12 @@ def build_argv(
         argv += ["-no-reboot"]
     if is_incoming:
         argv += ["-incoming", "defer"]
-    socket = f"socket,id=charmonitor,path={escaped(monitor_path)},server=on,wait=off"
-    argv += ["-chardev", socket, "-mon", "chardev=charmonitor,id=monitor,mode=control"]
+    argv += [
+        "-chardev",
+        monitor_argument(monitor_path),
+        "-mon",
+        "chardev=charmonitor,id=monitor,mode=control",
+    ]
     for option, value in (
         ("-kernel", system.kernel),
         ("-initrd", system.initrd),
@@ -58,3 +62,8 @@ def build_argv(
         if properties is not None:
             argv += ["-device", json.dumps(properties)]
     return argv
+
+
+def monitor_argument(monitor_path: str) -> str:
+    """The word of the command line that no other QEMU has: where it listens."""
+    return f"socket,id=charmonitor,path={escaped(monitor_path)},server=on,wait=off"

@@ -15,6 +15,7 @@ from pyvirt_trio.driver.agent import DomainAgent
 from pyvirt_trio.driver.agent_link import NONE_OPEN
 from pyvirt_trio.driver.jobs import JobLock
 from pyvirt_trio.driver.placement import name_devices
+from pyvirt_trio.driver.status import PrivateData, Texts
 from pyvirt_trio.errors import InvalidStateError, NotFoundError
 from pyvirt_trio.models.domain import DomainDefinition
 from pyvirt_trio.models.states import DomainState, DomainStatus, ShutoffReason
@@ -36,6 +37,8 @@ class DomainView:
         uuid: Its identity.
         status: State and reason.
         life: Number of the current or latest life; 0 before the first.
+        id: libvirt's number of a running domain, larger than all before it; ``None`` when it does
+            not run.
         live: What the running machine is made of, with aliases; ``None`` when it does not run.
         has_managed_save: Whether the next start goes on from a managed save.
         persistent: What the next start uses; ``None`` when it was undefined while running.
@@ -46,6 +49,7 @@ class DomainView:
     uuid: uuid.UUID
     status: DomainStatus = NEVER_RAN
     life: int = 0
+    id: int | None = None
     live: DomainDefinition | None = None
     persistent: DomainDefinition | None = None
     open_channels: frozenset[str] = NONE_OPEN
@@ -57,6 +61,8 @@ class DomainCore:
 
     def __init__(self, hypervisor: Hypervisor, view: DomainView) -> None:
         self.view = view
+        self.private = PrivateData()
+        self.texts = Texts()
         self.job = JobLock()
         self.agent = DomainAgent(self)
         self.journal = hypervisor.journal
@@ -116,7 +122,7 @@ class DomainCore:
             raise InvalidStateError(f"domain {self.name!r} is not persistent")
         if inactive or self.view.live is None:
             return self._format(self.view.persistent or self.definition, None)
-        return self._format(self.view.live, self.view.life)
+        return self._format(self.view.live, self.view.id)
 
     def _format(self, definition: DomainDefinition, life_id: int | None) -> str:
         """The text of a definition, kept until another one is asked for: clients poll for it."""

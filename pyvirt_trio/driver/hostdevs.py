@@ -27,9 +27,9 @@ import trio
 from pyvirt_trio.abc import Host
 from pyvirt_trio.driver.hostdev_notes import HostdevNotes
 from pyvirt_trio.driver.other_loans import OtherLoans
+from pyvirt_trio.driver.pci_loans import STUB_DRIVERS, PciLoans
 from pyvirt_trio.driver.pci_loans import Owner as Owner
-from pyvirt_trio.driver.pci_loans import PciLoans
-from pyvirt_trio.errors import DefinitionError, ErrorCode, InvalidStateError
+from pyvirt_trio.errors import DefinitionError, ErrorCode, InvalidStateError, NotFoundError
 from pyvirt_trio.host.pci_reset import reset_device
 from pyvirt_trio.host.safeguards import why_not_rebind
 from pyvirt_trio.models.addresses import PciAddress
@@ -238,6 +238,27 @@ class HostDeviceManager:
         devices = list(devices)
         self._pci.adopt(owner, [d for d in devices if isinstance(d, HostDevice | HostInterface)])
         self._others.adopt(owner, self._others.of(devices))
+
+    async def adopt_begun(self, owner: Owner, devices: Iterable[Device]) -> None:
+        """As `adopt`, for devices of which it is not known whether they were taken from the host.
+
+        Those that the host's own driver has, or another domain, are left alone. Call it after the
+        last `adopt`, and then `release`.
+
+        Raises:
+            HostError: sysfs cannot be read.
+        """
+        for device in devices:
+            if isinstance(device, HostDevice | HostInterface):
+                if device.source in self._pci.active:
+                    continue
+                try:
+                    holder = await self._pci.bus.driver(device.source)
+                except NotFoundError:
+                    continue
+                if holder not in (*STUB_DRIVERS, None):
+                    continue
+            self.adopt(owner, [device])
 
     async def load(self) -> None:
         """Know again which devices were taken from the host; call it after the last `adopt`.

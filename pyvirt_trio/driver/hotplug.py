@@ -54,6 +54,19 @@ async def plug(life: Life, device: Device) -> Device:
     device = name_device(device, live.devices)
     refuse_duplicates(live.with_device(device))
     require_hotpluggable(live, device)
+    life.note(plugging=(*life.domain.private.plugging, device))
+    try:
+        return await _plug(life, device)
+    finally:  # it is plugged, or nothing is left of it
+        life.note(plugging=_others(life, device))
+
+
+def _others(life: Life, device: Device) -> tuple[Device, ...]:
+    plugging = life.domain.private.plugging
+    return tuple(one for one in plugging if one.alias != device.alias)
+
+
+async def _plug(life: Life, device: Device) -> Device:
     (device,) = await life.host_devices.prepare(life.owner, [device])
     created: list[Backend] = []
     try:
@@ -69,6 +82,7 @@ async def plug(life: Life, device: Device) -> Device:
     with life.domain.journal.commit() as commit:
         assert device.alias is not None, "name_device has named it"
         commit.update(life.domain, live=life.definition.with_device(device))
+        commit.note(life.domain, plugging=_others(life, device))
         commit.announce(DeviceAdded(**life.stamp, alias=device.alias))
     return device
 

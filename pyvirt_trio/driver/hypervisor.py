@@ -1,15 +1,8 @@
-"""One hypervisor: all domains below one root directory, and the host's PCI devices.
-
-`open_hypervisor` is the way in. It is libvirt's embedded driver (``qemu:///embed?root=DIR``) with
-structured concurrency: everything that runs, runs inside the ``async with``.
-"""
+"""One hypervisor: all domains below one root directory, and the host's PCI devices."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from urllib.parse import parse_qs, urlsplit
 
 import attrs
 import trio
@@ -22,12 +15,11 @@ from pyvirt_trio.driver.hostdevs import HostDeviceManager
 from pyvirt_trio.driver.journal import Journal, Subscription
 from pyvirt_trio.driver.life import Life
 from pyvirt_trio.driver.nodedev import NodeDevice
-from pyvirt_trio.driver.opening import find_managed_saves
 from pyvirt_trio.driver.placement import place_devices
+from pyvirt_trio.driver.status_log import Remembered
 from pyvirt_trio.driver.store import Store, require_file_name
 from pyvirt_trio.errors import (
     AlreadyExistsError,
-    ConflictError,
     DefinitionError,
     ErrorCode,
     NotFoundError,
@@ -63,8 +55,15 @@ class HypervisorView:
 class Hypervisor:
     """Manages the domains of one root. Made by `open_hypervisor`."""
 
-    def __init__(self, host: Host, store: Store, nursery: trio.Nursery) -> None:
-        self.journal = Journal(identity=str(host.fresh_uuid()), wall_clock_s=host.wall_clock_s)
+    def __init__(
+        self, host: Host, store: Store, nursery: trio.Nursery, remembered: Remembered
+    ) -> None:
+        self.journal = Journal(
+            identity=remembered.journal or str(host.fresh_uuid()),
+            sequence=remembered.sequence if remembered.journal else 0,
+            records=remembered.records if remembered.journal else (),
+            wall_clock_s=host.wall_clock_s,
+        )
         self.host_devices = HostDeviceManager(host, f"{store.root}/run/hostdevs.json")
         self.store = store
         self.nursery = nursery
@@ -73,11 +72,26 @@ class Hypervisor:
         self._domains: dict[str, Domain] = {}
         self.definition_lock = trio.Lock()
         self.fresh_uuid = host.fresh_uuid
+        self.destroys_on_exit = False
+        self.last_id = remembered.last_id
 
     @property
     def root(self) -> str:
         """Its state directory."""
         return self.store.root
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What was found damaged, or could not be done without anybody having asked for it.
+
+        Sentences for people: files that were put aside, a status that cannot be written.
+        """
+        return tuple(self.store.problems)
+
+    def report(self, problem: str) -> None:
+        """Add to `problems`, unless it is the last one again."""
+        if self.store.problems[-1:] != [problem]:
+            self.store.problems.append(problem)
 
     def view(self) -> HypervisorView:
         """All domains and host devices as they are now."""
@@ -231,11 +245,16 @@ class Hypervisor:
     def new_life(self, domain: DomainCore) -> Life:
         """The next life of ``domain``, not yet begun."""
         number = domain.view.life + 1
+        self.last_id += 1
         with self.journal.commit() as commit:
-            commit.update(domain, life=number)
+            commit.update(domain, life=number, id=self.last_id)
+        return self.life_of(domain)
+
+    def life_of(self, domain: DomainCore) -> Life:
+        """The latest life of ``domain``, as an object that does nothing yet."""
         return Life(
             domain,
-            number,
+            domain.view.life,
             host=self.host,
             host_devices=self.host_devices,
             paths=self.store.life_paths(domain.name),
@@ -246,10 +265,13 @@ class Hypervisor:
         if not domain.is_persistent and not domain.status.is_active:
             self._domains.pop(domain.name, None)
 
-    def restore(self, definitions: list[DomainDefinition]) -> None:
-        """Take definitions from disk, without events: they were announced when they were made."""
-        for definition in definitions:
-            self._domains[definition.name] = self._new_domain(definition)
+    def add(self, domain: Domain) -> None:
+        """Have a domain that is known from before."""
+        self._domains[domain.name] = domain
+
+    def knows(self, domain: DomainCore) -> bool:
+        """Whether it is one of the domains, and not one that is gone."""
+        return self._domains.get(domain.name) is domain
 
     def _record(self, definition: DomainDefinition, existing: Domain | None) -> Domain:
         domain = existing or self._new_domain(definition)
@@ -313,71 +335,3 @@ class Hypervisor:
 
     def _node_device(self, address: PciAddress) -> NodeDevice:
         return NodeDevice(address, self._bus, self.host_devices)
-
-
-@asynccontextmanager
-async def open_hypervisor(uri: str, *, host: Host | None = None) -> AsyncGenerator[Hypervisor]:
-    """A hypervisor that manages the domains below one root, for the length of a block.
-
-    Domains live inside the block: leaving it destroys those that run. Definitions stay on disk.
-
-    Args:
-        uri: ``qemu:///embed?root=DIR`` with an absolute directory, created if need be.
-        host: The machine to run on; this one when ``None``.
-
-    Raises:
-        DefinitionError: The URI is none of these, or a stored definition is damaged.
-        ConflictError: Another process manages this root.
-        HostError: The root cannot be used.
-
-    Cancellation:
-        Running domains are destroyed and host devices given back before the block is left; see
-        `Domain.destroy`.
-    """
-    root = _root_of(uri)
-    if host is None:
-        from pyvirt_trio.host.real import RealHost
-
-        host = RealHost()
-    store = Store(host, root)
-    await store.prepare()
-    async with _root_lock(host, store):
-        definitions = await store.load()
-        failure: Exception | None = None
-        async with trio.open_nursery() as nursery:
-            hypervisor = Hypervisor(host, store, nursery)
-            hypervisor.restore(definitions)
-            await find_managed_saves(hypervisor)
-            try:
-                await hypervisor.host_devices.load()
-                yield hypervisor
-            except Exception as error:  # noqa: BLE001 - raised again, outside the nursery,
-                failure = error  # which would wrap it in a group
-            nursery.cancel_scope.cancel()
-        if failure is not None:
-            raise failure
-
-
-@asynccontextmanager
-async def _root_lock(host: Host, store: Store) -> AsyncGenerator[None]:
-    lock = host.lock(store.lock_file)
-    try:
-        await lock.__aenter__()
-    except BlockingIOError as error:
-        raise ConflictError(f"{store.root} is managed by another process") from error
-    try:
-        yield
-    finally:
-        await lock.__aexit__(None, None, None)
-
-
-def _root_of(uri: str) -> str:
-    parts = urlsplit(uri)
-    roots = parse_qs(parts.query).get("root", [])
-    is_embedded = (parts.scheme, parts.netloc, parts.path) == ("qemu", "", "/embed")
-    if not is_embedded or len(roots) != 1 or not roots[0].startswith("/"):
-        raise DefinitionError(
-            f"{uri!r} is not a URI such as qemu:///embed?root=/srv/vms",
-            code=ErrorCode.INVALID_ARG,
-        )
-    return roots[0].rstrip("/")

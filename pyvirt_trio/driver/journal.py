@@ -19,8 +19,8 @@ The one gap marker
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import attrs
 import trio
@@ -38,9 +38,17 @@ events a second) gives a stalled observer nearly seven minutes before it has to 
 
 
 class Committed(Protocol):
-    """Something whose state is one frozen attrs value, replaced only inside a commit."""
+    """Something whose state is one frozen attrs value, replaced only inside a commit.
+
+    A second one has what observers do not see and a new manager must know.
+    """
 
     view: Any
+    private: Any
+
+
+Keep: TypeAlias = Callable[[Sequence[Committed], Sequence[Record]], None]
+"""Called in each commit with what has changed and the records of its events; must not raise."""
 
 
 def _no_clock() -> float:
@@ -54,6 +62,7 @@ class Journal:
         length: Records kept.
         identity: Tells this series of numbers from that of every other journal.
         sequence: Number of the latest event of this series, told before this object was made.
+        records: Those of the latest events until then that are still known.
         wall_clock_s: When a record is made, for people to read.
     """
 
@@ -63,6 +72,7 @@ class Journal:
         length: int = JOURNAL_LENGTH,
         identity: str = "journal",
         sequence: int = 0,
+        records: Sequence[Record] = (),
         wall_clock_s: Callable[[], float] = _no_clock,
     ) -> None:
         self.identity = identity
@@ -70,7 +80,10 @@ class Journal:
         # Record `n` is at `(n - 1) % length`, which takes one step to find, however old it is.
         self._ring: list[Record | None] = [None] * length
         self._sequence = sequence
-        self._first_sequence = sequence + 1
+        self._first_sequence = sequence + 1 - len(records)
+        for record in records:
+            self._ring[(record.sequence - 1) % length] = record
+        self.keep: Keep | None = None
         self._wall_clock_s = wall_clock_s
         self._observers = trio.lowlevel.ParkingLot()
 
@@ -109,15 +122,26 @@ class Journal:
             raise ResyncRequiredError.gap(cursor.sequence + 1, self._sequence)
         return Subscription(self, cursor.sequence, filter_)
 
-    def append(self, events: list[HypervisorEvent]) -> None:
-        """Number ``events`` and wake the observers; for `Commit` alone."""
-        if not events:
-            return
-        now_s = self._wall_clock_s()
-        for event in events:
-            self._ring[self._sequence % self._length] = Record(self._sequence + 1, event, now_s)
-            self._sequence += 1
-        self._observers.unpark_all()
+    def append(self, events: Sequence[HypervisorEvent], changed: Sequence[Committed] = ()) -> None:
+        """Number ``events``, put them on disk with what they tell of, and wake the observers.
+
+        For `Commit` alone.
+        """
+        now_s = self._wall_clock_s() if events else 0.0
+        first = self._sequence + 1
+        records = [Record(first + index, event, now_s) for index, event in enumerate(events)]
+        if self.keep is not None:
+            self.keep(changed, records)
+        for record in records:
+            self._ring[(record.sequence - 1) % self._length] = record
+        self._sequence += len(records)
+        if records:
+            self._observers.unpark_all()
+
+    def latest(self, count: int) -> list[Record]:
+        """The latest records, ``count`` at most, oldest first."""
+        first = max(self.oldest, self._sequence - count + 1)
+        return [self.record(number) for number in range(first, self._sequence + 1)]
 
     async def wait_beyond(self, sequence: int) -> None:
         """Block until there is a record with a higher number."""
@@ -141,6 +165,7 @@ class Commit:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._events: list[HypervisorEvent] = []
+        self._changed: dict[Committed, None] = {}
 
     def __enter__(self) -> Commit:
         return self
@@ -152,11 +177,17 @@ class Commit:
         traceback: TracebackType | None,
     ) -> None:
         if exc is None:
-            self._journal.append(self._events)
+            self._journal.append(self._events, list(self._changed))
 
     def update(self, target: Committed, **changes: object) -> None:
         """Replace ``target.view`` by a copy with ``changes`` made."""
         target.view = attrs.evolve(target.view, **changes)
+        self._changed[target] = None
+
+    def note(self, target: Committed, **changes: object) -> None:
+        """Replace ``target.private`` by a copy with ``changes`` made."""
+        target.private = attrs.evolve(target.private, **changes)
+        self._changed[target] = None
 
     def announce(self, event: HypervisorEvent) -> None:
         """Append ``event`` when the commit ends, after every change made in it."""

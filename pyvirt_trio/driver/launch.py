@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
@@ -39,28 +39,50 @@ class LifePaths:
 
 @asynccontextmanager
 async def running_qemu(
-    host: Host, argv: Sequence[str], paths: LifePaths
+    host: Host, argv: Sequence[str], paths: LifePaths, leaves: Callable[[], bool]
 ) -> AsyncGenerator[tuple[Process, trio.abc.Stream]]:
     """A QEMU process and a connection to its monitor, for the length of a block.
 
     On exit the process has ended: by itself, or by SIGTERM, or by SIGKILL `TERMINATE_GRACE_S`
     later.
 
+    Args:
+        host: The machine.
+        argv: The command line.
+        paths: Its files.
+        leaves: Asked when the block ends by an exception, such as a cancellation: whether to leave
+            the process running instead.
+
     Raises:
         HostError: QEMU could not be started, or ended at once; its own words are in the message.
 
     Cancellation:
-        The process is ended first; this takes at most `TERMINATE_GRACE_S`.
+        The process is ended first, unless it is left; this takes at most `TERMINATE_GRACE_S`.
     """
     process = await _start(host, argv, paths)
+    async with ending_qemu(host, process, paths, leaves):
+        yield process, await _connect(host, process, paths)
+
+
+@asynccontextmanager
+async def ending_qemu(
+    host: Host, process: Process, paths: LifePaths, leaves: Callable[[], bool]
+) -> AsyncGenerator[None]:
+    """On exit of the block the process has ended, or is left; see `running_qemu`."""
+    is_left = False
     try:
-        stream = await _connect(host, process, paths)
-        yield process, stream
+        yield
+    except BaseException:
+        is_left = leaves()
+        raise
     finally:
-        with trio.CancelScope(shield=True):
-            await end_process(process)
-            with contextlib.suppress(OSError):
-                await host.remove_file(paths.monitor)
+        if is_left:
+            process.leave()
+        else:
+            with trio.CancelScope(shield=True):
+                await end_process(process)
+                with contextlib.suppress(OSError):
+                    await host.remove_file(paths.monitor)
 
 
 async def end_process(process: Process) -> None:
@@ -76,11 +98,27 @@ async def _start(host: Host, argv: Sequence[str], paths: LifePaths) -> Process:
     try:
         when = datetime.fromtimestamp(host.wall_clock_s(), UTC).isoformat(timespec="seconds")
         await host.replace_file(paths.log, f"{when}: starting {json.dumps(list(argv))}\n")
-        with contextlib.suppress(FileNotFoundError):
-            await host.remove_file(paths.monitor)
+        await _remove_stale_monitor(host, paths)
         return await host.start_process(argv, log_file=paths.log)
     except OSError as error:
         raise HostError(f"cannot start {argv[0]}: {error.strerror or error}") from error
+
+
+async def _remove_stale_monitor(host: Host, paths: LifePaths) -> None:
+    """Make room for a QEMU's monitor, unless one that nobody knows of answers there.
+
+    Its disks may be those of the one that is to be started.
+    """
+    try:
+        stream = await host.open_stream(f"unix:{paths.monitor}")
+    except FileNotFoundError:
+        return
+    except OSError:
+        with contextlib.suppress(FileNotFoundError):
+            await host.remove_file(paths.monitor)
+        return
+    await trio.aclose_forcefully(stream)
+    raise HostError(f"a QEMU that is not known here answers at {paths.monitor}")
 
 
 async def _connect(host: Host, process: Process, paths: LifePaths) -> trio.abc.Stream:

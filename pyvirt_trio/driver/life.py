@@ -13,7 +13,8 @@ domain inactive and announces `DomainStopped`. What QEMU's events do to the doma
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,9 @@ from pyvirt_trio.driver.copying import Copying, load
 from pyvirt_trio.driver.ending import Ending
 from pyvirt_trio.driver.hostdevs import HostDeviceManager, Owner
 from pyvirt_trio.driver.launch import TERMINATE_GRACE_S, LifePaths, log_tail, running_qemu
-from pyvirt_trio.driver.removal import Removal
+from pyvirt_trio.driver.processes import mark_of
+from pyvirt_trio.driver.removal import Removal, without
+from pyvirt_trio.driver.status import FORGOTTEN
 from pyvirt_trio.errors import (
     ErrorCode,
     HostError,
@@ -60,6 +63,7 @@ from pyvirt_trio.qmp.session import QmpSession, open_session
 if TYPE_CHECKING:
     from pyvirt_trio.abc import Host, Process
     from pyvirt_trio.driver.domain_core import DomainCore
+    from pyvirt_trio.driver.reconnect import Reconnection
 
 LAST_WORDS_S = 1.0
 """How long the monitor may stay open after its process; only a fork of QEMU could keep it open."""
@@ -95,7 +99,6 @@ class Life:
     Attributes:
         pause_reason: Why the processors are about to be stopped; the STOP event takes it.
         running_reason: Why they are about to run; the RESUME event takes it.
-        reboots: Whether the machine is to be reset when its guest has powered off.
         is_resetting: Whether that is under way, so that the guest's SHUTDOWN and STOP tell nothing.
         is_booting: Whether the processors run for the first time when they run next.
         is_deaf: Whether QEMU is no longer listened to, because what it says is known.
@@ -121,7 +124,6 @@ class Life:
         self.ended = trio.Event()
         self.pause_reason = PausedReason.UNKNOWN
         self.running_reason = RunningReason.UNPAUSED
-        self.reboots = False
         self.is_resetting = False
         self.is_booting = False
         self.is_deaf = False
@@ -133,9 +135,9 @@ class Life:
         self._nursery: trio.Nursery | None = None
         self._process: Process | None = None
         self._end_asked = trio.Event()
-        self._ending = Ending.NOT_STARTED
+        self._hoped_ending: Ending | None = None
         self._failure: PyvirtError | None = None
-        self._is_announced = False
+        self._is_left = False
 
     @property
     def definition(self) -> DomainDefinition:
@@ -158,6 +160,42 @@ class Life:
     def is_ending(self) -> bool:
         """Whether nothing can begin in this life any more."""
         return self._nursery is None
+
+    @property
+    def reboots(self) -> bool:
+        """Whether the machine is to be reset when its guest has powered off."""
+        return self.domain.private.reboots
+
+    @reboots.setter
+    def reboots(self, value: bool) -> None:
+        self.note(reboots=value)
+
+    @property
+    def paths(self) -> LifePaths:
+        """Its files."""
+        return self._paths
+
+    @property
+    def _is_announced(self) -> bool:
+        return self.domain.private.is_announced
+
+    @property
+    def _ending(self) -> Ending:
+        """How it ends if nothing else happens."""
+        given = self._hoped_ending or self.domain.private.ending
+        if given is not None:
+            return given
+        if self.domain.status.state is DomainState.SHUTDOWN:
+            return Ending.SHUT_DOWN
+        return Ending.LOST if self._is_announced else Ending.NOT_STARTED
+
+    def note(self, **changes: object) -> None:
+        """Write down for a new manager what has changed of the `PrivateData`, if anything has."""
+        private = self.domain.private
+        is_new = any(getattr(private, key) != value for key, value in changes.items())
+        if is_new and self.domain.current_life is self:
+            with self.domain.journal.commit() as commit:
+                commit.note(self.domain, **changes)
 
     def require_running(self) -> None:
         """Refuse to go on when the life has ended meanwhile.
@@ -186,7 +224,14 @@ class Life:
         """
         self.spawn(removal.run, name=f"remove {removal.alias}")
         self.removals[removal.alias] = removal
+        self.note(leaving=(*without(self.domain.private.leaving, removal.alias), removal.alias))
         return removal
+
+    def end_removal(self, removal: Removal) -> None:
+        """The device of ``removal`` is gone, or stays."""
+        self.removals.pop(removal.alias, None)
+        if self._nursery is not None:  # a life that is left goes on with it under a new manager
+            self.note(leaving=without(self.domain.private.leaving, removal.alias))
 
     def spawn(self, function: Callable[[], Awaitable[None]], *, name: str) -> None:
         """Let something run as long as it takes, within this life.
@@ -215,11 +260,10 @@ class Life:
             silently: What QEMU says from now on is not announced.
         """
         if self._ending is not Ending.DESTROYED:
-            self._ending = ending
+            self.note(ending=ending)
         self.is_deaf = self.is_deaf or silently
-        if self._is_announced:
-            self._end_asked.set()
-        else:  # there may be no process yet
+        self._end_asked.set()
+        if not self._is_announced or self._nursery is None:  # there may be no process yet
             self._scope.cancel()
 
     async def destroy(self, *, graceful: bool = False) -> None:
@@ -238,12 +282,12 @@ class Life:
             self.end(Ending.DESTROYED)
             await self.ended.wait()
             return
-        before, self._ending = self._ending, Ending.DESTROYED
+        self._hoped_ending = Ending.DESTROYED
         self._process.terminate()
         with trio.move_on_after(TERMINATE_GRACE_S):
             await self.ended.wait()
             return
-        self._ending = before
+        self._hoped_ending = None
         raise HostError(
             f"Failed to terminate process {self.pid} with SIGTERM: Device or resource busy"
         )
@@ -270,7 +314,7 @@ class Life:
     async def run(
         self,
         definition: DomainDefinition,
-        boot: Boot,
+        boot: Boot | Reconnection,
         *,
         task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
@@ -278,7 +322,7 @@ class Life:
 
         Args:
             definition: Placed and named.
-            boot: How to begin.
+            boot: How to begin, or to go on.
             task_status: Told when the domain has started and this has been announced.
 
         Raises:
@@ -293,14 +337,15 @@ class Life:
             task_status.started()
 
         patience_s = START_PATIENCE_S + PATIENCE_PER_GIB_S * definition.memory_kib / KIB_PER_GIB
-        self._scope.deadline = trio.current_time() + patience_s
+        if isinstance(boot, Boot):
+            self._scope.deadline = trio.current_time() + patience_s
         try:
             with self._scope:
                 await self._live(definition, boot, started)
         except PyvirtError as error:
             self._failure = error
         except trio.Cancelled:  # from outside: whoever held the hypervisor open has left
-            self._ending = Ending.DESTROYED
+            self._hoped_ending = Ending.DESTROYED
             raise
         finally:
             with trio.CancelScope(shield=True):
@@ -309,15 +354,15 @@ class Life:
             raise await self._reason_of_failed_start(patience_s)
 
     async def _live(
-        self, definition: DomainDefinition, boot: Boot, started: Callable[[], None]
+        self, definition: DomainDefinition, boot: Boot | Reconnection, started: Callable[[], None]
     ) -> None:
-        devices = await self.host_devices.prepare(self.owner, definition.devices)
-        definition = attrs.evolve(definition, devices=devices)
-        is_incoming = boot.incoming is not None
-        argv = build_argv(definition, monitor_path=self._paths.monitor, is_incoming=is_incoming)
+        if isinstance(boot, Boot):
+            qemu = self._starting(definition, boot)
+        else:
+            qemu = boot.found_qemu(self)
         name = f"monitor of {self.domain.name}"
         async with (
-            running_qemu(self.host, argv, self._paths) as (self._process, stream),
+            qemu as (self._process, stream),
             open_session(stream, on_event=self._on_event, name=name) as self._session,
             trio.open_nursery() as nursery,
         ):
@@ -326,7 +371,10 @@ class Life:
             self.spawn(partial(self._watch_monitor, self._session), name="watch monitor")
             self.spawn(partial(self._end_when_asked, self._process), name="end when asked")
             try:
-                await self._begin(definition, boot)
+                if isinstance(boot, Boot):
+                    await self._begin(boot)
+                else:
+                    await boot.go_on(self)
             except PyvirtError as error:
                 self._failure = error
             else:
@@ -336,11 +384,40 @@ class Life:
                 self._nursery = None
             nursery.cancel_scope.cancel()
 
-    async def _begin(self, definition: DomainDefinition, boot: Boot) -> None:
-        status = DomainStatus(DomainState.PAUSED, PausedReason.STARTING_UP)
-        with self.domain.journal.commit() as commit:
-            commit.update(self.domain, live=definition, status=status)
-        for device in definition.devices:
+    @asynccontextmanager
+    async def _starting(
+        self, definition: DomainDefinition, boot: Boot
+    ) -> AsyncGenerator[tuple[Process, trio.abc.Stream]]:
+        self.note(starting=definition)
+        devices = await self.host_devices.prepare(self.owner, definition.devices)
+        definition = attrs.evolve(definition, devices=devices)
+        is_incoming = boot.incoming is not None
+        argv = build_argv(definition, monitor_path=self._paths.monitor, is_incoming=is_incoming)
+        async with running_qemu(self.host, argv, self._paths, self.leaves) as (process, stream):
+            mark = await mark_of(self.host, process.pid)
+            status = DomainStatus(DomainState.PAUSED, PausedReason.STARTING_UP)
+            with self.domain.journal.commit() as commit:
+                commit.update(self.domain, live=definition, status=status)
+                commit.note(self.domain, starting=None, process=mark)
+            yield process, stream
+
+    def leaves(self) -> bool:
+        """Whether QEMU runs on, now that something unexpected ends this life's tasks.
+
+        That is mostly that the hypervisor is closed. A start that is not finished is undone, an end
+        that is wanted is brought about, and a mistake in here is no reason to end a guest.
+        """
+        self._is_left = (
+            self._is_announced
+            and not self._scope.cancel_called
+            and not self._end_asked.is_set()
+            and not self.domain.hypervisor.destroys_on_exit
+            and not self.domain.private.is_autodestroyed
+        )
+        return self._is_left
+
+    async def _begin(self, boot: Boot) -> None:
+        for device in self.definition.devices:
             if isinstance(device, Interface) and not device.is_link_up:
                 await self.execute("set_link", {"name": device.alias, "up": False})
         if boot.incoming is not None:
@@ -372,11 +449,9 @@ class Life:
 
     def announce(self, status: DomainStatus | None, *events: DomainEvent) -> None:
         """In one commit: the domain is in a new state, unless ``None``, and events tell of it."""
-        if self._ending is Ending.NOT_STARTED:
-            self._ending = Ending.LOST
-        self._is_announced = True
         self._scope.deadline = math.inf  # QEMU was ready in time
         with self.domain.journal.commit() as commit:
+            commit.note(self.domain, is_announced=True)
             if status is not None:
                 commit.update(self.domain, status=status)
             for event in events:
@@ -420,15 +495,20 @@ class Life:
         self._nursery = self._session = self._process = None
         removal.life_ended(self)
         await self.agent.aclose()
+        if self._is_left:
+            self.ended.set()
+            return
         try:
             await self.host_devices.release(self.owner)
         except HostError as error:
             self._failure = self._failure or error
         with self.domain.journal.commit() as commit:
+            ending, was_announced = self._ending, self._is_announced
             commit.update(
-                self.domain, live=None, status=self._ending.status, open_channels=NONE_OPEN
+                self.domain, live=None, status=ending.status, id=None, open_channels=NONE_OPEN
             )
-            if self._is_announced:
-                commit.announce(DomainStopped(**self.stamp, detail=self._ending.detail))
+            commit.note(self.domain, **FORGOTTEN)
+            if was_announced:
+                commit.announce(DomainStopped(**self.stamp, detail=ending.detail))
             self.domain.forget_life(self)
         self.ended.set()

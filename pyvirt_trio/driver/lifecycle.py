@@ -80,6 +80,8 @@ class LifecycleCalls(SavingCalls):
         """
         await self.start(paused=paused)
         life = self.current_life
+        if life is not None:
+            life.note(is_autodestroyed=True)
         try:
             yield
         finally:

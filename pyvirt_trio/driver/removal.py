@@ -95,9 +95,17 @@ class Removal:
         is_refused: The guest keeps it, by the latest that is known.
         is_deleted: QEMU has told that it is gone.
         error: Why it failed, if it did.
+
+    Args:
+        life: The life.
+        device: The device.
+        guest_let_go: The guest has given it up.
+        is_resumed: A former manager has asked the guest, and may have deleted backends.
     """
 
-    def __init__(self, life: Life, device: Device, *, guest_let_go: bool = False) -> None:
+    def __init__(
+        self, life: Life, device: Device, *, guest_let_go: bool = False, is_resumed: bool = False
+    ) -> None:
         assert device.alias is not None, "a device in a life has an alias"
         self.life = life
         self.device = device
@@ -109,9 +117,11 @@ class Removal:
         self.is_refused = False
         self.is_deleted = guest_let_go
         self.error: PyvirtError | None = None
+        self.is_resumed = is_resumed
         if guest_let_go:
-            self.asked.set()
             self.answered.set()
+        if guest_let_go or is_resumed:
+            self.asked.set()
 
     async def wait(self) -> None:
         """Block until the device is gone and announced.
@@ -174,7 +184,7 @@ class Removal:
         if self.finished.is_set():
             return
         self.error = self.error or error
-        self.life.removals.pop(self.alias, None)
+        self.life.end_removal(self)
         self.asked.set()
         self.finished.set()
 
@@ -189,6 +199,11 @@ class Removal:
                 for step in group:
                     assert isinstance(step, WorkStep)
                     await step.run(self)
+
+
+def without(aliases: tuple[str, ...], alias: str) -> tuple[str, ...]:
+    """The others."""
+    return tuple(one for one in aliases if one != alias)
 
 
 def split_at_consent(row: tuple[Step, ...]) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
@@ -232,7 +247,11 @@ async def _await_guest(removal: Removal) -> None:
 
 async def _delete_backends(removal: Removal) -> None:
     for backend in reversed(backends(removal.device)):
-        await removal.life.execute(backend.delete, backend.identity)
+        try:
+            await removal.life.execute(backend.delete, backend.identity)
+        except CommandFailedError:
+            if not removal.is_resumed:
+                raise
 
 
 async def _delete_backends_left(removal: Removal) -> None:
@@ -244,7 +263,7 @@ async def _delete_backends_left(removal: Removal) -> None:
         try:
             await removal.life.execute(backend.delete, backend.identity)
         except CommandFailedError:
-            if backend.delete != "chardev-remove":
+            if backend.delete != "chardev-remove" and not removal.is_resumed:
                 raise
 
 
@@ -262,6 +281,7 @@ def _forget(removal: Removal, commit: Commit) -> None:
     device = live.device(removal.alias)
     assert device is not None, "a device leaves the definition only through its removal"
     commit.update(domain, live=live.without_device(device))
+    commit.note(domain, leaving=without(domain.private.leaving, removal.alias))
 
 
 def _announce(removal: Removal, commit: Commit) -> None:

@@ -1,12 +1,17 @@
-"""Definitions on disk: one file of libvirt XML per domain, below ``ROOT/etc``.
+"""The state directory: definitions, one file of libvirt XML per domain, and the rest of a root.
 
-The layout of a root follows libvirt's embedded driver: ``etc`` for definitions, ``run`` for what
-only matters while somebody runs, ``log`` for QEMU's own words.
+The layout follows libvirt's embedded driver: ``etc`` for definitions, ``run`` for what only matters
+while somebody runs (see `status_log`), ``log`` for QEMU's own words. What is damaged, or from a
+version that is not known here, is moved to ``aside`` and told of in `Store.problems`: it is never
+removed, nor does it keep the rest from being used.
 """
 
 from __future__ import annotations
 
-from pyvirt_trio.abc import Host
+import errno
+import itertools
+
+from pyvirt_trio.abc import AppendedFile, Host
 from pyvirt_trio.driver.launch import LifePaths
 from pyvirt_trio.errors import DefinitionError, HostError
 from pyvirt_trio.models.domain import DomainDefinition
@@ -17,11 +22,16 @@ MAX_NAME_BYTES = 200
 
 
 class Store:
-    """The state directory of one hypervisor."""
+    """The state directory of one hypervisor.
+
+    Attributes:
+        problems: What was found damaged or strange, and where it is now.
+    """
 
     def __init__(self, host: Host, root: str) -> None:
         self._host = host
         self.root = root
+        self.problems: list[str] = []
 
     @property
     def lock_file(self) -> str:
@@ -35,27 +45,31 @@ class Store:
             HostError: They cannot be created.
         """
         try:
-            for part in ("etc", "run", "log"):
+            for part in ("etc", "run", "log", "aside"):
                 await self._host.make_directory(f"{self.root}/{part}")
         except OSError as error:
             raise HostError(f"cannot use {self.root}: {error.strerror}") from error
 
     async def load(self) -> list[DomainDefinition]:
-        """All persistent definitions, sorted by name.
+        """All persistent definitions, sorted by name; files that are none are put aside.
 
         Raises:
-            DefinitionError: A file is not what `save` writes; the message names it.
-            HostError: A file cannot be read.
+            HostError: A file cannot be read, or cannot be put aside.
         """
         definitions: list[DomainDefinition] = []
-        directory = f"{self.root}/etc"
-        try:
-            for name in await self._host.list_directory(directory):
-                if name.endswith(".xml"):
-                    text = await self._host.read_text(f"{directory}/{name}")
-                    definitions.append(self._parse(name, text))
-        except OSError as error:
-            raise HostError(f"cannot read {directory}: {error.strerror}") from error
+        for name in await self._names("etc"):
+            if name.endswith(".xml"):
+                text = await self.read(f"etc/{name}")
+                try:
+                    if text is None:
+                        raise DefinitionError("it is not text")
+                    definition = parse_domain(text, fresh_uuid=self._host.fresh_uuid)
+                    if definition.name != name.removesuffix(".xml"):
+                        raise DefinitionError(f"it is the definition of '{definition.name}'")
+                except DefinitionError as error:
+                    await self.put_aside(f"etc/{name}", str(error))
+                else:
+                    definitions.append(definition)
         return definitions
 
     async def save(self, definition: DomainDefinition) -> None:
@@ -80,6 +94,86 @@ class Store:
         except OSError as error:
             raise HostError(f"cannot remove {name}: {error.strerror}") from error
 
+    # -- files below the root, named as they are there --------------------------------------------
+
+    async def run_files(self) -> list[str]:
+        """The names in ``run``, sorted.
+
+        Raises:
+            HostError: They cannot be listed.
+        """
+        return await self._names("run")
+
+    async def read(self, path: str) -> str | None:
+        """The text of a file, ``None`` when it is not text.
+
+        Raises:
+            HostError: It cannot be read.
+        """
+        try:
+            return await self._host.read_text(f"{self.root}/{path}")
+        except OSError as error:
+            if error.errno == errno.EILSEQ:
+                return None
+            raise _trouble("read", f"{self.root}/{path}", error) from error
+
+    async def write(self, path: str, text: str) -> None:
+        """Make ``text`` the contents of a file, durably and all at once.
+
+        Raises:
+            HostError: It could not be written; the old contents are still there.
+        """
+        try:
+            await self._host.replace_file(f"{self.root}/{path}", text)
+        except OSError as error:
+            raise _trouble("write", f"{self.root}/{path}", error) from error
+
+    async def append_to(self, path: str) -> AppendedFile:
+        """Open a file to add to it.
+
+        Raises:
+            HostError: It cannot be opened.
+        """
+        try:
+            return await self._host.open_appended(f"{self.root}/{path}")
+        except OSError as error:
+            raise _trouble("open", f"{self.root}/{path}", error) from error
+
+    async def remove_file(self, path: str) -> None:
+        """Remove a file that may be there.
+
+        Raises:
+            HostError: It is there and cannot be removed.
+        """
+        try:
+            await self._host.remove_file(f"{self.root}/{path}")
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise _trouble("remove", f"{self.root}/{path}", error) from error
+
+    async def put_aside(self, path: str, why: str) -> None:
+        """Move a file to ``aside``, under a name that no file has there, and say so.
+
+        Raises:
+            HostError: It cannot be moved.
+        """
+        there = await self._names("aside")
+        name = path.rpartition("/")[2]
+        number = next(n for n in itertools.count(1) if f"{name}.{n}" not in there)
+        new_path = f"{self.root}/aside/{name}.{number}"
+        try:
+            await self._host.move_file(f"{self.root}/{path}", new_path)
+        except OSError as error:
+            raise _trouble("move", f"{self.root}/{path}", error) from error
+        self.problems.append(f"{self.root}/{path} was moved to {new_path}: {why}")
+
+    async def _names(self, part: str) -> list[str]:
+        try:
+            return await self._host.list_directory(f"{self.root}/{part}")
+        except OSError as error:
+            raise _trouble("read", f"{self.root}/{part}", error) from error
+
     def life_paths(self, name: str) -> LifePaths:
         """Where the files of a running domain are."""
         return LifePaths(
@@ -89,11 +183,9 @@ class Store:
     def _path(self, name: str) -> str:
         return f"{self.root}/etc/{name}.xml"
 
-    def _parse(self, file_name: str, text: str) -> DomainDefinition:
-        try:
-            return parse_domain(text, fresh_uuid=self._host.fresh_uuid)
-        except DefinitionError as error:
-            raise DefinitionError(f"{self.root}/etc/{file_name}: {error}") from error
+
+def _trouble(doing: str, path: str, error: OSError) -> HostError:
+    return HostError(f"cannot {doing} {path}: {error.strerror or error}")
 
 
 def require_file_name(name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 import attrs
@@ -98,6 +99,18 @@ Reason: TypeAlias = (
     | CrashedReason
     | PmSuspendedReason
 )
+
+
+REASONS: Mapping[DomainState, Callable[[int], Reason]] = {
+    DomainState.NOSTATE: ShutoffReason,
+    DomainState.RUNNING: RunningReason,
+    DomainState.PAUSED: PausedReason,
+    DomainState.SHUTDOWN: ShutdownReason,
+    DomainState.SHUTOFF: ShutoffReason,
+    DomainState.CRASHED: CrashedReason,
+    DomainState.PMSUSPENDED: PmSuspendedReason,
+}
+"""State -> the reasons it can have, by libvirt's numbers."""
 
 
 @attrs.frozen

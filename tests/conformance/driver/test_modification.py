@@ -50,7 +50,9 @@ DOMAIN = """
 @asynccontextmanager
 async def paused_domain(root: Path) -> AsyncGenerator[Domain]:
     with trio.fail_after(PATIENCE_S):
-        async with open_hypervisor(f"qemu:///embed?root={root}/vms") as hypervisor:
+        async with open_hypervisor(
+            f"qemu:///embed?root={root}/vms", destroy_on_exit=True
+        ) as hypervisor:
             domain = await hypervisor.define(DOMAIN)
             await domain.start(paused=True)
             yield domain

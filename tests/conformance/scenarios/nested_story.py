@@ -142,7 +142,9 @@ async def tell(kernel: str, initrd: str, ready_line: str, cmdline: str) -> None:
     xml = DOMAIN_XML.format(kernel=kernel, initrd=initrd, cmdline=cmdline, console=CONSOLE)
     await trio.Path(CONSOLE).write_text("")
     try:
-        async with open_hypervisor(f"qemu:///embed?root={ROOT}", host=host) as hypervisor:
+        async with open_hypervisor(
+            f"qemu:///embed?root={ROOT}", host=host, destroy_on_exit=True
+        ) as hypervisor:
             domain = await hypervisor.define(xml)
             began_s = trio.current_time()
             await domain.start()

@@ -59,7 +59,9 @@ async def told(host: Host, root: str, xml: str, device: str, line: str) -> list[
         source=None,
         guest_is_ready=lambda _: console_says(host, f"{root}.console", line),
     )
-    async with open_hypervisor(f"qemu:///embed?root={root}", host=host) as hypervisor:
+    async with open_hypervisor(
+        f"qemu:///embed?root={root}", host=host, destroy_on_exit=True
+    ) as hypervisor:
         events = await play(hypervisor, setting)
         assert hypervisor.domain("demo").status.is_active is False
         return events

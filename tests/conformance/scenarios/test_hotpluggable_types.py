@@ -164,7 +164,9 @@ async def test_each_type_comes_and_goes_on_a_booted_guest(
     await image.write_bytes(bytes(1 << 20))
     memory = f"pyvirt-test-{tmp_path.name}"
     with trio.fail_after(PATIENCE_S):
-        async with open_hypervisor(f"qemu:///embed?root={root}") as hypervisor:
+        async with open_hypervisor(
+            f"qemu:///embed?root={root}", destroy_on_exit=True
+        ) as hypervisor:
             domain = await hypervisor.define(domain_xml(linux_guest, console))
             await domain.start()
             await console_says(RealHost(), console, linux_guest.ready_line)

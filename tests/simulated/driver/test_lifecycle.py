@@ -119,12 +119,12 @@ async def test_starting_twice_is_refused(autojump_clock: Clock) -> None:
             await world.domain.start()
 
 
-async def test_definitions_survive_the_hypervisor_and_running_domains_do_not(
+async def test_definitions_survive_the_hypervisor_and_running_domains_do_not_if_asked_so(
     autojump_clock: Clock,
 ) -> None:
     async with open_sim_host() as host:
         host.add_file("/boot/vmlinuz")
-        async with open_hypervisor(URI, host=host) as hypervisor:
+        async with open_hypervisor(URI, host=host, destroy_on_exit=True) as hypervisor:
             from pyvirt_sim.scenarios.hot_unplug import DOMAIN_XML
 
             domain = await hypervisor.define(DOMAIN_XML)

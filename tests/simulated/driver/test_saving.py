@@ -14,7 +14,7 @@ from pyvirt_trio import (
     NotFoundError,
     open_hypervisor,
 )
-from pyvirt_trio.driver import opening
+from pyvirt_trio.driver import restoring
 from tests.simulated.driver.test_reactions import booted, machine, settle, state, told
 from tests.simulated.driver.world import RNG_XML, URI, Clock, World
 
@@ -229,7 +229,7 @@ async def test_another_hypervisor_finds_managed_saves_and_no_leftovers(
         await world.domain.managed_save()
         for name in ("demo.save.part", "demo.save.used"):
             await world.host.replace_file(f"{FOLDER}/{name}", "")
-        await opening.find_managed_saves(world.hypervisor)
+        await restoring.find_managed_saves(world.hypervisor)
         assert await files(world, FOLDER) == ["demo.save"]
         host = world.host
         world.hypervisor.nursery.cancel_scope.cancel()

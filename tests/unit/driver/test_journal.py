@@ -39,6 +39,7 @@ class View:
 
 class Target:
     view = View()
+    private = View()
 
 
 def test_events_of_a_commit_are_appended_after_all_its_changes() -> None:

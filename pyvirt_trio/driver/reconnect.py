@@ -1,0 +1,250 @@
+"""Going on with a QEMU that a former manager has started (``qemuProcessReconnect``).
+
+What it has told while nobody listened is lost: QEMU keeps no events for later. So it is asked how
+it is, and what differs from the last that was announced is announced now, once. What was begun is
+finished where only this side has still something to do, and undone where QEMU has: a guest that is
+on its way out of the machine goes, a device that is on its way out is taken down, a device of which
+QEMU never heard is given back, a copy of the machine that nobody waits for any more is given up.
+
+libvirt kills a QEMU that it cannot reconnect to. Here only that is ended which nobody was ever told
+of, or which somebody wanted to end: a QEMU that does not answer is waited for as long as it lives,
+and the domain's job, held meanwhile, says so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import attrs
+import trio
+
+from pyvirt_trio.driver import reactions
+from pyvirt_trio.driver.argv import monitor_argument
+from pyvirt_trio.driver.backends import backends, frontend
+from pyvirt_trio.driver.ending import Ending
+from pyvirt_trio.driver.launch import MAX_CONNECT_PAUSE_S, end_process, ending_qemu
+from pyvirt_trio.driver.processes import find_by_word, find_marked
+from pyvirt_trio.driver.removal import Removal
+from pyvirt_trio.errors import CommandFailedError, HostError
+from pyvirt_trio.models.devices import Device
+from pyvirt_trio.models.events import DeviceAdded, DomainSuspended, SuspendedDetail
+from pyvirt_trio.models.states import DomainState, DomainStatus, PausedReason, RunningReason
+from pyvirt_trio.qmp.messages import Event
+
+if TYPE_CHECKING:
+    from pyvirt_trio.abc import Process
+    from pyvirt_trio.driver.life import Life
+
+COPY_PAUSE_S = 0.05
+"""How often it is looked whether a copy has been given up; QEMU needs a few milliseconds."""
+
+_COPYING = ("setup", "active", "pre-switchover", "device", "wait-unplug", "cancelling")
+_PAUSED_FOR_COPY = {
+    PausedReason.SAVE: RunningReason.SAVE_CANCELED,
+    PausedReason.DUMP: RunningReason.UNPAUSED,
+    PausedReason.SNAPSHOT: RunningReason.UNPAUSED,
+    PausedReason.MIGRATION: RunningReason.MIGRATION_CANCELED,
+}
+"""Why processors stand still that are to run again -> why they run then
+(``qemuProcessRecoverJob``)."""
+
+
+@attrs.frozen
+class Reconnection:
+    """How a life goes on that a former manager had begun. The counterpart of `Boot`."""
+
+    @asynccontextmanager
+    async def found_qemu(self, life: Life) -> AsyncGenerator[tuple[Process, trio.abc.Stream]]:
+        """The life's QEMU and a connection to its monitor, for the length of a block.
+
+        Raises:
+            HostError: It has ended; or it was ended here, because it was to be.
+        """
+        process = await _find(life)
+        if process is None:
+            raise HostError("QEMU has ended while no manager watched it")
+        async with ending_qemu(life.host, process, life.paths, life.leaves):
+            private = life.domain.private
+            if private.is_autodestroyed:
+                life.note(ending=Ending.DESTROYED)
+            if private.ending is not None or not private.is_announced or private.is_autodestroyed:
+                await end_process(process)
+                raise HostError("what a former manager had begun is brought to its end")
+            yield process, await _connect(life, process)
+
+    async def go_on(self, life: Life) -> None:
+        """Bring the domain's record to what QEMU says, and finish what was begun.
+
+        Raises:
+            MonitorError: QEMU has ended meanwhile.
+        """
+        steps = (_give_up_copy, _learn_run_state, _finish_plugging, _finish_removals)
+        for step in steps:
+            try:
+                await step(life)
+            except CommandFailedError as error:  # the guest does not die of it
+                life.domain.hypervisor.report(f"reconnecting {life.domain.name}: {error}")
+
+
+async def _find(life: Life) -> Process | None:
+    mark = life.domain.private.process
+    word = monitor_argument(life.paths.monitor)
+    if mark is not None:
+        return await find_marked(life.host, mark, word)
+    return await find_by_word(life.host, word)  # its manager ended before it could write it down
+
+
+async def _connect(life: Life, process: Process) -> trio.abc.Stream:
+    """Connect to the monitor; a QEMU that is too busy for it is waited for while it lives."""
+    while True:
+        try:
+            return await life.host.open_stream(f"unix:{life.paths.monitor}")
+        except OSError:
+            with trio.move_on_after(MAX_CONNECT_PAUSE_S) as pause:
+                await process.wait()
+            if not pause.cancelled_caught:
+                raise HostError("QEMU has ended while no manager watched it") from None
+
+
+# -- a copy that nobody waits for -----------------------------------------------------------------
+
+
+async def _give_up_copy(life: Life) -> None:
+    if await _is_copying(life):
+        with contextlib.suppress(CommandFailedError):  # it may have ended by itself just now
+            await life.execute("migrate_cancel")
+        while await _is_copying(life):  # noqa: ASYNC110 - no event need tell of it
+            await trio.sleep(COPY_PAUSE_S)
+    status = life.domain.status
+    if status.state is DomainState.PAUSED and status.reason in _PAUSED_FOR_COPY:
+        assert isinstance(status.reason, PausedReason), "of a paused domain"
+        life.running_reason = _PAUSED_FOR_COPY[status.reason]
+        await life.execute("cont")
+
+
+async def _is_copying(life: Life) -> bool:
+    return (await life.execute("query-migrate")).get("status") in _COPYING
+
+
+# -- the processors -------------------------------------------------------------------------------
+
+
+async def _learn_run_state(life: Life) -> None:
+    said = (await life.execute("query-status"))["status"]
+    learn = _RUN_STATES.get(said, _learn_pause)
+    learn(life)
+
+
+def _told(life: Life, name: str, **data: object) -> None:
+    """As if QEMU said now what it has said before."""
+    reactions.react(life, Event(name, data, -1, -1))
+
+
+def _learn_running(life: Life) -> None:
+    if life.domain.status.state is DomainState.PMSUSPENDED:
+        _told(life, "WAKEUP")
+    else:
+        _told(life, "RESUME")
+
+
+def _learn_pause(life: Life) -> None:
+    _told(life, "STOP")
+
+
+def _learn_reset(life: Life) -> None:
+    """A stopped machine that was reset: so far had the restart of one come."""
+    if life.domain.status.state is DomainState.RUNNING:
+        life.is_resetting = True
+        reactions.restart(life, RunningReason.UNPAUSED)
+
+
+def _learn_shutdown(life: Life) -> None:
+    if life.domain.status.state is DomainState.SHUTDOWN:
+        life.end(Ending.SHUT_DOWN)
+    else:
+        _told(life, "SHUTDOWN", guest=True)
+
+
+def _learn_panic(life: Life) -> None:
+    if life.domain.status.state is not DomainState.CRASHED:
+        _told(life, "GUEST_PANICKED", action="pause")
+        return
+    action = life.definition.actions.on_crash
+    if action.restarts:
+        reactions.restart(life, RunningReason.CRASHED)
+    elif action.destroys:
+        life.end(Ending.CRASHED, silently=True)
+
+
+def _learn_sleep(life: Life) -> None:
+    if life.domain.status.state is DomainState.RUNNING:
+        _told(life, "SUSPEND")
+
+
+def _learn_fault(reason: PausedReason, detail: SuspendedDetail) -> Callable[[Life], None]:
+    def learn(life: Life) -> None:
+        if life.domain.status.state is DomainState.RUNNING:
+            status = DomainStatus(DomainState.PAUSED, reason)
+            life.announce(status, DomainSuspended(**life.stamp, detail=detail))
+
+    return learn
+
+
+_RUN_STATES: dict[str, Callable[[Life], None]] = {
+    "running": _learn_running,
+    "prelaunch": _learn_reset,
+    "shutdown": _learn_shutdown,
+    "guest-panicked": _learn_panic,
+    "suspended": _learn_sleep,
+    "io-error": _learn_fault(PausedReason.IOERROR, SuspendedDetail.IOERROR),
+    "watchdog": _learn_fault(PausedReason.WATCHDOG, SuspendedDetail.WATCHDOG),
+}
+"""QEMU's run state -> what the domain learns from it; all others mean that it is paused."""
+
+
+# -- devices --------------------------------------------------------------------------------------
+
+
+async def _aliases(life: Life) -> frozenset[str]:
+    """Names of the devices that QEMU has, of those that have one."""
+    found = await life.execute("qom-list", {"path": "/machine/peripheral"})
+    return frozenset(one["name"] for one in found if one["type"].startswith("child<"))
+
+
+async def _finish_plugging(life: Life) -> None:
+    """A device that QEMU has got is plugged in; any other leaves no trace."""
+    present = await _aliases(life)
+    for device in life.domain.private.plugging:
+        others = tuple(one for one in life.domain.private.plugging if one is not device)
+        if device.alias is not None and device.alias in present:
+            with life.domain.journal.commit() as commit:
+                commit.update(life.domain, live=life.definition.with_device(device))
+                commit.note(life.domain, plugging=others)
+                commit.announce(DeviceAdded(**life.stamp, alias=device.alias))
+        else:
+            await _undo_plugging(life, device)
+            life.note(plugging=others)
+
+
+async def _undo_plugging(life: Life, device: Device) -> None:
+    for backend in reversed(backends(device)):
+        with contextlib.suppress(CommandFailedError):  # it did not come so far
+            await life.execute(backend.delete, backend.identity)
+    with contextlib.suppress(HostError):  # the device is in the inactive list
+        await life.host_devices.release(life.owner, [device])
+
+
+async def _finish_removals(life: Life) -> None:
+    """What the guest gave up meanwhile is taken down now; what it may still give up is awaited."""
+    present = await _aliases(life)
+    leaving = life.domain.private.leaving
+    for device in life.definition.devices:
+        has_left = frontend(device) is not None and device.alias not in present
+        is_taken_down = frontend(device) is None and device.alias in leaving
+        if has_left or is_taken_down:
+            life.begin_removal(Removal(life, device, guest_let_go=True, is_resumed=True))
+        elif device.alias in leaving:
+            life.begin_removal(Removal(life, device, is_resumed=True))
