@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from typing import Annotated
 
 import attrs
 import cyclopts
 
 from pyvirt_sim.prove import Proof, Verdict, proof_named, proof_names
+from pyvirt_sim.prove.kinds import KINDS, kind_named
+from pyvirt_sim.prove.permuted import Sensitivity, sensitivities
 
 SCHEDULES = 20_000
 """Enough for every part of every proof; each ends by itself, long before."""
@@ -21,34 +26,41 @@ def prove(
     every: Annotated[bool, cyclopts.Parameter("--all", negative="")] = False,
     listed: Annotated[bool, cyclopts.Parameter("--list", negative="")] = False,
     as_json: Annotated[bool, cyclopts.Parameter("--json", negative="")] = False,
+    permuted: Annotated[bool, cyclopts.Parameter("--permuted", negative="")] = False,
     schedules: int = SCHEDULES,
+    jobs: int = 0,
 ) -> int:
     """Run every schedule of a small scenario, one of each class, and look for a broken promise.
 
     Exit status: 0 when all is proved, 1 when a promise broke or a search did not end, 2 when there
-    is no such proof.
+    is no such proof. With ``--permuted``: 0 when every row that announces early was found.
 
     Args:
         names: What to prove; ``--list`` shows what there is.
         every: Prove everything.
         listed: List the proofs instead.
         as_json: Print JSON instead of text.
+        permuted: Instead, put the steps of each type's removal in other orders, and show which
+            promise breaks, after how many schedules. Names are then those of ``unplug-*``.
         schedules: How many schedules each part of a proof may have.
+        jobs: How many processes work at it; one for each processor when 0.
     """
     if listed:
         return _list(as_json)
     wanted = proof_names() if every else names
-    if not wanted:
+    if not wanted and not permuted:
         return _complain("name what is to be proved, or give --all; --list shows what there is")
-    try:
-        proofs = [proof_named(name) for name in wanted]
-    except KeyError as error:
-        return _complain(str(error.args[0]))
-    verdicts: list[Verdict] = []
-    for proof in proofs:
-        verdicts.append(proof.run(schedules))
-        if not as_json:
-            print("\n".join(_lines(verdicts[-1])), flush=True)
+    unknown = [name for name in wanted if name not in proof_names()]
+    if unknown:
+        return _complain(f"no proof is called {unknown[0]!r}; --list shows what there is")
+    with _workers(jobs) as workers:
+        if permuted:
+            return _permuted(wanted, as_json, workers)
+        verdicts: list[Verdict] = []
+        for verdict in workers.map(partial(_prove, schedules), wanted):
+            verdicts.append(verdict)
+            if not as_json:
+                print("\n".join(_lines(verdict)), flush=True)
     if as_json:
         print(json.dumps([_as_json(verdict) for verdict in verdicts], indent=2))
     else:
@@ -56,6 +68,37 @@ def prove(
             print(f"\nEvery schedule means: {bound}.")
         print("\n" + _sum(verdicts))
     return 0 if all(verdict.is_proved for verdict in verdicts) else 1
+
+
+def _workers(jobs: int) -> ProcessPoolExecutor:
+    """Fresh processes: a search patches classes, which other threads would see."""
+    return ProcessPoolExecutor(jobs or None, mp_context=multiprocessing.get_context("spawn"))
+
+
+def _prove(schedules: int, name: str) -> Verdict:
+    return proof_named(name).run(schedules)
+
+
+def _permuted(wanted: Sequence[str], as_json: bool, workers: ProcessPoolExecutor) -> int:
+    kinds = [kind for kind in KINDS if not wanted or f"unplug-{kind.name}" in wanted]
+    found: list[Sensitivity] = []
+    for rows in workers.map(_sensitivities, [kind.name for kind in kinds]):
+        found += rows
+        if not as_json:
+            for row in rows:
+                seen = f"{row.broken}, {row.schedules} schedules" if row.broken else "nothing"
+                print(f"{row.kind}: {row.change}: {seen}", flush=True)
+    missed = [row for row in found if row.is_early and not row.is_found_in_time]
+    if as_json:
+        print(json.dumps([attrs.asdict(row) for row in found], indent=2))
+    else:
+        early = [row for row in found if row.is_early]
+        print(f"\n{len(early) - len(missed)} of {len(early)} early rows found")
+    return 1 if missed else 0
+
+
+def _sensitivities(name: str) -> list[Sensitivity]:
+    return list(sensitivities(kind_named(name)))
 
 
 def _list(as_json: bool) -> int:

@@ -208,3 +208,8 @@ KINDS: tuple[Kind, ...] = (
     ),
 )
 """In the order in which they are proved."""
+
+
+def kind_named(name: str) -> Kind:
+    """The kind called ``name``, which there is."""
+    return next(kind for kind in KINDS if kind.name == name)

@@ -16,8 +16,9 @@ import attrs
 import trio
 
 from pyvirt_sim.prove.kinds import Kind
-from pyvirt_sim.prove.search import sample
+from pyvirt_sim.prove.search import Story, sample
 from pyvirt_sim.prove.unplug import RIVALS, play
+from pyvirt_sim.prove.waiting import case_named
 from pyvirt_trio.driver.removal import ANNOUNCE, REMOVAL_TABLE, RecordStep, Removal, Step, WorkStep
 
 SCHEDULES = 200
@@ -57,7 +58,7 @@ class Sensitivity:
         row: The names of the steps, in order.
         broken: The checker that fired, or the class of the error; ``None`` when nothing broke.
         violation: What broke, in one line.
-        rival: With which conflicting call.
+        story: In which story.
         schedules: How many schedules ran until then, all rivals together.
     """
 
@@ -67,8 +68,13 @@ class Sensitivity:
     row: tuple[str, ...]
     broken: str | None
     violation: str | None
-    rival: str | None
+    story: str | None
     schedules: int
+
+    @property
+    def is_found_in_time(self) -> bool:
+        """Whether it was found in fewer than `SCHEDULES`."""
+        return self.broken is not None and self.schedules < SCHEDULES
 
 
 def permutations(row: tuple[Step, ...]) -> Iterator[Permutation]:
@@ -93,6 +99,15 @@ def _parted(row: tuple[Step, ...], step: Step) -> tuple[Step, ...]:
     return (*row[:place], BREAK, *row[place:]) if is_shared else row
 
 
+def _stories(kind: Kind) -> Iterator[tuple[str, Story]]:
+    """What may bring it to light: a conflicting call, or a guest that keeps the device."""
+    for rival in RIVALS:
+        yield f"rival: {rival.name}", partial(play, kind, rival)
+    refused = partial(case_named("refused").play, kind=kind)
+    if sample("", refused, 1).violation is None:  # else nobody asks the guest: USB, SCSI and more
+        yield "the guest refuses", refused
+
+
 @contextmanager
 def planted(kind: Kind, row: tuple[Step, ...]) -> Generator[None]:
     """The removal of this type follows ``row``, for the length of the block."""
@@ -111,12 +126,13 @@ def sensitivities(kind: Kind, schedules: int = SCHEDULES) -> Iterator[Sensitivit
         kind: The device.
         schedules: How many may run for each permutation and rival.
     """
+    stories = list(_stories(kind))
     for permutation in permutations(REMOVAL_TABLE[kind.model]):
         ran = 0
         found = None
         with planted(kind, permutation.row):
-            for rival in RIVALS:
-                part = sample(rival.name, partial(play, kind, rival), schedules)
+            for name, story in stories:
+                part = sample(name, story, schedules)
                 ran += part.runs
                 if part.violation is not None:
                     found = part
@@ -128,6 +144,6 @@ def sensitivities(kind: Kind, schedules: int = SCHEDULES) -> Iterator[Sensitivit
             row=tuple(step.name for step in permutation.row),
             broken=None if found is None else found.broken,
             violation=None if found is None else found.violation,
-            rival=None if found is None else found.name,
+            story=None if found is None else found.name,
             schedules=ran,
         )

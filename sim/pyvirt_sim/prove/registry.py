@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pyvirt_sim.prove import unplug
+from pyvirt_sim.prove import unplug, waiting
 from pyvirt_sim.prove.proof import Proof
 
 
 def _all() -> Iterator[Proof]:
     """A proof is registered by a line here."""
     yield from unplug.proofs()
+    yield from waiting.proofs()
 
 
 def proof_names() -> tuple[str, ...]:

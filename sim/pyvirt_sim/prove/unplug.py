@@ -14,25 +14,24 @@ from functools import partial
 import attrs
 import trio
 
+from pyvirt_sim.prove.calls import Calls, attach, detach
 from pyvirt_sim.prove.judge import judge_books, judge_calls, judge_delivery
-from pyvirt_sim.prove.kinds import ALIAS, KINDS, Kind
+from pyvirt_sim.prove.kinds import KINDS, Kind
 from pyvirt_sim.prove.proof import Proof, Verdict
 from pyvirt_sim.prove.search import BOUND, Window, search, watching
-from pyvirt_sim.prove.stage import SETTLED_S, Stage, open_stage
+from pyvirt_sim.prove.stage import Stage, open_stage
 from pyvirt_trio import (
     AlreadyExistsError,
     DefinitionError,
     DeviceInUseError,
     DeviceRemoved,
     DomainStopped,
-    Impact,
     InvalidStateError,
     MonitorError,
     NotFoundError,
     OutcomeUnknownError,
     PyvirtError,
     Record,
-    Subscription,
 )
 
 TAKEN = (AlreadyExistsError, DeviceInUseError, DefinitionError, InvalidStateError)
@@ -71,16 +70,6 @@ async def _query(stage: Stage) -> None:
     stage.domain.xml()
 
 
-async def attach(stage: Stage) -> None:
-    """Attach the device, or another one with the same alias, to the running domain."""
-    await stage.domain.attach_device(stage.kind.device_xml, Impact.LIVE)
-
-
-async def detach(stage: Stage) -> None:
-    """Detach it from the running domain, and wait."""
-    await stage.domain.detach_device(ALIAS, Impact.LIVE)
-
-
 async def _destroy(stage: Stage) -> None:
     await stage.domain.destroy()
 
@@ -115,71 +104,54 @@ class _Play:
 
     stage: Stage
     rival: Rival
-    events: Subscription
-    outcomes: dict[str, BaseException | None] = attrs.field(
-        factory=dict[str, "BaseException | None"]
-    )
+    calls: Calls
     heard: list[Record] = attrs.field(factory=list[Record])
-
-    async def act(self, who: str, call: Callable[[], Awaitable[object]]) -> None:
-        """Make a call, and remember how it ended."""
-        try:
-            await call()
-        except PyvirtError as error:
-            self.outcomes[who] = error
-        else:
-            self.outcomes[who] = None
 
     async def client(self) -> None:
         """Hear events until the removal, or the end of the domain; then act."""
         while True:
-            record = await self.events.receive()
+            record = await self.calls.events.receive()
             self.heard.append(record)
             judge_delivery(self.stage, record, "client")
             if isinstance(record.event, DomainStopped):
                 return
             if isinstance(record.event, DeviceRemoved):
-                await self.act("client", self.take_back)
+                await self.calls.one("client", take_back)
                 return
 
-    async def take_back(self) -> None:
-        """Use again what the device held."""
-        kind = self.stage.kind
-        if kind.source is not None and not kind.is_managed:
-            name = kind.source.node_device_name
-            await (await self.stage.hypervisor.node_device(name)).reattach()
-        else:
-            await attach(self.stage)
-
-    async def run(self, window: Window) -> None:
+    async def run(self) -> None:
         """Play it."""
-        domain = self.stage.domain
-        with window.open():
+        calls, rival = self.calls, self.rival
+        with calls.open():
             async with trio.open_nursery() as nursery:
-                for who, call in (
-                    ("operator", partial(detach, self.stage)),
-                    ("rival", partial(self.rival.call, self.stage)),
-                ):
-                    nursery.start_soon(self.act, who, call, name=who)
+                nursery.start_soon(calls.one, "operator", detach, name="operator")
+                nursery.start_soon(calls.one, "rival", rival.call, name="rival")
                 nursery.start_soon(self.client, name="client")
-        await trio.sleep(SETTLED_S)
-        while self.events.sequence < domain.journal.sequence:
-            record = self.events.receive_nowait()
+        for record in await calls.settle():
             self.heard.append(record)
             judge_delivery(self.stage, record, "client, later")
-        rival = self.rival
         judge_calls(
-            self.outcomes,
+            calls.outcomes,
             {"operator": rival.operators, "rival": rival.its, "client": rival.clients},
         )
         judge_books(self.stage, self.heard)
+
+
+async def take_back(stage: Stage) -> None:
+    """Use again what the device held."""
+    kind = stage.kind
+    if kind.source is not None and not kind.is_managed:
+        name = kind.source.node_device_name
+        await (await stage.hypervisor.node_device(name)).reattach()
+    else:
+        await attach(stage)
 
 
 async def play(kind: Kind, rival: Rival, window: Window) -> None:
     """Play the story once, in a world of its own."""
     async with open_stage(kind) as stage:
         _, events = stage.hypervisor.subscribe()
-        await _Play(stage, rival, events).run(window)
+        await _Play(stage, rival, Calls(stage, window, events)).run()
 
 
 def prove(kind: Kind, limit: int) -> Verdict:
