@@ -69,7 +69,7 @@ async def open_arms(host: Host | None = None) -> AsyncGenerator[Arms]:
     with tempfile.TemporaryDirectory(prefix="pyvirt-bench-") as folder:
         with private_libvirtd(filters="") as daemon, daemon.client() as client:
             uri = f"qemu:///embed?root={folder}/root"
-            async with open_hypervisor(uri, host=host) as hypervisor:
+            async with open_hypervisor(uri, host=host, destroy_on_exit=True) as hypervisor:
                 yield Arms(Path(folder), hypervisor, daemon, client)
 
 

@@ -58,7 +58,9 @@ def _ours() -> float:
 
 async def _our_manager() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        async with open_hypervisor(f"qemu:///embed?root={folder}") as hypervisor:
+        async with open_hypervisor(
+            f"qemu:///embed?root={folder}", destroy_on_exit=True
+        ) as hypervisor:
             found: list[int] = []
             for numbers in (range(FIRST), range(FIRST, FIRST + MORE)):
                 for number in numbers:

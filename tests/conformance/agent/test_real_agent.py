@@ -41,7 +41,9 @@ async def booted(guest: Guest, folder: Path) -> AsyncGenerator[tuple[Domain, Sub
     """A domain whose agent has just announced itself."""
     (folder / "disk").write_bytes(bytes(DISK_BYTES))
     with trio.fail_after(PATIENCE_S):
-        async with open_hypervisor(f"qemu:///embed?root={folder}/vms") as hypervisor:
+        async with open_hypervisor(
+            f"qemu:///embed?root={folder}/vms", destroy_on_exit=True
+        ) as hypervisor:
             domain = await hypervisor.define(definition(guest, folder))
             _, events = hypervisor.subscribe()
             await domain.start()

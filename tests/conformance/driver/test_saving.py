@@ -20,7 +20,9 @@ PATIENCE_S = 60
 @asynccontextmanager
 async def running(root: Path) -> AsyncGenerator[tuple[Hypervisor, Domain, Subscription]]:
     with trio.fail_after(PATIENCE_S):
-        async with open_hypervisor(f"qemu:///embed?root={root}/it's my vms") as hypervisor:
+        async with open_hypervisor(
+            f"qemu:///embed?root={root}/it's my vms", destroy_on_exit=True
+        ) as hypervisor:
             domain = await hypervisor.define(DOMAIN)
             await domain.start()
             _, events = hypervisor.subscribe()

@@ -28,7 +28,9 @@ def play(requests: Iterable[Request], guest: Guest, folder: Path) -> list[Answer
 
 async def _play(requests: list[Request], guest: Guest, folder: Path) -> list[Answer]:
     workshop, host = Workshop(folder, guest), ListeningHost()
-    async with open_hypervisor(f"qemu:///embed?root={folder}/root", host=host) as hypervisor:
+    async with open_hypervisor(
+        f"qemu:///embed?root={folder}/root", host=host, destroy_on_exit=True
+    ) as hypervisor:
         _, events = hypervisor.subscribe()
         return [await _make(one, hypervisor, events, host, workshop) for one in requests]
 
