@@ -50,13 +50,19 @@ class MonitorStage:
 
 @asynccontextmanager
 async def open_monitor_stage(
-    checkers: Iterable[Checker] = (), *, plan: HostPlan | None = None
+    checkers: Iterable[Checker] = (), *, plan: HostPlan | None = None, argv: Iterable[str] = ()
 ) -> AsyncGenerator[MonitorStage]:
-    """A stage, for the length of a block; the processors of its machine do not run yet."""
+    """A stage, for the length of a block; the processors of its machine do not run yet.
+
+    Args:
+        checkers: Who reads the trace.
+        plan: What may be slow or go wrong on the host.
+        argv: More of QEMU's command line.
+    """
     trace = Trace(checkers)
     async with open_sim_host(plan or HostPlan(guest_times=QUICK_BOOT)) as host:
         host.add_file("/boot/vmlinuz")
-        process = await host.start_process(ARGV, log_file="/var/log/demo")
+        process = await host.start_process((*ARGV, *argv), log_file="/var/log/demo")
         async with trio.open_nursery() as nursery:
             yield MonitorStage(host, process, trace, nursery)
             trace.end()

@@ -40,5 +40,6 @@ MUTANT = Mutant(
     scenario=COLD,
     checker=AGREE,
     depth=0,
+    pair="qemu-deleted-before-finalize",
     planted=replacing((DeviceTree, "create", _create_leaky)),
 )

@@ -36,5 +36,6 @@ MUTANT = Mutant(
     scenario=BOOTING,
     checker=one_terminal_outcome.NAME,
     depth=0,
+    pair="second-device-del-cancels-first",
     planted=replacing((DeviceTree, "_is_pending", _is_pending_for_ever)),
 )
