@@ -83,11 +83,13 @@ async def _detach(stage: Stage, domain: Domain) -> None:
 
 
 async def _vanishes(stage: Stage) -> None:
-    """The card is taken out of the host while its guest has it; then the guest ends."""
-    domain = await _plugged(stage)
+    """The card is taken out of the host while its guest has it; then its owner gives it back."""
+    await _plugged(stage)
+    node_device = await stage.hypervisor.node_device(ADDRESS.node_device_name)
     await stage.host.unplug_pci_device(stage.host.pci.devices[str(ADDRESS)])
     await trio.sleep(5)
-    await domain.destroy()
+    with contextlib.suppress(PyvirtError):  # there is no such device any more
+        await node_device.reattach()
     lists = stage.hypervisor.host_devices
     compare(
         stage.trace, "library", str(ADDRESS), ADDRESS in (*lists.active, *lists.inactive), False

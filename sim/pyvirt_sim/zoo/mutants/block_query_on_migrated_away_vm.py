@@ -6,7 +6,8 @@ from pyvirt_sim.checkers.verdict import NO_CRASH
 from pyvirt_sim.scenarios.lives import LOSES
 from pyvirt_sim.zoo.mutant import BugClass, Mutant
 from pyvirt_sim.zoo.planting import replacing
-from pyvirt_trio.driver.lifecycle import LifecycleCalls, stop_processors
+from pyvirt_trio.driver.lifecycle import LifecycleCalls
+from pyvirt_trio.driver.processors import stop_processors
 from pyvirt_trio.models.jobs import JobKind
 from pyvirt_trio.models.states import PausedReason
 

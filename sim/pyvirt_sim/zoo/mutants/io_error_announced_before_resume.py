@@ -16,7 +16,7 @@ def _resume(self: Machine) -> None:
     if self.state is not RunState.RUNNING:
         self._run()
         self.emit("RESUME", None)
-        if self._is_fresh:
+        if self.is_fresh:
             self._start_guest()
 
 
