@@ -21,7 +21,7 @@ SCENARIOS = sorted({mutant_named(slug).scenario.name for slug in SLUGS})
 def test_a_mutant_has_all_its_fields(slug: str) -> None:
     mutant = mutant_named(slug)
     facts = attrs.asdict(mutant, recurse=False)
-    assert [name for name, value in facts.items() if value in ("", ())] == []
+    assert [name for name, value in facts.items() if value in ("", ()) and name != "also"] == []
     assert 1 <= mutant.number <= 145
     assert scenario_named(mutant.scenario.name) is mutant.scenario
 
@@ -35,7 +35,7 @@ def test_a_pair_is_one_from_both_sides(slug: str) -> None:
 @pytest.mark.parametrize("slug", SLUGS)
 def test_a_mutant_is_found_by_its_checker(slug: str) -> None:
     result = run_mutant(slug, budget=BUDGET, shrinks=False)
-    assert result.checker == result.expected, result.detail
+    assert result.found, f"{result.checker} fired, not {result.expected}: {result.detail}"
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

@@ -44,6 +44,7 @@ class Mutant:
         scenario: The story in which it shows.
         checker: The checker that must catch it.
         depth: How many scheduling choices it was thought to need; 0 shows in every schedule.
+        also: Other checkers that may speak first, because the bug shows in more than one way.
         pair: The slug of the mutant whose repair caused this one, or that this one's caused.
         planted: A context manager that has the bug in place for the length of a block.
     """
@@ -58,6 +59,7 @@ class Mutant:
     scenario: Scenario
     checker: str
     depth: int
+    also: tuple[str, ...] = ()
     pair: str | None = None
     planted: Callable[[], AbstractContextManager[None]]
 

@@ -82,7 +82,7 @@ def run_mutant(
         name=slug,
         is_mutant=True,
         schedules=result.schedules,
-        found=fired == mutant.checker,
+        found=fired in (mutant.checker, *mutant.also),
         checker=fired,
         expected=mutant.checker,
         found_by=result.found_by.partition(":")[0],

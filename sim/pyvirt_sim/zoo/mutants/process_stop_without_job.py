@@ -9,6 +9,7 @@ from typing import Any
 
 import trio
 
+from pyvirt_sim.checkers import no_waiter_left
 from pyvirt_sim.scenarios.lives import LOSES, SUCCEEDS
 from pyvirt_sim.zoo.mutant import BugClass, Mutant
 from pyvirt_sim.zoo.planting import replacing
@@ -49,5 +50,6 @@ MUTANT = Mutant(
     scenario=LOSES,
     checker=SUCCEEDS,
     depth=1,
+    also=(no_waiter_left.NAME,),
     planted=replacing((Life, "execute", _execute)),
 )
