@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Iterator, Sequence
 
 import hypothesis
 import pytest
@@ -17,6 +18,7 @@ from pyvirt_sim.conformance.real.agent_guest import build_agent_guest
 from pyvirt_sim.conformance.real.guest import Guest, build_guest
 from pyvirt_sim.conformance.real.nested import NestedMachine, build_nested
 from pyvirt_sim.conformance.real.packages import RealPartMissingError
+from pyvirt_trio.host import real
 from tests.real import parts
 
 _OUTCOMES = ("passed", "failed", "error", "skipped")
@@ -48,6 +50,31 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             reason = missing()
             if reason is not None:
                 _without(reason)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def this_machine_is_safe() -> Iterator[None]:
+    """Nothing that runs here writes into the machine's own /sys or loads modules into its kernel.
+
+    A network card that is unbound and probed again takes the machine off the network. Programs that
+    move real devices run inside the nested machine, which has no pytest.
+    """
+    write, start = real.RealHost.write_attribute, real.RealHost.start_process
+
+    async def write_attribute(self: real.RealHost, path: str, text: str) -> None:
+        assert not path.startswith("/sys/"), f"a test writes into {path} of this machine"
+        await write(self, path, text)
+
+    async def start_process(
+        self: real.RealHost, argv: Sequence[str], *, log_file: str
+    ) -> real.RealProcess:
+        assert argv[0] != "modprobe", "a test loads a module into the kernel of this machine"
+        return await start(self, argv, log_file=log_file)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(real.RealHost, "write_attribute", write_attribute)
+        patch.setattr(real.RealHost, "start_process", start_process)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Awaitable
 from typing import Any
 
 import attrs
@@ -19,11 +20,20 @@ import trio
 from pyvirt_sim.checkers.removed_means_gone import check_removed_means_gone
 from pyvirt_sim.conformance.real.inside import require_nested
 from pyvirt_sim.scenarios.hot_unplug import ADDRESS, HOSTDEV_XML, console_says
-from pyvirt_trio import DeviceRemoved, Domain, Hypervisor, Subscription, open_hypervisor
+from pyvirt_trio import (
+    DeviceRemoved,
+    Domain,
+    Hypervisor,
+    PciAddress,
+    PyvirtError,
+    Subscription,
+    open_hypervisor,
+)
 from pyvirt_trio.host.pci import PciBus
 from pyvirt_trio.host.real import RealHost
 
 ROOT = "/run/vms"
+BRIDGE = PciAddress.parse("0000:00:04.0")
 TARGET = "naa.50014057667280d8"
 CONSOLE = "/run/result/inner.console"
 MANAGED_XML = HOSTDEV_XML.replace("managed='no'", "managed='yes'")
@@ -74,6 +84,23 @@ class Story:
     bus: PciBus
     told: dict[str, Any]
 
+    async def look_around(self) -> None:
+        """What is refused, and what is left alone, on a real sysfs."""
+        told = self.told["refused"] = dict[str, Any]()
+        card = await self.hypervisor.node_device(ADDRESS.node_device_name)
+        bridge = await self.hypervisor.node_device(BRIDGE.node_device_name)
+        await card.reattach()
+        await card.reset()
+        told["driver"] = await self.bus.driver(ADDRESS)
+        told["bridge"] = await refusal(bridge.reset())
+        told["stub"] = await refusal(card.detach(driver="pciback"))
+        told["unmanaged"] = await refusal(self.domain.attach_device(HOSTDEV_XML))
+        await self.bus.bind_vfio(ADDRESS)  # somebody else does it
+        told["stranger"] = await refusal(card.reattach())
+        await card.reset()
+        await card.reattach(force=True)
+        told["forced"] = await self.bus.driver(ADDRESS)
+
     async def trip(self, name: str, xml: str) -> None:
         """The card goes into the guest and comes out of it; a client acts on the event."""
         told: dict[str, Any] = {"before": await self.bus.driver(ADDRESS)}
@@ -115,6 +142,15 @@ class Story:
                 break
 
 
+async def refusal(call: Awaitable[object]) -> tuple[int, str]:
+    """What a call is refused with."""
+    try:
+        await call
+    except PyvirtError as error:
+        return int(error.code), str(error)
+    raise AssertionError("it was not refused")
+
+
 async def make_target() -> int:
     """Have the kernel serve a target with a disk of memory.
 
@@ -151,6 +187,7 @@ async def tell(kernel: str, initrd: str, ready_line: str, cmdline: str) -> None:
             await console_says(host, CONSOLE, ready_line)
             told["seconds"]["boot"] = round(trio.current_time() - began_s, 2)
             story = Story(hypervisor, domain, PciBus(host), told)
+            await story.look_around()
             await story.trip("unmanaged", HOSTDEV_XML)
             await story.trip("managed", MANAGED_XML)
             adapter = await make_target()

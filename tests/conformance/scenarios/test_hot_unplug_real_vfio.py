@@ -35,6 +35,25 @@ TRIP = {
 }
 
 
+NO_BRIDGE = (
+    "Invalid attempt to reset PCI device 0000:00:04.0. Only PCI endpoint devices can be reset"
+)
+REFUSED = {
+    "driver": "e1000e",
+    "bridge": [1, NO_BRIDGE],
+    "stub": [8, "unknown driver name 'pciback'"],
+    "unmanaged": [
+        55,
+        "Unmanaged PCI device 0000:01:00.0 must be manually detached from the host",
+    ],
+    "stranger": [
+        55,
+        "PCI device 0000:01:00.0 was not detached from the host here and stays with vfio-pci",
+    ],
+    "forced": "e1000e",
+}
+
+
 @pytest.mark.real_vfio
 def test_a_running_guest_gives_a_host_device_up_and_its_driver_has_it_at_once(
     nested_machine: NestedMachine, linux_guest: Guest
@@ -52,6 +71,7 @@ def test_a_running_guest_gives_a_host_device_up_and_its_driver_has_it_at_once(
     )
     told = json.loads(left["told.json"])
     print(f"seconds: {told.pop('seconds')}")
+    assert told.pop("refused") == REFUSED
     assert told.pop("usb") == {"in the guest": ["001:002"], "after": []}
     assert told.pop("scsi") == {"in the guest": ["0:0:0:0"], "after": []}
     assert told.pop("scsi_host") == {"in the guest": ["naa.50014057667280d8"], "after": []}
