@@ -7,6 +7,7 @@ of a device that is on it.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Sequence
 
 import attrs
@@ -34,8 +35,13 @@ from pyvirt_trio.models.host_devices import (
 class _Use:
     """An active device: who has it, several if all of them share it."""
 
+    device: OtherHostDevice
     owners: dict[Owner, None]
-    is_shareable: bool = False
+
+    @property
+    def is_shareable(self) -> bool:
+        """Whether those who have it would share it with others."""
+        return isinstance(self.device, HostScsi) and self.device.is_shareable
 
 
 class OtherLoans:
@@ -81,16 +87,23 @@ class OtherLoans:
         return found
 
     def adopt(self, owner: Owner, devices: Iterable[OtherHostDevice]) -> None:
-        """Count devices as active that a QEMU has which outlived its manager."""
+        """Count devices as active that a QEMU has which outlived its manager.
+
+        What another domain has stays that domain's, and a USB device that was not found yet is not
+        looked for.
+        """
         for device in devices:
-            self._take(owner, device)
+            is_found = not isinstance(device, HostUsb) or device.bus is not None
+            if is_found:
+                with contextlib.suppress(DeviceInUseError):
+                    self._take(owner, device)
 
     def release(self, owner: Owner, devices: Iterable[Device] | None) -> None:
         """Take devices back from a life, all it has when ``devices`` is ``None``."""
-        names = list(self._uses) if devices is None else [name_of(d) for d in self.of(devices)]
-        for name in names:
-            use = self._uses.get(name)
-            if use is not None and owner in use.owners:
+        wanted = None if devices is None else self.of(devices)
+        for name, use in list(self._uses.items()):
+            is_wanted = wanted is None or any(_is_same(one, use.device) for one in wanted)
+            if is_wanted and owner in use.owners:
                 del use.owners[owner]
                 if not use.owners:
                     del self._uses[name]
@@ -111,11 +124,11 @@ class OtherLoans:
 
     def _take(self, owner: Owner, device: OtherHostDevice) -> None:
         name = name_of(device)
-        is_shareable = isinstance(device, HostScsi) and device.is_shareable
         use = self._uses.get(name)
+        mine = _Use(device, {owner: None})
         if use is None:
-            self._uses[name] = _Use({owner: None}, is_shareable)
-        elif is_shareable and use.is_shareable:
+            self._uses[name] = mine
+        elif mine.is_shareable and use.is_shareable:
             use.owners[owner] = None
         else:
             raise DeviceInUseError(_busy(name, device, use))
@@ -130,6 +143,13 @@ def name_of(device: OtherHostDevice) -> str:
             return f"/sys/bus/mdev/devices/{device}"
         case _:
             return str(device)
+
+
+def _is_same(wanted: OtherHostDevice, active: OtherHostDevice) -> bool:
+    """Whether a device that is active is the one that is meant."""
+    if isinstance(wanted, HostUsb) and isinstance(active, HostUsb):
+        return wanted.means(active)
+    return type(wanted) is type(active) and str(wanted) == str(active)
 
 
 def _busy(name: str, device: OtherHostDevice, use: _Use) -> str:

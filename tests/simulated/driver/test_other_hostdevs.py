@@ -10,9 +10,10 @@ from contextlib import asynccontextmanager
 
 import attrs
 import pytest
+import trio
 import trio.testing
 
-from pyvirt_sim.host import SimPciDevice
+from pyvirt_sim.host import SimPciDevice, open_sim_host
 from pyvirt_sim.scenarios.hot_unplug import DOMAIN_XML
 from pyvirt_trio import (
     CommandFailedError,
@@ -26,8 +27,9 @@ from pyvirt_trio import (
     PciAddress,
     PyvirtError,
 )
+from pyvirt_trio.driver.hostdevs import HostDeviceManager, Owner
 from pyvirt_trio.host.pci import PciBus
-from pyvirt_trio.models import HostInterface, HostUsb, VfSettings
+from pyvirt_trio.models import HostInterface, HostScsi, HostUsb, VfSettings
 from tests.simulated.driver.world import Clock, World, open_world
 
 SCSI_FOLDER = "/sys/bus/scsi/devices/2:0:0:1/scsi_generic"
@@ -317,3 +319,20 @@ async def test_a_virtual_function_without_an_address_gets_one_of_qemus(
         assert device.mac is not None
         assert device.mac.startswith("52:54:00:")
         assert (await world.host.read_vf_settings("eth0", 0)).mac == device.mac
+
+
+async def test_after_a_restart_devices_are_whose_they_were_and_nothing_is_guessed(
+    autojump_clock: Clock,
+) -> None:
+    async with open_sim_host() as host:
+        manager = HostDeviceManager(host, "/hostdevs.json")
+        one, two = Owner("one", 1), Owner("two", 1)
+        disk, tablet = HostScsi(adapter=2, unit=1), HostUsb(bus=1, device=5)
+        manager.adopt(one, [disk, HostUsb(vendor_id=1, product_id=2)])
+        manager.adopt(two, [disk, tablet])
+        assert list(manager.active_others) == ["001:005", "2:0:0:1"]
+        await manager.release(two, [disk])
+        assert list(manager.active_others) == ["001:005", "2:0:0:1"], "it is not theirs"
+        await manager.release(two, [tablet])
+        await manager.release(one)
+        assert list(manager.active_others) == []
