@@ -13,7 +13,6 @@ from pyvirt_trio.errors import DefinitionError, ErrorCode, NotFoundError
 from pyvirt_trio.models.impact import Impact
 from pyvirt_trio.models.nodedev import PciNodeDevice
 from pyvirt_trio.xml.devices import format_device
-from pyvirt_trio.xml.nodedev import format_node_device
 
 Method = Callable[..., Awaitable[Any]]
 
@@ -116,7 +115,7 @@ async def _nodedev_list(hypervisor: Hypervisor) -> list[dict[str, Any]]:
 
 
 async def _nodedev_dumpxml(hypervisor: Hypervisor, device: str) -> str:
-    return format_node_device(await (await hypervisor.node_device(device)).describe())
+    return await (await hypervisor.node_device(device)).xml()
 
 
 async def _nodedev_detach(

@@ -63,7 +63,7 @@ class DomainCore:
         self.view = view
         self.private = PrivateData()
         self.texts = Texts()
-        self.job = JobLock()
+        self.job = JobLock(max_queued=hypervisor.max_queued_jobs)
         self.agent = DomainAgent(self)
         self.journal = hypervisor.journal
         self.store = hypervisor.store

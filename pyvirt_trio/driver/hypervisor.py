@@ -73,6 +73,7 @@ class Hypervisor:
         self.definition_lock = trio.Lock()
         self.fresh_uuid = host.fresh_uuid
         self.destroys_on_exit = False
+        self.max_queued_jobs: int | None = None
         self.last_id = remembered.last_id
 
     @property

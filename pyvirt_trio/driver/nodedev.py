@@ -6,6 +6,7 @@ from pyvirt_trio.driver.hostdevs import HostDeviceManager
 from pyvirt_trio.host.pci import PciBus
 from pyvirt_trio.models.addresses import PciAddress
 from pyvirt_trio.models.nodedev import PciNodeDevice
+from pyvirt_trio.xml.nodedev import format_node_device
 
 
 class NodeDevice:
@@ -24,8 +25,20 @@ class NodeDevice:
         """libvirt's name, such as ``pci_0000_01_00_0``."""
         return self.address.node_device_name
 
+    async def xml(self) -> str:
+        """It, and the other members of its IOMMU group, as XML (``virNodeDeviceGetXMLDesc``).
+
+        Raises:
+            NotFoundError: It has vanished.
+            HostError: sysfs cannot be read.
+        """
+        found = await self.describe()
+        group = found.iommu_group
+        members = [] if group is None else await self._bus.group_members(group)
+        return format_node_device(found, group_members=members)
+
     async def describe(self) -> PciNodeDevice:
-        """What sysfs says of it now (``virNodeDeviceGetXMLDesc``).
+        """What sysfs says of it now.
 
         Raises:
             NotFoundError: It has vanished.

@@ -22,7 +22,11 @@ from pyvirt_trio.errors import ConflictError, DefinitionError, ErrorCode
 
 @asynccontextmanager
 async def open_hypervisor(
-    uri: str, *, host: Host | None = None, destroy_on_exit: bool = False
+    uri: str,
+    *,
+    host: Host | None = None,
+    destroy_on_exit: bool = False,
+    max_queued_jobs: int | None = None,
 ) -> AsyncGenerator[Hypervisor]:
     """A hypervisor that manages the domains below one root, for the length of a block.
 
@@ -36,6 +40,8 @@ async def open_hypervisor(
         host: The machine to run on; this one when ``None``.
         destroy_on_exit: Destroy, at the end of the block, the domains that run. When this process
             is killed they run on all the same.
+        max_queued_jobs: How many calls may change one domain or wait for it (``max_queued`` in
+            libvirt's ``qemu.conf``); any number when ``None``.
 
     Raises:
         DefinitionError: The URI is none of these.
@@ -66,6 +72,7 @@ async def open_hypervisor(
             async with trio.open_nursery() as nursery:
                 hypervisor = Hypervisor(host, store, nursery, remembered)
                 hypervisor.destroys_on_exit = destroy_on_exit
+                hypervisor.max_queued_jobs = max_queued_jobs
                 try:
                     await restore(hypervisor, host, log, remembered)
                     yield hypervisor

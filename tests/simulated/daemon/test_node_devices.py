@@ -62,6 +62,14 @@ async def test_force_crosses_the_wire_and_flags_are_refused(autojump_clock: Cloc
         assert world.hypervisor.host_devices.inactive == (OTHER,)
 
 
+async def test_its_xml_names_all_that_share_its_iommu_group(autojump_clock: Clock) -> None:
+    async with open_world() as world, client_of(world) as remote:
+        world.host.add_pci_device(SimPciDevice(address=OTHER, iommu_group=7))
+        xml = await remote.call("nodedev-dumpxml", device=NAME)
+        assert "<iommuGroup number='7'>" in xml
+        assert "<address domain='0x0000' bus='0x03' slot='0x00' function='0x0'/>" in xml
+
+
 async def test_a_list_leaves_out_what_vanishes_while_it_is_made(autojump_clock: Clock) -> None:
     async with open_world() as world, client_of(world) as remote:
         host = world.host

@@ -8,9 +8,11 @@ import pytest
 import trio
 import trio.testing
 
-from pyvirt_trio import DeviceRemoved, JobActiveError
+from pyvirt_sim.host import open_sim_host
+from pyvirt_sim.scenarios.hot_unplug import DOMAIN_XML
+from pyvirt_trio import DeviceRemoved, JobActiveError, open_hypervisor
 from pyvirt_trio.models.jobs import AsyncJob
-from tests.simulated.driver.world import RNG_XML, Clock, World, open_world
+from tests.simulated.driver.world import RNG_XML, URI, Clock, World, open_world
 
 
 async def hold(
@@ -97,3 +99,18 @@ async def test_an_async_job_keeps_changes_out_and_lets_the_teardown_in_when_it_e
         await trio.testing.wait_all_tasks_blocked()
         await trio.sleep(1)
         assert world.domain.definition.device("rng0") is None
+
+
+async def test_a_hypervisor_may_limit_how_many_calls_wait_for_one_domain(
+    autojump_clock: Clock,
+) -> None:
+    async with (
+        open_sim_host() as host,
+        open_hypervisor(URI, host=host, max_queued_jobs=1) as hypervisor,
+    ):
+        domain = await hypervisor.define(DOMAIN_XML)
+        async with domain.job.hold("set-memory"):
+            with pytest.raises(JobActiveError, match="due to max_queued limit") as caught:
+                await domain.attach_device(RNG_XML)
+        assert caught.value.code == 9
+        await domain.attach_device(RNG_XML)
