@@ -105,7 +105,8 @@ def _image_nodes(device: Disk) -> tuple[Backend, ...]:
         "driver": "file",
         "filename": device.source_file,
         "node-name": f"{device.alias}-storage",
-        "read-only": device.is_readonly,
+        "auto-read-only": True,
+        "discard": "unmap",
     }
     image = {
         "driver": device.image_format,
@@ -170,8 +171,14 @@ def _disk(device: Disk) -> dict[str, Any]:
         driver = "usb-storage"
     else:
         driver = "scsi-cd" if device.is_cdrom else "scsi-hd"
-    medium = {} if device.source_file is None else {"drive": f"{device.alias}-format"}
-    return {"driver": driver, **medium, "id": device.alias, **place(device)}
+    more: dict[str, Any] = {}
+    if device.source_file is not None:
+        more["drive"] = f"{device.alias}-format"
+    if device.bus == "scsi":  # how the guest knows it, wherever it sits
+        more["device_id"] = f"drive-{device.alias}"
+    if device.bus == "usb":
+        more["removable"] = False
+    return {"driver": driver, **more, "id": device.alias, **place(device)}
 
 
 def _input(device: Input) -> dict[str, Any]:

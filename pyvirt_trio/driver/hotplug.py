@@ -51,8 +51,8 @@ async def plug(life: Life, device: Device) -> Device:
         live = life.definition
     require_memory_fits(live.with_device(device))
     device = complete_device(device, live.devices, life.host.fresh_uuid)
-    device = name_device(device, live.devices)
     refuse_duplicates(live.with_device(device))
+    device = name_device(device, live.devices)
     require_hotpluggable(live, device)
     life.note(plugging=(*life.domain.private.plugging, device))
     try:

@@ -22,6 +22,20 @@ if TYPE_CHECKING:
     from pyvirt_trio.driver.life import Life
 
 
+def replaced(device: Device, wanted: Device) -> Device:
+    """What a persistent definition has in the place of ``device``: all of it may differ.
+
+    Raises:
+        DefinitionError: ``wanted`` is memory that differs in more than its requested size.
+    """
+    if not isinstance(device, Disk | Interface):
+        return merged(device, wanted)
+    wanted = attrs.evolve(wanted, alias=device.alias, address=wanted.address or device.address)
+    if isinstance(device, Interface) and isinstance(wanted, Interface):
+        wanted = attrs.evolve(wanted, mac=wanted.mac or device.mac)
+    return wanted
+
+
 def merged(device: Device, wanted: Device) -> Device:
     """``device`` with what may be changed of it taken from ``wanted``.
 
@@ -43,7 +57,10 @@ def merged(device: Device, wanted: Device) -> Device:
         tag = device_element(device).attributes["model"]
         raise _unsupported(f"cannot modify memory of model '{tag}'")
     else:
-        raise _unsupported("of disks, only the medium of a CD-ROM drive can be changed")
+        raise DefinitionError(
+            "disk source can be changed only in removable drives",
+            code=ErrorCode.CONFIG_UNSUPPORTED,
+        )
     if attrs.evolve(wanted, alias=changed.alias, address=changed.address) != changed:
         raise _unsupported(
             "only the medium of a drive, the state of a link and the requested size of virtio-mem "

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from pyvirt_trio.driver.missing import not_found
 from pyvirt_trio.errors import ConflictError, ErrorCode, NotFoundError
 from pyvirt_trio.models.devices import (
     Channel,
@@ -60,16 +61,20 @@ _IDENTITY: dict[type[Device], Callable[[Any], object]] = {
 }
 
 
-def find_device(definition: DomainDefinition, wanted: str) -> Device:
-    """The device of a live definition that ``wanted`` means.
+def find_device(
+    definition: DomainDefinition, wanted: str, *, call: str = "detach", is_live: bool = True
+) -> Device:
+    """The device of a definition that ``wanted`` means; the first one, if several are alike.
 
     Args:
-        definition: A live definition; its devices have aliases.
+        definition: Devices of a live one have aliases.
         wanted: An alias, or one XML element that describes the device.
+        call: What it is looked for, in libvirt's words ``detach`` or ``update``.
+        is_live: Whether ``definition`` is of the running machine.
 
     Raises:
         NotFoundError: There is none.
-        ConflictError: The description fits several.
+        ConflictError: There are several network cards that fit.
         DefinitionError: The description is not valid XML for a device.
     """
     if not wanted.lstrip().startswith("<"):
@@ -82,12 +87,9 @@ def find_device(definition: DomainDefinition, wanted: str) -> Device:
     description = parse_device(wanted)
     matches = [device for device in definition.devices if _fits(description, device)]
     if not matches:
-        raise NotFoundError(
-            f"device not found: the domain has no such {type(description).__name__.lower()}",
-            code=ErrorCode.DEVICE_MISSING,
-        )
-    if len(matches) > 1:
-        raise ConflictError("multiple devices matching the description found")
+        raise not_found(description, call=call, is_live=is_live)
+    if len(matches) > 1 and isinstance(description, Interface):
+        raise ConflictError(f"multiple devices matching MAC address {description.mac} found")
     return matches[0]
 
 

@@ -54,7 +54,7 @@ async def request_detach(domain: DomainCore, device: str, impact: Impact) -> Rem
     """See `Domain.request_detach`. The removal is ``None`` when nothing running is affected."""
     impact = _resolved(domain, impact)
     if Impact.CONFIG in impact:
-        find_device(_persistent(domain), device)
+        find_device(_persistent(domain), device, is_live=False)
     removal = None
     if Impact.LIVE in impact:
         life = domain.running_life()
@@ -64,7 +64,8 @@ async def request_detach(domain: DomainCore, device: str, impact: Impact) -> Rem
     if Impact.CONFIG in impact:
         async with _changing(domain, "detach-device", Impact.CONFIG):
             persistent = _persistent(domain)
-            await _save(domain, persistent.without_device(find_device(persistent, device)))
+            found = find_device(persistent, device, is_live=False)
+            await _save(domain, persistent.without_device(found))
     return removal
 
 
@@ -72,15 +73,17 @@ async def update(domain: DomainCore, xml: str, impact: Impact) -> Device:
     """See `Domain.update_device`."""
     async with _changing(domain, "update-device", impact) as affected:
         wanted = parse_device(xml)
-        _require_updatable(wanted)
+        _require_updatable(wanted, affected)
         changed = updated = None
         if Impact.CONFIG in affected:
             persistent = _persistent(domain)
-            updated = live_update.merged(find_device(persistent, xml), wanted)
-            changed = persistent.replacing(find_device(persistent, xml), updated)
+            present = find_device(persistent, xml, call="update", is_live=False)
+            updated = live_update.replaced(present, wanted)
+            changed = persistent.replacing(present, updated)
         if Impact.LIVE in affected:
             life = domain.running_life()
-            updated = await live_update.update(life, find_device(life.definition, xml), wanted)
+            present = find_device(life.definition, xml, call="update")
+            updated = await live_update.update(life, present, wanted)
         if changed is not None:
             await _save(domain, changed)
     assert updated is not None, "an impact is live, or config, or both"
@@ -116,12 +119,13 @@ def _persistent(domain: DomainCore) -> DomainDefinition:
     return domain.view.persistent
 
 
-def _require_updatable(device: Device) -> None:
-    if not isinstance(device, Disk | Interface | MemoryDevice):
-        tag = device_element(device).tag
-        raise DefinitionError(
-            f"live update of device '{tag}' is not supported", code=ErrorCode.CONFIG_UNSUPPORTED
-        )
+def _require_updatable(device: Device, affected: Impact) -> None:
+    if isinstance(device, Disk | Interface | MemoryDevice):
+        return
+    what = f"update of device '{device_element(device).tag}' is not supported"
+    if Impact.CONFIG in affected:  # which libvirt looks at first
+        raise DefinitionError(f"persistent {what}", code=ErrorCode.OPERATION_UNSUPPORTED)
+    raise DefinitionError(f"live {what}", code=ErrorCode.CONFIG_UNSUPPORTED)
 
 
 async def _save(domain: DomainCore, changed: DomainDefinition) -> None:

@@ -76,7 +76,6 @@ DISKS_PER_SCSI_CONTROLLER = 15
 controller's own on real hardware (``virDomainDiskDefAssignAddress``)."""
 
 _ALIAS_PREFIX: dict[type[Device], str] = {
-    Disk: "virtio-disk",
     Interface: "net",
     Rng: "rng",
     Serial: "serial",
@@ -95,6 +94,9 @@ _ALIAS_PREFIX: dict[type[Device], str] = {
     VirtioMemory: "virtiomem",
     VirtioPmem: "virtiopmem",
 }
+
+BUILT_IN_INPUTS = 2
+"""q35 has a PS/2 keyboard and mouse, which have the first two aliases of inputs in libvirt."""
 
 _MODULE_PREFIX: dict[type[Device], str] = {Dimm: "dimm", Nvdimm: "nvdimm"}
 """A module is named after its slot."""
@@ -333,16 +335,24 @@ def name_device(device: Device, present: Iterable[Device]) -> Device:
         if alias in aliases:
             raise AlreadyExistsError(f"{alias} is taken", code=ErrorCode.CONFIG_UNSUPPORTED)
         return attrs.evolve(device, alias=alias)
-    is_usb_disk = isinstance(device, Disk) and device.bus == "usb"
-    prefix = "usb-disk" if is_usb_disk else _ALIAS_PREFIX[type(device)]
-    alias = next(f"{prefix}{n}" for n in itertools.count() if f"{prefix}{n}" not in aliases)
-    return attrs.evolve(device, alias=alias)
+    # One more than the highest, as libvirt does: a name is not given again while a later one lives.
+    prefix = _ALIAS_PREFIX[type(device)]
+    first = BUILT_IN_INPUTS if isinstance(device, Input) else 0
+    taken = [first - 1, *(_number_of(alias, prefix) for alias in aliases)]
+    return attrs.evolve(device, alias=f"{prefix}{max(taken) + 1}")
+
+
+def _number_of(alias: str | None, prefix: str) -> int:
+    """3 for ``rng3`` and the prefix ``rng``; -1 for a name of another kind."""
+    number = (alias or "").removeprefix(prefix)
+    return int(number) if alias != number and number.isdecimal() else -1
 
 
 def _fixed_alias(device: Device) -> str | None:
     """The alias of what is named after its place (``qemuAssignDeviceControllerAlias``)."""
-    if isinstance(device, Disk) and device.bus == "scsi":
-        return f"scsi{device.address}"
+    if isinstance(device, Disk):
+        place = device.address if device.bus == "scsi" else f"-disk{_disk_number(device.target)}"
+        return f"{device.bus}{place}"
     prefix = _MODULE_PREFIX.get(type(device))
     if prefix is not None and isinstance(device.address, DimmAddress):
         return f"{prefix}{device.address.slot}"

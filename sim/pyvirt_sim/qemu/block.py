@@ -27,7 +27,8 @@ _HARMLESS: Final = frozenset(
 DRIVERS: Final[Mapping[str, frozenset[str]]] = {
     "null-co": frozenset({"size", "latency-ns", "read-zeroes"}),
     "null-aio": frozenset({"size", "latency-ns", "read-zeroes"}),
-    "file": frozenset({"filename", "aio", "locking"}),
+    # A node that may open for reading only does so where it cannot write, and here it can.
+    "file": frozenset({"filename", "aio", "locking", "auto-read-only"}),
     "host_device": frozenset({"filename"}),
     "raw": frozenset({"file", "offset", "size"}),
     "qcow2": frozenset({"file", "backing", "lazy-refcounts"}),

@@ -61,7 +61,8 @@ COMING_AND_GOING = {
     "channel": """
         <channel type='unix'><source mode='bind' path='SOCKET'/>
           <target type='virtio' name='org.pyvirt.a'/></channel>""",
-    "pci-serial": "<serial type='null'><target type='pci-serial'/></serial>",
+    "usb-serial": "<serial type='null'><target type='usb-serial' port='1'/></serial>",
+    "pci-serial": "<serial type='null'><target type='pci-serial' port='1'/></serial>",
     "redirdev": """
         <redirdev bus='usb' type='unix'><source mode='bind' path='SOCKET'/></redirdev>""",
     "shmem": "<shmem name='NAME'><model type='ivshmem-plain'/><size unit='M'>1</size></shmem>",

@@ -21,7 +21,7 @@ async def test_current_means_the_definition_of_a_domain_that_is_off(autojump_clo
             await world.domain.attach_device(RNG_XML, BOTH)
         await world.domain.detach_device(RNG_XML)
         assert "<rng" not in world.domain.xml()
-        with pytest.raises(NotFoundError, match="no such rng"):
+        with pytest.raises(NotFoundError, match="no matching RNG device was found"):
             await world.domain.detach_device(RNG_XML)
 
 

@@ -154,10 +154,10 @@ def test_a_place_on_a_controller_that_is_not_there_is_refused() -> None:
         complete_device(disk, [], fresh_uuid)
 
 
-def test_a_taken_alias_is_refused_and_a_free_number_is_reused() -> None:
+def test_a_taken_alias_is_refused_and_a_new_one_is_one_more_than_the_highest() -> None:
     with pytest.raises(AlreadyExistsError, match="non unique alias detected: ua-x"):
         name_device(Rng(alias="ua-x"), [Rng(alias="ua-x")])
-    assert name_device(Rng(), [Rng(alias="rng0"), Rng(alias="rng2")]).alias == "rng1"
+    assert name_device(Rng(), [Rng(alias="rng0"), Rng(alias="rng2")]).alias == "rng3"
 
 
 def test_a_card_gets_a_mac_of_qemu_s_range_and_keeps_its_own() -> None:

@@ -1,0 +1,102 @@
+"""What libvirt says when a domain lacks the device that a description means.
+
+Each of its device types has a sentence of its own, and most have another one when the persistent
+definition is searched (``qemuDomainDetachDeviceConfig``) than when the running machine is
+(``qemuDomainDetachPrep*``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from pyvirt_trio.errors import ErrorCode, NotFoundError
+from pyvirt_trio.models.devices import (
+    Channel,
+    Controller,
+    Device,
+    Disk,
+    GuestForward,
+    HostDevice,
+    Input,
+    Interface,
+    RedirectedUsb,
+    Rng,
+    Serial,
+    SharedMemory,
+    Watchdog,
+)
+from pyvirt_trio.xml.devices import device_element
+
+_Sentence: TypeAlias = tuple[ErrorCode, Callable[[Any], str]]
+
+
+def not_found(wanted: Device, *, call: str, is_live: bool) -> NotFoundError:
+    """The error that says that there is no such device.
+
+    Args:
+        wanted: The description.
+        call: ``detach`` or ``update``.
+        is_live: Whether the running machine was searched, or the persistent definition.
+    """
+    if isinstance(wanted, Disk) and call == "update":
+        if is_live:
+            return NotFoundError(f"disk '{wanted.target}' not found", code=ErrorCode.INTERNAL_ERROR)
+        return NotFoundError(f"target {wanted.target} doesn't exist.", code=ErrorCode.INVALID_ARG)
+    code, text = (_LIVE if is_live else _CONFIG).get(type(wanted), _OTHER)
+    return NotFoundError(text(wanted), code=code)
+
+
+def no_such_interface(wanted: Interface) -> str:
+    """libvirt's text, with the null pointers it prints."""
+    address = "(<null>)" if wanted.pci_address is None else str(wanted.pci_address)
+    mac, alias = wanted.mac or "(<null>)", wanted.alias or "(<null>)"
+    return (
+        f"no device found at address '{address}' matching MAC address '{mac}' and alias '{alias}'"
+    )
+
+
+def _fixed(text: str, code: ErrorCode = ErrorCode.DEVICE_MISSING) -> _Sentence:
+    return code, lambda _: text
+
+
+def _said(text: Callable[[Any], str]) -> _Sentence:
+    return ErrorCode.DEVICE_MISSING, text
+
+
+def _no_such_port(device: Device) -> str:
+    tag = device_element(device).tag
+    return f"chr type '{tag}' device not present in domain configuration"
+
+
+_NO_CHARACTER_DEVICE = _fixed("device not present in domain configuration", ErrorCode.INVALID_ARG)
+_OTHER = _said(lambda device: f"matching {device_element(device).tag} device was not found")
+
+_LIVE: dict[type[Device], _Sentence] = {
+    Disk: _said(lambda disk: f"disk {disk.target} not found"),
+    Interface: _said(no_such_interface),
+    Controller: _said(lambda one: f"controller {one.kind}:{one.index} not found"),
+    Rng: _fixed("no matching RNG device was found"),
+    Input: _fixed("matching input device not found"),
+    Watchdog: _fixed("watchdog device not present in domain configuration"),
+    Serial: _said(_no_such_port),
+    Channel: _said(_no_such_port),
+    GuestForward: _said(_no_such_port),
+    RedirectedUsb: _fixed("no matching redirdev was not found", ErrorCode.OPERATION_INVALID),
+    SharedMemory: _fixed("model 'ivshmem-plain' shmem device not present in domain configuration"),
+    HostDevice: _said(lambda device: f"host pci device {device.source} not found"),
+}
+_CONFIG: dict[type[Device], _Sentence] = {
+    Disk: _said(lambda disk: f"no target device {disk.target}"),
+    Interface: _said(no_such_interface),
+    Controller: _fixed("device not present in domain configuration"),
+    Rng: _fixed("no matching RNG device was found"),
+    Input: _fixed("matching input device not found"),
+    Watchdog: _fixed("domain has no watchdog"),
+    Serial: _NO_CHARACTER_DEVICE,
+    Channel: _NO_CHARACTER_DEVICE,
+    GuestForward: _NO_CHARACTER_DEVICE,
+    RedirectedUsb: _fixed("no matching redirdev was not found"),
+    SharedMemory: _fixed("matching shmem device was not found"),
+    HostDevice: _fixed("device not present in domain configuration"),
+}
