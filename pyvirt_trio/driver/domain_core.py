@@ -41,6 +41,7 @@ class DomainView:
             not run.
         live: What the running machine is made of, with aliases; ``None`` when it does not run.
         has_managed_save: Whether the next start goes on from a managed save.
+        is_autostart: Whether it starts when its hypervisor is opened on a fresh machine.
         persistent: What the next start uses; ``None`` when it was undefined while running.
         open_channels: Aliases of the virtio channels that a program in the guest has open.
     """
@@ -54,6 +55,7 @@ class DomainView:
     persistent: DomainDefinition | None = None
     open_channels: frozenset[str] = NONE_OPEN
     has_managed_save: bool = False
+    is_autostart: bool = False
 
 
 class DomainCore:

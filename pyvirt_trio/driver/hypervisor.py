@@ -261,6 +261,10 @@ class Hypervisor:
             paths=self.store.life_paths(domain.name),
         )
 
+    def renamed(self, old: str, name: str) -> None:
+        """A domain has another name; called inside a commit."""
+        self._domains[name] = self._domains.pop(old)
+
     def drop_if_gone(self, domain: DomainCore) -> None:
         """Forget a domain that neither persists nor runs; called inside a commit."""
         if not domain.is_persistent and not domain.status.is_active:

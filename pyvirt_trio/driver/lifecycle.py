@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import trio
 
+from pyvirt_trio.driver.autostart import write_wish
 from pyvirt_trio.driver.life import Boot
 from pyvirt_trio.driver.processors import resume_processors, stop_processors
 from pyvirt_trio.driver.saving import SavingCalls
@@ -236,9 +237,11 @@ class LifecycleCalls(SavingCalls):
                 )
             await self.forget_managed_save()
             with trio.CancelScope(shield=True):  # one file: file and record agree
+                if self.view.is_autostart:  # or the next domain of this name would inherit it
+                    await write_wish(self.host, self.store.root, self.name, wanted=False)
                 await self.hypervisor.store.remove(self.name)
             with self.journal.commit() as commit:
-                commit.update(self, persistent=None)
+                commit.update(self, persistent=None, is_autostart=False)
                 commit.announce(
                     DomainUndefined(domain=self.name, uuid=self.uuid, life=self.view.life)
                 )

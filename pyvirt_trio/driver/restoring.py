@@ -15,6 +15,7 @@ from typing import Any
 import trio
 
 from pyvirt_trio.abc import Host
+from pyvirt_trio.driver.autostart import find_wishes, start_all
 from pyvirt_trio.driver.domain import Domain, DomainView
 from pyvirt_trio.driver.hostdevs import Owner
 from pyvirt_trio.driver.hypervisor import Hypervisor
@@ -50,10 +51,12 @@ async def restore(
     hypervisor.journal.keep = keeper.keep
     _take(hypervisor, remembered, kept, found)
     await find_managed_saves(hypervisor)
+    await find_wishes(hypervisor)
     running = [domain for domain in hypervisor.domains() if _has_life(domain)]
     await _adopt_devices(hypervisor, running)
     for domain in running:
         await hypervisor.nursery.start(_reconnect, domain, name=f"reconnect {domain.name}")
+    hypervisor.nursery.start_soon(start_all, hypervisor, name="autostart")
 
 
 class _Keeper:

@@ -9,6 +9,7 @@ import attrs
 from pyvirt_trio.models.devices import Device
 from pyvirt_trio.models.lifecycle import LifecycleActions
 from pyvirt_trio.models.memory import MemoryDevice
+from pyvirt_trio.models.metadata import MetadataElement
 
 
 @attrs.frozen(kw_only=True)
@@ -57,6 +58,9 @@ class DomainDefinition:
         os: Machine type and boot.
         virt_type: ``qemu`` (emulation, TCG) or ``kvm``.
         emulator: Path of the QEMU binary; ``None`` means the host's default for the architecture.
+        title: A line for people, or ``None``.
+        description: More for people, or ``None``.
+        metadata: What other programs keep here.
         actions: What becomes of it when its guest powers off, reboots or crashes.
         devices: All devices in document order.
         max_memory_kib: How much it may have with modules; 0 when it cannot get any.
@@ -71,6 +75,9 @@ class DomainDefinition:
     os: OperatingSystem = OperatingSystem()
     virt_type: str = "qemu"
     emulator: str | None = None
+    title: str | None = None
+    description: str | None = None
+    metadata: tuple[MetadataElement, ...] = ()
     actions: LifecycleActions = attrs.field(factory=LifecycleActions)
     devices: tuple[Device, ...] = ()
     max_memory_kib: int = 0

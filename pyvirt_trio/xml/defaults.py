@@ -77,17 +77,13 @@ ACCEPTED_DEFAULTS: tuple[AcceptedDefault, ...] = (
     AcceptedDefault("/domain/devices", "<memballoon model='none'/>", "there is no balloon", True),
 )
 
-NOT_KEPT: tuple[tuple[str, str], ...] = (
-    ("/domain", "title"),
-    ("/domain", "description"),
-    ("/domain", "metadata"),
-)
-"""Parent and tag of what is for people and other programs only: accepted with any contents."""
+KEPT_AS_TEXT: tuple[tuple[str, str], ...] = (("/domain", "metadata"),)
+"""Parent and tag of what belongs to other programs: any contents, read by `metadata`."""
 
 
 def is_accepted(parent: str, found: Element) -> bool:
     """True when ``found`` below the path ``parent`` changes nothing."""
-    return (parent, found.tag) in NOT_KEPT or (
+    return (parent, found.tag) in KEPT_AS_TEXT or (
         parent,
         _without_alias(found),
     ) in _accepted_elements()

@@ -15,6 +15,7 @@ from pyvirt_trio.xml.devices import device_element, read_device
 from pyvirt_trio.xml.element import Element, element, render, text_element
 from pyvirt_trio.xml.lifecycle import lifecycle_elements, read_lifecycle
 from pyvirt_trio.xml.memory import cpu_element, memory_elements, read_memory
+from pyvirt_trio.xml.metadata import metadata_in
 from pyvirt_trio.xml.parser import parse_document
 from pyvirt_trio.xml.reader import Reader, parse_number, quoted
 from pyvirt_trio.xml.unique import refuse_duplicates
@@ -56,6 +57,8 @@ def parse_domain(
     given_kib = read_memory_kib(reader.required_child("memory"))
     vcpu_count = _read_vcpus(reader.child("vcpu"))
     os = _read_os(reader.required_child("os"))
+    title = read_title(reader)
+    description = reader.child_text("description")
     actions = read_lifecycle(reader)
     reader.child("features")  # its contents are in the table of defaults
     emulator, devices = _read_devices(reader.child("devices"), keep_aliases=keep_aliases)
@@ -69,6 +72,9 @@ def parse_domain(
         os=os,
         virt_type=virt_type,
         emulator=emulator,
+        title=title,
+        description=description,
+        metadata=metadata_in(text) if reader.has("metadata") else (),
         actions=actions,
         devices=devices,
     )
@@ -93,6 +99,9 @@ def format_domain(definition: DomainDefinition, *, life_id: int | None = None) -
         {"type": definition.virt_type, "id": life_id},
         text_element("name", definition.name),
         text_element("uuid", definition.uuid),
+        text_element("title", definition.title),
+        text_element("description", definition.description),
+        _metadata_element(definition),
         *memory_elements(definition),
         text_element("vcpu", definition.vcpu_count, {"placement": "static"}),
         _os_element(definition.os),
@@ -129,6 +138,20 @@ def _os_element(os: OperatingSystem) -> Element:
         text_element("cmdline", os.cmdline),
         *written_defaults("/domain/os"),
     )
+
+
+def read_title(reader: Reader) -> str | None:
+    """The title, which is one line."""
+    title = reader.child_text("title")
+    if title is not None and "\n" in title:
+        raise reader.required_child("title").wrong("a title must not contain newlines")
+    return title
+
+
+def _metadata_element(definition: DomainDefinition) -> Element | None:
+    if not definition.metadata:
+        return None
+    return Element("metadata", verbatim=tuple(one.xml for one in definition.metadata))
 
 
 def _read_name(reader: Reader) -> str:

@@ -36,12 +36,14 @@ class Element:
         attributes: Name to value, in document order.
         children: Its elements in document order.
         text: Its own character data; empty when it is white space around children.
+        verbatim: Elements that are printed as they are, after the children.
     """
 
     tag: str
     attributes: Mapping[str, str] = attrs.field(factory=dict[str, str])
     children: tuple[Element, ...] = ()
     text: str = ""
+    verbatim: tuple[str, ...] = ()
 
     def with_children(self, *children: Element | None) -> Element:
         """This element with ``children`` after its own ones; ``None`` stands for nothing."""
@@ -88,10 +90,11 @@ def _render_into(lines: list[str], item: Element, indentation: str) -> None:
         f" {name}='{_escaped(item, value, _ATTRIBUTE_ESCAPES)}'"
         for name, value in item.attributes.items()
     )
-    if item.children:
+    if item.children or item.verbatim:
         lines.append(f"{indentation}<{opening}>")
         for child in item.children:
             _render_into(lines, child, indentation + _INDENTATION)
+        lines.extend(indentation + _INDENTATION + text for text in item.verbatim)
         lines.append(f"{indentation}</{item.tag}>")
     elif item.text:
         text = _escaped(item, item.text, _TEXT_ESCAPES)

@@ -74,6 +74,10 @@ class Reader:
         self.is_taken = True
         return self
 
+    def has(self, tag: str) -> bool:
+        """Whether there is a child element ``tag``; it is not taken."""
+        return any(reader.tag == tag for reader in self.children)
+
     def child(self, tag: str) -> Reader | None:
         """The child element ``tag``, or ``None``; a second one is refused."""
         found = [reader for reader in self.children if reader.tag == tag]

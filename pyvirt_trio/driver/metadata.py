@@ -1,0 +1,138 @@
+"""A domain's calls about what people and other programs keep in its definition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import attrs
+import trio
+
+from pyvirt_trio.driver.domain_core import DomainCore
+from pyvirt_trio.errors import DefinitionError, ErrorCode, InvalidStateError, NotFoundError
+from pyvirt_trio.models.domain import DomainDefinition
+from pyvirt_trio.models.events import MetadataChanged, MetadataType
+from pyvirt_trio.models.impact import Impact
+from pyvirt_trio.xml.metadata import metadata_content, metadata_element
+
+Change: TypeAlias = Callable[[DomainDefinition], DomainDefinition]
+
+
+class MetadataCalls(DomainCore):
+    """See `Domain`."""
+
+    async def set_title(self, title: str | None, impact: Impact = Impact.CURRENT) -> None:
+        """The domain has this title, one line, or none (``virDomainSetMetadata``).
+
+        Args:
+            title: The line; ``None`` or empty removes it.
+            impact: The running machine's definition, the persistent one, or both.
+
+        Raises:
+            DefinitionError: It has more than one line.
+            InvalidStateError: There is no such definition.
+            HostError: The persistent definition could not be saved.
+
+        Events:
+            `MetadataChanged` before this returns.
+
+        Cancellation:
+            It is set and announced, or not.
+        """
+        if title is not None and "\n" in title:
+            raise DefinitionError("Domain title can't contain newlines")
+        change = attrs.evolve
+        await self._change(
+            MetadataType.TITLE, None, lambda one: change(one, title=title or None), impact
+        )
+
+    async def set_description(
+        self, description: str | None, impact: Impact = Impact.CURRENT
+    ) -> None:
+        """The domain has this description, or none; all else as for `set_title`."""
+        change = attrs.evolve
+        await self._change(
+            MetadataType.DESCRIPTION,
+            None,
+            lambda one: change(one, description=description or None),
+            impact,
+        )
+
+    async def set_metadata(
+        self, uri: str, xml: str | None, *, key: str = "", impact: Impact = Impact.CURRENT
+    ) -> None:
+        """The domain keeps one XML element of the namespace ``uri``, or none.
+
+        Args:
+            uri: Of the namespace.
+            xml: The element, without a namespace; ``None`` removes what there is.
+            key: The prefix under which the element is written.
+            impact: As for `set_title`.
+
+        Raises:
+            DefinitionError: The text is not one element, or the prefix is none.
+            InvalidStateError, HostError: As for `set_title`.
+
+        Events, Cancellation: As for `set_title`.
+        """
+        element = None
+        if xml is not None:
+            if not uri or not key:
+                raise DefinitionError("an element needs a namespace and a prefix for it")
+            element = metadata_element(xml, uri=uri, key=key)
+
+        def change(definition: DomainDefinition) -> DomainDefinition:
+            kept = tuple(one for one in definition.metadata if one.uri != uri)
+            return attrs.evolve(definition, metadata=(*kept, element) if element else kept)
+
+        await self._change(MetadataType.ELEMENT, uri, change, impact)
+
+    def metadata(self, uri: str, *, inactive: bool = False) -> str:
+        """The element of the namespace ``uri``, without it (``virDomainGetMetadata``).
+
+        Args:
+            uri: Of the namespace.
+            inactive: In the persistent definition, even when the domain runs.
+
+        Raises:
+            NotFoundError: (80) There is none.
+        """
+        definition = self.view.persistent if inactive else self.definition
+        for element in definition.metadata if definition else ():
+            if element.uri == uri:
+                return metadata_content(element)
+        raise NotFoundError(
+            "Requested metadata element is not present",
+            code=ErrorCode.NO_DOMAIN_METADATA,
+        )
+
+    async def _change(
+        self, kind: MetadataType, uri: str | None, change: Change, impact: Impact
+    ) -> None:
+        async with self.job.hold("set-metadata"), self.definition_lock:
+            is_running = self.view.live is not None
+            if impact is Impact.CURRENT:
+                impact = Impact.LIVE if is_running else Impact.CONFIG
+            if Impact.LIVE in impact and not is_running:
+                raise InvalidStateError("domain is not running")
+            if Impact.CONFIG in impact and self.view.persistent is None:
+                raise InvalidStateError("transient domains do not have any persistent config")
+            changed: dict[str, DomainDefinition] = {}
+            if Impact.LIVE in impact and self.view.live is not None:
+                changed["live"] = change(self.view.live)
+            with trio.CancelScope(shield=True):  # one small file: file and record agree
+                if Impact.CONFIG in impact and self.view.persistent is not None:
+                    changed["persistent"] = change(self.view.persistent)
+                    await self.store.save(changed["persistent"])
+                self._commit(changed, kind, uri)
+
+    def _commit(
+        self, changed: dict[str, DomainDefinition], kind: MetadataType, uri: str | None
+    ) -> None:
+        with self.journal.commit() as commit:
+            commit.update(self, **changed)
+            commit.announce(
+                MetadataChanged(
+                    domain=self.name, uuid=self.uuid, life=self.view.life, type=kind, uri=uri
+                )
+            )
