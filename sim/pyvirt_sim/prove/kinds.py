@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from pyvirt_trio.models import PciAddress, devices
+from pyvirt_trio.models import PciAddress, devices, memory
 from pyvirt_trio.models.host_devices import (
     HostInterface,
     HostMediated,
@@ -37,6 +37,7 @@ class Kind:
         is_managed: Whether the library moves it between the host's driver and vfio-pci itself.
         own_driver: The host's own driver of that device.
         other: What the host device manager calls it, for a host device of another bus.
+        stays: Whether QEMU 7.2 refuses to take it out again.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Kind:
     is_managed: bool = False
     own_driver: str = "e1000e"
     other: str | None = None
+    stays: bool = False
 
     @property
     def device_xml(self) -> str:
@@ -149,6 +151,38 @@ KINDS: tuple[Kind, ...] = (
         model=devices.SharedMemory,
         xml="""<shmem name='shared'>
           <model type='ivshmem-plain'/><size unit='M'>1</size>ALIAS</shmem>""",
+    ),
+    Kind(
+        name="memory-dimm",
+        model=memory.Dimm,
+        xml="""<memory model='dimm'>
+          <target><size unit='MiB'>128</size><node>0</node></target>ALIAS</memory>""",
+    ),
+    Kind(
+        name="memory-nvdimm",
+        model=memory.Nvdimm,
+        xml="""<memory model='nvdimm'>
+          <source><path>/images/nvdimm</path></source>
+          <target><size unit='MiB'>64</size><node>0</node></target>ALIAS</memory>""",
+        stays=True,
+    ),
+    Kind(
+        name="memory-virtio-mem",
+        model=memory.VirtioMemory,
+        xml="""<memory model='virtio-mem'>
+          <target>
+            <size unit='MiB'>256</size><node>0</node>
+            <block unit='MiB'>2</block><requested unit='MiB'>64</requested>
+          </target>ALIAS</memory>""",
+        stays=True,
+    ),
+    Kind(
+        name="memory-virtio-pmem",
+        model=memory.VirtioPmem,
+        xml="""<memory model='virtio-pmem' access='shared'>
+          <source><path>/images/pmem</path></source>
+          <target><size unit='MiB'>64</size></target>ALIAS</memory>""",
+        stays=True,
     ),
     Kind(
         name="hostdev-pci",

@@ -27,7 +27,9 @@ DOMAIN_XML = f"""
 <domain type='qemu'>
   <name>demo</name>
   <uuid>5f6a7b80-1658-4198-9d3c-000000000001</uuid>
+  <maxMemory slots='4' unit='GiB'>1</maxMemory>
   <memory unit='MiB'>256</memory>
+  <cpu><numa><cell id='0' cpus='0' memory='256' unit='MiB'/></numa></cpu>
   <os><type arch='x86_64' machine='q35'>hvm</type><kernel>{KERNEL}</kernel></os>
   <devices>
     <controller type='pci' index='1' model='pcie-root-port'/>

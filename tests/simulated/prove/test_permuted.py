@@ -15,7 +15,10 @@ from pyvirt_trio.driver.removal import ANNOUNCE, REMOVAL_TABLE
 QUERY = RIVALS[0]
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+LEAVING = [pytest.param(kind, id=kind.name) for kind in KINDS if not kind.stays]
+
+
+@pytest.mark.parametrize("kind", LEAVING)
 def test_every_early_row_is_found_in_under_200_schedules(kind: Kind) -> None:
     early = [row for row in permutations(REMOVAL_TABLE[kind.model]) if row.is_early]
     assert len(early) == REMOVAL_TABLE[kind.model].index(ANNOUNCE)

@@ -29,7 +29,7 @@ def test_every_type_that_can_be_unplugged_has_a_proof() -> None:
 def test_the_first_schedules_of_each_type_break_no_promise(kind: Kind) -> None:
     verdict = proof_named(f"unplug-{kind.name}").run(SHORT)
     assert [part.violation for part in verdict.parts] == [None] * len(RIVALS)
-    assert all(part.runs == SHORT for part in verdict.parts)
+    assert all(part.is_complete or part.runs == SHORT for part in verdict.parts)
 
 
 def test_a_part_of_a_proof_ends_by_itself() -> None:
