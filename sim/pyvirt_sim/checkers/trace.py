@@ -78,7 +78,8 @@ class Entry:
     def __str__(self) -> str:
         details = [str(value) for key, value in self.data.items() if key not in _HIDDEN]
         inside = ", ".join([self.subject, *details] if self.subject else details)
-        return f"{self.actor} {self.kind.value} {self.name}({inside})"
+        place = f" at {self.data['line']}" if "line" in self.data else ""
+        return f"{self.actor} {self.kind.value} {self.name}({inside}){place}"
 
 
 _HIDDEN = frozenset({"uuid", "call", "at", "sequence", "line"})

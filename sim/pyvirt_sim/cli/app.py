@@ -10,6 +10,7 @@ from typing import Annotated
 import cyclopts
 
 from pyvirt_sim.cli.campaign import campaign
+from pyvirt_sim.cli.check import check
 from pyvirt_sim.cli.conformance import conformance
 from pyvirt_sim.cli.experiment import experiment
 from pyvirt_sim.cli.progress import Progress
@@ -44,6 +45,7 @@ FOUNDING_BUG = "hostdev-removed-before-active-cleared"
 DEMO_SCHEDULES = 2000
 
 app.command(campaign)
+app.command(check)
 app.command(conformance)
 app.command(experiment)
 app.command(prove)
