@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from pyvirt_trio.daemon import agent_methods
 from pyvirt_trio.driver.domain import Domain
 from pyvirt_trio.driver.hypervisor import Hypervisor
-from pyvirt_trio.errors import DefinitionError, ErrorCode, NotFoundError
+from pyvirt_trio.errors import DefinitionError, ErrorCode
+from pyvirt_trio.host.nodedev import list_node_devices
 from pyvirt_trio.models.impact import Impact
-from pyvirt_trio.models.nodedev import PciNodeDevice
 from pyvirt_trio.xml.devices import format_device
 
 Method = Callable[..., Awaitable[Any]]
@@ -95,10 +94,7 @@ async def _update(
 
 
 async def _nodedev_list(hypervisor: Hypervisor) -> list[dict[str, Any]]:
-    described: list[PciNodeDevice] = []
-    for device in await hypervisor.node_devices():
-        with contextlib.suppress(NotFoundError):  # it has left since the list was made
-            described.append(await device.describe())
+    described = await list_node_devices(hypervisor.host)
     active, inactive = hypervisor.host_devices.active, hypervisor.host_devices.inactive
     return [
         {

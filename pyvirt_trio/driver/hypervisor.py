@@ -24,7 +24,8 @@ from pyvirt_trio.errors import (
     ErrorCode,
     NotFoundError,
 )
-from pyvirt_trio.host.pci import PciBus
+from pyvirt_trio.host.nodedev import address_of
+from pyvirt_trio.host.pci import PciBus, unknown_node_device
 from pyvirt_trio.models.addresses import PciAddress
 from pyvirt_trio.models.domain import DomainDefinition
 from pyvirt_trio.models.event_filter import EVERYTHING, EventFilter
@@ -236,12 +237,10 @@ class Hypervisor:
         """
         if name == COMPUTER:
             raise DefinitionError(f"device {name} is not a PCI device", code=ErrorCode.INVALID_ARG)
-        for device in await self.node_devices():
-            if device.name == name:
-                return device
-        raise NotFoundError(
-            f"no node device with matching name '{name}'", code=ErrorCode.NO_NODE_DEVICE
-        )
+        address = address_of(name)
+        if not await self._bus.is_present(address):
+            raise unknown_node_device(name)
+        return self._node_device(address)
 
     def new_life(self, domain: DomainCore) -> Life:
         """The next life of ``domain``, not yet begun."""
