@@ -18,6 +18,7 @@ import abc
 import uuid
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
+from typing import Protocol
 
 import attrs
 import trio
@@ -93,6 +94,46 @@ class AppendedFile(abc.ABC):
     @abc.abstractmethod
     def close(self) -> None:
         """Add nothing any more."""
+
+
+class Uevent(Protocol):
+    """One event of the kernel about a device."""
+
+    @property
+    def action(self) -> str:
+        """``add``, ``remove``, ``bind``, ``unbind`` or ``change``."""
+        ...
+
+    @property
+    def devpath(self) -> str:
+        """The device's folder, below /sys."""
+        ...
+
+    @property
+    def subsystem(self) -> str:
+        """Such as ``pci``."""
+        ...
+
+
+class Uevents(abc.ABC):
+    """What the kernel tells of devices, from the moment this was opened."""
+
+    @abc.abstractmethod
+    async def receive(self) -> Uevent:
+        """The next event, waiting for it.
+
+        It may be late, and what it tells of may have changed again.
+
+        Raises:
+            OSError: ``ENOBUFS`` once after events were dropped because nobody received them.
+
+        Cancellation:
+            No event is lost.
+        """
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Receive no more."""
 
 
 class Host(abc.ABC):
@@ -248,6 +289,14 @@ class Host(abc.ABC):
 
         Cancellation:
             The settings are changed or they are not.
+        """
+
+    @abc.abstractmethod
+    def open_uevents(self) -> Uevents:
+        """Listen to what the kernel tells of devices; close it when done.
+
+        Raises:
+            OSError: The kernel does not tell.
         """
 
     @abc.abstractmethod

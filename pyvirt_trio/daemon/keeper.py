@@ -70,6 +70,8 @@ async def keep(root: str, *, idle_s: float = IDLE_S) -> None:
     """
     path = socket_path(root)
     async with open_hypervisor(f"qemu:///embed?root={root}") as hypervisor:
+        with contextlib.suppress(HostError):  # a container may have neither sysfs nor netlink
+            await hypervisor.follow_node_devices()
         listener = _listen(path)
         keeper = _Keeper(hypervisor, idle_s)
         try:

@@ -15,6 +15,7 @@ from pyvirt_trio.driver.hostdevs import HostDeviceManager
 from pyvirt_trio.driver.journal import Journal, Subscription
 from pyvirt_trio.driver.life import Life
 from pyvirt_trio.driver.nodedev import NodeDevice
+from pyvirt_trio.driver.nodedev_watch import NodeDeviceWatch
 from pyvirt_trio.driver.placement import place_devices
 from pyvirt_trio.driver.status_log import Remembered
 from pyvirt_trio.driver.store import Store, require_file_name
@@ -71,6 +72,7 @@ class Hypervisor:
         self.host = host
         self._bus = PciBus(host)
         self._domains: dict[str, Domain] = {}
+        self._node_device_watch: NodeDeviceWatch | None = None
         self.definition_lock = trio.Lock()
         self.fresh_uuid = host.fresh_uuid
         self.destroys_on_exit = False
@@ -241,6 +243,19 @@ class Hypervisor:
         if not await self._bus.is_present(address):
             raise unknown_node_device(name)
         return self._node_device(address)
+
+    async def follow_node_devices(self) -> None:
+        """From now on the journal also tells of devices of the host: `NodeDeviceCreated` and so on.
+
+        Returns:
+            When the devices there are now are known. A second call changes nothing.
+
+        Raises:
+            HostError: sysfs cannot be read, or the kernel does not tell.
+        """
+        if self._node_device_watch is None:
+            self._node_device_watch = NodeDeviceWatch(self.host, self.journal)
+            await self.nursery.start(self._node_device_watch.run, name="node devices")
 
     def new_life(self, domain: DomainCore) -> Life:
         """The next life of ``domain``, not yet begun."""

@@ -13,10 +13,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pyvirt_trio.driver import memory_reports, removal
-from pyvirt_trio.driver.backends import backends
 from pyvirt_trio.driver.ending import Ending
+from pyvirt_trio.driver.reports import REPORTS, disk_of_node
 from pyvirt_trio.errors import PyvirtError
-from pyvirt_trio.models.devices import Disk
 from pyvirt_trio.models.events import (
     BalloonChanged,
     CrashedDetail,
@@ -196,7 +195,7 @@ def _watchdog_fired(life: Life, data: Data) -> None:
 def _io_failed(life: Life, data: Data) -> None:
     action = _IO_ERROR_ACTIONS[data["action"]]
     node = data.get("node-name") or data.get("device", "")
-    disk = _disk_of_node(life, node)
+    disk = disk_of_node(life, node)
     event = IoErrorOccurred(
         **life.stamp,
         source=(disk.source_file if disk else None) or "",
@@ -222,15 +221,6 @@ def _maybe_paused(
         life.announce(status, event, DomainSuspended(**life.stamp, detail=detail))
     else:
         life.announce(None, event)
-
-
-def _disk_of_node(life: Life, node: str) -> Disk | None:
-    for device in life.definition.devices:
-        if isinstance(device, Disk):
-            nodes = [backend.identity.get("node-name") for backend in backends(device)]
-            if node in nodes:
-                return device
-    return None
 
 
 # -- the rest -------------------------------------------------------------------------------------
@@ -289,5 +279,6 @@ REACTIONS: Mapping[str, Callable[[Life, Data], None]] = {
     "RTC_CHANGE": _clock_set,
     "BALLOON_CHANGE": _balloon_changed,
     "DEVICE_TRAY_MOVED": _tray_moved,
+    **REPORTS,
 }
 """QEMU's event -> what it does."""

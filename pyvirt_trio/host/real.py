@@ -27,6 +27,7 @@ import trio
 
 from pyvirt_trio import abc
 from pyvirt_trio.host import netlink
+from pyvirt_trio.host.uevents import KernelUevents
 from pyvirt_trio.models import VfSettings
 
 MAX_FILE_BYTES = 10 * 1024 * 1024
@@ -233,6 +234,10 @@ class RealHost(abc.Host):
         """As the seam says; over netlink."""
         request = netlink.change_request(interface, index, settings)
         await trio.to_thread.run_sync(_ask_kernel, request, interface)
+
+    def open_uevents(self) -> KernelUevents:
+        """A netlink socket of the kernel's."""
+        return KernelUevents()
 
     def wall_clock_s(self) -> float:
         """Seconds since 1970-01-01 UTC."""

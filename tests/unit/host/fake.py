@@ -221,6 +221,9 @@ class FakeHost(abc.Host):
     async def write_vf_settings(self, interface: str, index: int, settings: VfSettings) -> None:
         raise kernel_error(errno.ENODEV, interface)
 
+    def open_uevents(self) -> abc.Uevents:
+        raise NotImplementedError
+
     def wall_clock_s(self) -> float:
         raise AssertionError
 

@@ -16,6 +16,7 @@ import trio
 
 from pyvirt_sim.engine import note
 from pyvirt_sim.host.tree import failure
+from pyvirt_trio.abc import Uevents
 
 MAX_QUEUED = 256
 """Events a socket holds: what Linux's default of 212,992 bytes holds, at 800 bytes each."""
@@ -40,7 +41,7 @@ class Uevent:
     properties: Mapping[str, str]
 
 
-class UeventSocket:
+class UeventSocket(Uevents):
     """Receives the events from its opening on. Made by `SimHost.open_uevents`.
 
     Args:
