@@ -54,6 +54,11 @@ class AgentLink:
         elif event.name in _ENDS_OF_A_GUEST:
             self._let_go()
 
+    def learn(self, alias: str, *, is_open: bool) -> None:
+        """What QEMU says of a port when asked; announced where it was not known."""
+        if (alias in self._life.domain.view.open_channels) != is_open:
+            self._port_changed(alias, is_open=is_open)
+
     def _port_changed(self, alias: str, *, is_open: bool) -> None:
         domain = self._life.domain
         channels = domain.view.open_channels

@@ -23,13 +23,13 @@ import trio
 
 from pyvirt_trio.driver import reactions
 from pyvirt_trio.driver.argv import monitor_argument
-from pyvirt_trio.driver.backends import backends, frontend
+from pyvirt_trio.driver.backends import backends, chardev_name, frontend
 from pyvirt_trio.driver.ending import Ending
 from pyvirt_trio.driver.launch import MAX_CONNECT_PAUSE_S, end_process, ending_qemu
 from pyvirt_trio.driver.processes import find_by_word, find_marked
 from pyvirt_trio.driver.removal import Removal
 from pyvirt_trio.errors import CommandFailedError, HostError
-from pyvirt_trio.models.devices import Device
+from pyvirt_trio.models.devices import Channel, Device
 from pyvirt_trio.models.events import DeviceAdded, DomainSuspended, SuspendedDetail
 from pyvirt_trio.models.states import DomainState, DomainStatus, PausedReason, RunningReason
 from pyvirt_trio.qmp.messages import Event
@@ -81,7 +81,13 @@ class Reconnection:
         Raises:
             MonitorError: QEMU has ended meanwhile.
         """
-        steps = (_give_up_copy, _learn_run_state, _finish_plugging, _finish_removals)
+        steps = (
+            _give_up_copy,
+            _learn_run_state,
+            _finish_plugging,
+            _finish_removals,
+            _learn_channels,
+        )
         for step in steps:
             try:
                 await step(life)
@@ -203,6 +209,21 @@ _RUN_STATES: dict[str, Callable[[Life], None]] = {
     "watchdog": _learn_fault(PausedReason.WATCHDOG, SuspendedDetail.WATCHDOG),
 }
 """QEMU's run state -> what the domain learns from it; all others mean that it is paused."""
+
+
+# -- channels -------------------------------------------------------------------------------------
+
+
+async def _learn_channels(life: Life) -> None:
+    """Which channels somebody in the guest has open (``qemuProcessRefreshChannelVirtioState``)."""
+    channels = {
+        chardev_name(device): device.alias
+        for device in life.definition.devices
+        if isinstance(device, Channel) and device.alias is not None
+    }
+    for report in await life.execute("query-chardev") if channels else ():
+        if report["label"] in channels:
+            life.agent.learn(channels[report["label"]], is_open=report["frontend-open"])
 
 
 # -- devices --------------------------------------------------------------------------------------

@@ -171,6 +171,7 @@ def _domain(hypervisor: Hypervisor, before: Kept | None, now: DomainDefinition |
         life=before.life,
         id=before.id,
         live=before.live,
+        open_channels=before.open_channels,
     )
     domain = Domain(hypervisor, view)
     domain.private = before.private

@@ -110,6 +110,7 @@ def entry_of(view: DomainView, private: PrivateData, texts: Texts) -> Entry:
     optional: Entry = {
         "id": view.id,
         "live": texts.live(view.live),
+        "open_channels": sorted(view.open_channels),
         "defined": texts.digest(view.persistent),
         "starting": private.starting and format_domain(private.starting),
         "process": private.process and [private.process.pid, private.process.started],
@@ -134,6 +135,7 @@ class Kept:
         life: Number of its latest life.
         id: Its id, while it runs.
         live: What the running machine is made of.
+        open_channels: Aliases of the channels that a program in the guest has open.
         defined: Digest of its persistent definition.
         private: The rest.
     """
@@ -144,6 +146,7 @@ class Kept:
     life: int
     id: int | None
     live: DomainDefinition | None
+    open_channels: frozenset[str]
     defined: str | None
     private: PrivateData
 
@@ -177,6 +180,7 @@ def read_entry(key: str, entry: Entry, fresh_uuid: Callable[[], uuid.UUID]) -> K
             life=int(entry["life"]),
             id=entry.get("id"),
             live=_definition(entry.get("live"), fresh_uuid),
+            open_channels=frozenset(map(str, entry.get("open_channels") or ())),
             defined=entry.get("defined"),
             private=private,
         )

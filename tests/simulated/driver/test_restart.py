@@ -10,7 +10,7 @@ import attrs
 import pytest
 import trio
 
-from pyvirt_sim.host import SimHost, SimPciDevice, open_sim_host
+from pyvirt_sim.host import HostPlan, SimHost, SimPciDevice, open_sim_host
 from pyvirt_sim.qemu.guest import UnplugAnswer
 from pyvirt_sim.qemu.process import QemuProcess
 from pyvirt_sim.scenarios.hot_unplug import (
@@ -304,3 +304,34 @@ async def test_a_log_that_has_grown_long_is_begun_again(
             resumed = hypervisor.resume(Cursor(hypervisor.journal.identity, 3))
             kinds = [type(resumed.receive_nowait().event).__name__ for _ in heard[3:]]
         assert heard[3:] == kinds
+
+
+AGENT_XML = """<channel type='unix'><source mode='bind' path='/run/agent.sock'/>
+<target type='virtio' name='org.qemu.guest_agent.0'/></channel>"""
+
+
+@pytest.mark.parametrize("dies_meanwhile", [False, True])
+async def test_an_agent_is_asked_by_the_next_manager_too_and_announced_where_it_has_changed(
+    autojump_clock: Clock, dies_meanwhile: bool
+) -> None:
+    async with open_sim_host(HostPlan(has_guest_agent=True)) as host:
+        host.add_file("/boot/vmlinuz")
+        host.add_pci_device(SimPciDevice(address=ADDRESS, driver="e1000e", iommu_group=7))
+        machine = Machine(host)
+        async with machine.manager() as hypervisor:
+            xml = DOMAIN_XML.replace("</devices>", f"{AGENT_XML}</devices>")
+            domain = await hypervisor.define(xml)
+            await domain.start()
+            await console_says(host, CONSOLE, "simulated guest is up")
+            await trio.sleep(5)
+            await domain.agent.ping()
+        machine.heard()
+        if dies_meanwhile:
+            machine.qemu.guest.agent.machine_is_reset()
+        async with machine.manager() as hypervisor:
+            await reconnected(hypervisor)
+            domain = hypervisor.domain("demo")
+            assert domain.agent.is_connected is not dies_meanwhile
+            if not dies_meanwhile:
+                await domain.agent.ping()
+        assert machine.heard() == (["AgentStateChanged"] if dies_meanwhile else [])
