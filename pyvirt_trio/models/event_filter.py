@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import attrs
 
 from pyvirt_trio.errors import DefinitionError, ErrorCode
+from pyvirt_trio.models import events
 from pyvirt_trio.models.events import DomainEvent, HypervisorEvent
 
 
@@ -37,15 +38,17 @@ class EventFilter:
 EVERYTHING = EventFilter()
 
 
-def _below(base: type[HypervisorEvent]) -> Iterable[type[HypervisorEvent]]:
-    for one in base.__subclasses__():
-        yield from _below(one)
-        if not one.__subclasses__():
-            yield one
-
-
+# Not `__subclasses__`: attrs makes each class anew to give it slots, and the one it has replaced is
+# still there until it is collected.
+_CLASSES = [
+    one
+    for one in vars(events).values()
+    if isinstance(one, type) and issubclass(one, HypervisorEvent)
+]
 EVENT_TYPES: dict[str, type[HypervisorEvent]] = {
-    one.__name__: one for one in _below(HypervisorEvent)
+    one.__name__: one
+    for one in _CLASSES
+    if not any(other is not one and issubclass(other, one) for other in _CLASSES)
 }
 """Every event there is, by the name of its class."""
 
