@@ -12,6 +12,7 @@ import hypothesis.strategies as st
 from pyvirt_trio.models import (
     Channel,
     CharacterSource,
+    Console,
     Controller,
     Device,
     Dimm,
@@ -19,6 +20,7 @@ from pyvirt_trio.models import (
     Disk,
     DomainDefinition,
     DriveAddress,
+    Filesystem,
     GuestForward,
     HostDevice,
     HostInterface,
@@ -28,12 +30,14 @@ from pyvirt_trio.models import (
     HostUsb,
     Input,
     Interface,
+    Lease,
     LifecycleAction,
     LifecycleActions,
     MemoryDevice,
     NumaCell,
     Nvdimm,
     OperatingSystem,
+    Parallel,
     PciAddress,
     PciNodeDevice,
     RedirectedUsb,
@@ -44,6 +48,7 @@ from pyvirt_trio.models import (
     VirtioMemory,
     VirtioPmem,
     VirtioSerialAddress,
+    Vsock,
     Watchdog,
 )
 
@@ -155,7 +160,8 @@ def devices(
     address = st.none() | guest_addresses()
     return st.one_of(
         st.builds(Rng, alias=alias, address=address, source=rng_sources()),
-        st.builds(Interface, alias=alias, address=address, mac=st.none() | mac_addresses()),
+        interfaces(alias),
+        shared_things(alias),
         character_devices(alias),
         controllers(alias),
         disks(alias),
@@ -232,6 +238,54 @@ def other_host_devices(alias: st.SearchStrategy[str | None]) -> st.SearchStrateg
         ),
         st.builds(
             HostMediated, alias=alias, address=address, is_managed=st.booleans(), uuid=st.uuids()
+        ),
+    )
+
+
+def interfaces(alias: st.SearchStrategy[str | None]) -> st.SearchStrategy[Interface]:
+    """Network cards on each kind of network."""
+    name = st.from_regex(r"[a-z0-9_-]{1,15}", fullmatch=True)
+    common = {
+        "alias": alias,
+        "address": st.none() | guest_addresses(),
+        "mac": st.none() | mac_addresses(),
+        "is_link_up": st.booleans(),
+    }
+    return st.one_of(
+        st.builds(Interface, **common),
+        st.builds(Interface, kind=st.sampled_from(["ethernet", "bridge"]), source=name, **common),
+        st.builds(
+            Interface,
+            kind=st.just("vhostuser"),
+            source=absolute_paths(),
+            is_server=st.booleans(),
+            **common,
+        ),
+    )
+
+
+def shared_things(alias: st.SearchStrategy[str | None]) -> st.SearchStrategy[Device]:
+    """Vsocks, folders and leases."""
+    address = st.none() | guest_addresses()
+    cid = st.integers(3, 0xFFFFFFFE)
+    return st.one_of(
+        st.builds(Vsock, alias=alias, address=address, cid=st.none() | cid, is_auto=st.just(True)),
+        st.builds(Vsock, alias=alias, address=address, cid=cid, is_auto=st.just(False)),
+        st.builds(
+            Filesystem,
+            alias=alias,
+            address=address,
+            socket=absolute_paths(),
+            tag=xml_text(),
+            queue_size=st.none() | st.integers(2, 1024),
+        ),
+        st.builds(
+            Lease,
+            alias=alias,
+            key=xml_text(),
+            path=xml_text(),
+            lockspace=st.none() | xml_text(),
+            offset=st.integers(0, 2**64 - 1),
         ),
     )
 
@@ -322,6 +376,19 @@ def character_devices(alias: st.SearchStrategy[str | None]) -> st.SearchStrategy
             address=st.none() | virtio_serial_addresses(),
             source=character_sources(),
             name=st.none() | xml_text(),
+        ),
+        st.builds(
+            Console,
+            alias=alias,
+            address=st.none() | virtio_serial_addresses(),
+            source=character_sources(),
+            port=st.integers(0, 0xFF),
+        ),
+        st.builds(
+            Parallel,
+            alias=alias,
+            source=character_sources(),
+            port=st.integers(0, 2),
         ),
         st.builds(
             GuestForward,
@@ -523,6 +590,8 @@ def _claim(name: str) -> Callable[[Device], object]:
             return device.kind, value
         if isinstance(value, DimmAddress):
             return "slot", value.slot
+        if isinstance(device, Vsock) and name == "tag":
+            return "one vsock at most"
         if isinstance(device, GuestForward) and name == "port":
             return device.ip_address, value
         # Two devices may share a file; two host devices may not be one.
@@ -535,7 +604,18 @@ def _claim(name: str) -> Callable[[Device], object]:
 # alias, guest address and the rest must differ between the devices of one domain.
 UNIQUE_BY = tuple(
     _claim(name)
-    for name in ("alias", "address", "index", "target", "source", "mac", "port", "name")
+    for name in (
+        "alias",
+        "address",
+        "index",
+        "target",
+        "source",
+        "mac",
+        "port",
+        "name",
+        "tag",
+        "key",
+    )
 )
 
 

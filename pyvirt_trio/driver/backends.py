@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from pyvirt_trio.driver import memory_devices
+from pyvirt_trio.driver import memory_devices, networks, sharing
 from pyvirt_trio.driver.chardev import chardev_backend, chardev_option
 from pyvirt_trio.driver.qdev import Backend as Backend
 from pyvirt_trio.driver.qdev import place
 from pyvirt_trio.models.character import CharacterSource
 from pyvirt_trio.models.devices import (
     Channel,
+    Console,
     Controller,
     Device,
     Disk,
@@ -25,6 +26,7 @@ from pyvirt_trio.models.devices import (
     HostDevice,
     Input,
     Interface,
+    Parallel,
     RedirectedUsb,
     Rng,
     Serial,
@@ -38,6 +40,7 @@ from pyvirt_trio.models.host_devices import (
     HostScsiTarget,
     HostUsb,
 )
+from pyvirt_trio.models.sharing import Filesystem, Lease, Vsock
 
 
 def backends(device: Device) -> tuple[Backend, ...]:
@@ -49,11 +52,6 @@ def backends(device: Device) -> tuple[Backend, ...]:
 def frontend(device: Device) -> dict[str, Any] | None:
     """The arguments of ``device_add`` for ``device``; ``None`` for what the machine has anyway."""
     return _FRONTENDS[type(device)](device)
-
-
-def _network_backend(device: Interface) -> tuple[Backend, ...]:
-    properties = {"type": "user", "id": f"host{device.alias}"}
-    return (Backend.of("netdev", properties),)
 
 
 def _random_backend(device: Rng) -> tuple[Backend, ...]:
@@ -88,7 +86,9 @@ def _chardev(device: Device, source: CharacterSource) -> Backend:
     )
 
 
-def _character_backend(device: Serial | Channel | RedirectedUsb) -> tuple[Backend, ...]:
+def _character_backend(
+    device: Serial | Channel | Console | Parallel | RedirectedUsb,
+) -> tuple[Backend, ...]:
     return (_chardev(device, device.source),)
 
 
@@ -223,7 +223,25 @@ def _channel(device: Channel) -> dict[str, Any]:
     }
 
 
-def _no_device(_device: GuestForward) -> None:
+def _console(device: Console) -> dict[str, Any]:
+    return {
+        "driver": "virtconsole",
+        "chardev": chardev_name(device),
+        "id": device.alias,
+        **place(device),
+    }
+
+
+def _parallel(device: Parallel) -> dict[str, Any]:
+    return {
+        "driver": "isa-parallel",
+        "chardev": chardev_name(device),
+        "id": device.alias,
+        "index": device.port,
+    }
+
+
+def _no_device(_device: GuestForward | Lease) -> None:
     return None
 
 
@@ -292,12 +310,15 @@ def _scsi_target(device: HostScsiTarget) -> dict[str, Any]:
 
 
 _BACKENDS: dict[type[Device], Callable[[Any], tuple[Backend, ...]]] = {
-    Interface: _network_backend,
+    Interface: networks.network_backends,
     Rng: _random_backend,
     Disk: _image_nodes,
     SharedMemory: _shared_memory_backend,
     Serial: _character_backend,
     Channel: _character_backend,
+    Console: _character_backend,
+    Parallel: _character_backend,
+    Filesystem: sharing.filesystem_backend,
     RedirectedUsb: _character_backend,
     GuestForward: _guest_forward_backends,
     HostScsi: _scsi_node,
@@ -320,6 +341,11 @@ _FRONTENDS: dict[type[Device], Callable[[Any], dict[str, Any] | None]] = {
     Watchdog: _watchdog,
     SharedMemory: _shared_memory,
     Channel: _channel,
+    Console: _console,
+    Parallel: _parallel,
+    Vsock: sharing.vsock,
+    Filesystem: sharing.filesystem,
+    Lease: _no_device,
     RedirectedUsb: _redirected_usb,
     GuestForward: _no_device,
     **memory_devices.FRONTENDS,

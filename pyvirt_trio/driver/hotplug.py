@@ -12,9 +12,12 @@ from pyvirt_trio.driver.memory_reports import as_reported
 from pyvirt_trio.driver.memory_rules import require_memory_fits
 from pyvirt_trio.driver.placement import complete_device, missing_controller, name_device
 from pyvirt_trio.driver.pluggable import require_hotpluggable, require_pluggable
+from pyvirt_trio.driver.sharing import require_shared_memory
 from pyvirt_trio.errors import MonitorError, OutcomeUnknownError
 from pyvirt_trio.models.devices import Device, Interface, Watchdog
-from pyvirt_trio.models.events import DeviceAdded
+from pyvirt_trio.models.events import DeviceAdded, MemoryDeviceSizeChanged
+from pyvirt_trio.models.memory import VirtioMemory
+from pyvirt_trio.models.sharing import Lease
 from pyvirt_trio.xml.unique import refuse_duplicates
 
 if TYPE_CHECKING:
@@ -50,6 +53,7 @@ async def plug(life: Life, device: Device) -> Device:
         await plug(life, controller)
         live = life.definition
     require_memory_fits(live.with_device(device))
+    require_shared_memory(live, device)
     device = complete_device(device, live.devices, life.host.fresh_uuid)
     refuse_duplicates(live.with_device(device))
     device = name_device(device, live.devices)
@@ -83,7 +87,15 @@ async def _plug(life: Life, device: Device) -> Device:
         assert device.alias is not None, "name_device has named it"
         commit.update(life.domain, live=life.definition.with_device(device))
         commit.note(life.domain, plugging=_others(life, device))
-        commit.announce(DeviceAdded(**life.stamp, alias=device.alias))
+        if not isinstance(device, Lease):  # no device of QEMU's: libvirt announces nothing
+            commit.announce(DeviceAdded(**life.stamp, alias=device.alias))
+        if isinstance(device, VirtioMemory) and device.current_kib:
+            # The guest was faster than our question: QEMU's event came before the record.
+            commit.announce(
+                MemoryDeviceSizeChanged(
+                    **life.stamp, alias=device.alias, size_kib=device.current_kib
+                )
+            )
     return device
 
 

@@ -13,6 +13,7 @@ from pyvirt_trio.driver.missing import not_found
 from pyvirt_trio.errors import ConflictError, ErrorCode, NotFoundError
 from pyvirt_trio.models.devices import (
     Channel,
+    Console,
     Controller,
     Device,
     Disk,
@@ -20,6 +21,7 @@ from pyvirt_trio.models.devices import (
     HostDevice,
     Input,
     Interface,
+    Parallel,
     RedirectedUsb,
     Rng,
     Serial,
@@ -35,6 +37,7 @@ from pyvirt_trio.models.host_devices import (
     HostUsb,
 )
 from pyvirt_trio.models.memory import Dimm, Nvdimm, VirtioMemory, VirtioPmem
+from pyvirt_trio.models.sharing import Filesystem, Lease, Vsock
 from pyvirt_trio.xml.devices import parse_device
 
 _IDENTITY: dict[type[Device], Callable[[Any], object]] = {
@@ -47,6 +50,11 @@ _IDENTITY: dict[type[Device], Callable[[Any], object]] = {
     HostMediated: str,
     Rng: lambda rng: rng.source,
     Serial: lambda serial: (serial.port, serial.source, serial.model),
+    Console: lambda console: (console.source, console.port),
+    Parallel: lambda parallel: (parallel.source, parallel.port),
+    Vsock: lambda vsock: vsock.cid,
+    Filesystem: lambda filesystem: filesystem.tag,
+    Lease: lambda lease: (lease.lockspace, lease.key),
     Channel: lambda channel: (channel.name, channel.source),
     GuestForward: lambda forward: (forward.ip_address, forward.port),
     RedirectedUsb: lambda device: device.source,

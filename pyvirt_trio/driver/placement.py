@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Sequence
 import attrs
 
 from pyvirt_trio.driver.memory_rules import require_memory_fits
+from pyvirt_trio.driver.sharing import require_shared_memory
 from pyvirt_trio.errors import AlreadyExistsError, DefinitionError, ErrorCode
 from pyvirt_trio.models.addresses import (
     DimmAddress,
@@ -29,6 +30,7 @@ from pyvirt_trio.models.addresses import (
 )
 from pyvirt_trio.models.devices import (
     Channel,
+    Console,
     Controller,
     Device,
     Disk,
@@ -36,6 +38,7 @@ from pyvirt_trio.models.devices import (
     HostDevice,
     Input,
     Interface,
+    Parallel,
     RedirectedUsb,
     Rng,
     Serial,
@@ -51,6 +54,8 @@ from pyvirt_trio.models.host_devices import (
     HostUsb,
 )
 from pyvirt_trio.models.memory import Dimm, Nvdimm, VirtioMemory, VirtioPmem
+from pyvirt_trio.models.sharing import Filesystem, Lease, Vsock
+from pyvirt_trio.xml.device_types.sharing import MAX_CID, MIN_CID
 from pyvirt_trio.xml.devices import address_kind
 from pyvirt_trio.xml.values import MAX_MEMORY_SLOTS, MAX_SERIAL_PORT
 
@@ -88,6 +93,11 @@ _ALIAS_PREFIX: dict[type[Device], str] = {
     Input: "input",
     Watchdog: "watchdog",
     Channel: "channel",
+    Console: "console",
+    Parallel: "parallel",
+    Vsock: "vsock",
+    Filesystem: "fs",
+    Lease: "lease",
     GuestForward: "channel",
     RedirectedUsb: "redir",
     SharedMemory: "shmem",
@@ -119,6 +129,8 @@ def place_devices(
     taken: list[Device] = [*pci, *(device for device in others if _has_chosen(device))]
     _require_distinct_places(taken)
     require_memory_fits(definition)
+    for device in others:
+        require_shared_memory(definition, device)
     placed: list[Device] = []
     for device in others:
         chosen = complete_device(device, taken, fresh_uuid)
@@ -175,6 +187,8 @@ def complete_device(
         DefinitionError: No port is empty, or the bus it names does not exist.
     """
     device = with_mac(device, fresh_uuid)
+    if isinstance(device, Vsock) and device.cid is None:
+        device = attrs.evolve(device, cid=_fresh_cid(fresh_uuid))
     if isinstance(device, VirtioMemory):
         device = attrs.evolve(device, current_kib=None)  # it has yet to come
     if isinstance(device, Serial) and device.port is None:
@@ -199,6 +213,11 @@ def with_mac(device: Device, fresh_uuid: Callable[[], uuid.UUID]) -> Device:
         return device
     tail = fresh_uuid().bytes[-3:].hex(":")
     return attrs.evolve(device, mac=f"{QEMU_MAC_PREFIX}:{tail}")
+
+
+def _fresh_cid(fresh_uuid: Callable[[], uuid.UUID]) -> int:
+    """A number for a guest's vsock that is as good as unique on the host, like a MAC."""
+    return MIN_CID + int.from_bytes(fresh_uuid().bytes[-4:], "big") % (MAX_CID - MIN_CID + 1)
 
 
 def _first_free_port(present: Iterable[Device]) -> int:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pyvirt_trio.driver.removal import REMOVAL_TABLE
 from pyvirt_trio.errors import DefinitionError, ErrorCode, InvalidStateError, PyvirtError
 from pyvirt_trio.models.addresses import DriveAddress
-from pyvirt_trio.models.devices import Controller, Device, Serial, Watchdog
+from pyvirt_trio.models.devices import Controller, Device, Parallel, Serial, Watchdog
 from pyvirt_trio.models.domain import DomainDefinition
+from pyvirt_trio.models.sharing import Vsock
 from pyvirt_trio.xml.devices import device_element
 
 
@@ -14,15 +15,19 @@ def require_pluggable(live: DomainDefinition, device: Device) -> None:
     """``device`` is of a kind that can be plugged into the running domain ``live``.
 
     Raises:
-        DefinitionError: It is not (``OPERATION_UNSUPPORTED``).
-        InvalidStateError: The domain has the one watchdog it can have.
+        DefinitionError: It is not (``OPERATION_UNSUPPORTED``; ``INTERNAL_ERROR`` for what is built
+            into the board).
+        InvalidStateError: The domain has the one watchdog or vsock device it can have.
     """
     if isinstance(device, Controller) and device.kind != "scsi":
         raise _unsupported(f"'{device.kind}' controller cannot be hot plugged.")
-    if not _can_come_and_go(device):
+    if _is_built_in(device):
+        raise _no_isa_hotplug("device_add")
+    if type(device) not in REMOVAL_TABLE:
         raise _unsupported(f"live attach of device '{device_element(device).tag}' is not supported")
-    if isinstance(device, Watchdog) and any(isinstance(one, Watchdog) for one in live.devices):
-        raise InvalidStateError("domain already has a watchdog")
+    for kind, words in _ONE_AT_MOST.items():
+        if isinstance(device, kind) and any(isinstance(one, kind) for one in live.devices):
+            raise InvalidStateError(f"domain already has a {words}")
 
 
 def require_unpluggable(live: DomainDefinition, device: Device) -> None:
@@ -34,7 +39,9 @@ def require_unpluggable(live: DomainDefinition, device: Device) -> None:
     """
     if isinstance(device, Controller) and device.kind != "scsi":
         raise _unsupported(f"'{device.kind}' controller cannot be hot unplugged.")
-    if not _can_come_and_go(device):
+    if _is_built_in(device):
+        raise _no_isa_hotplug("device_del")
+    if type(device) not in REMOVAL_TABLE:
         raise _unsupported(f"live detach of device '{device_element(device).tag}' is not supported")
     if isinstance(device, Controller) and _is_busy(live, device):
         raise _failed("device cannot be detached: device is busy")
@@ -54,9 +61,20 @@ def require_hotpluggable(live: DomainDefinition, device: Device) -> None:
             raise _failed(f"PCI controller {port.alias} does not support hotplug")
 
 
-def _can_come_and_go(device: Device) -> bool:
-    is_built_in = isinstance(device, Serial) and device.model == "isa-serial"
-    return type(device) in REMOVAL_TABLE and not is_built_in
+_ONE_AT_MOST: dict[type[Device], str] = {Watchdog: "watchdog", Vsock: "vsock device"}
+
+
+def _is_built_in(device: Device) -> bool:
+    is_isa_serial = isinstance(device, Serial) and device.model == "isa-serial"
+    return is_isa_serial or isinstance(device, Parallel)
+
+
+def _no_isa_hotplug(command: str) -> PyvirtError:
+    """What libvirt's client sees: libvirt itself asks QEMU, and gets this answer every time."""
+    return DefinitionError(
+        f"unable to execute QEMU command '{command}': Bus 'isa.0' does not support hotplugging",
+        code=ErrorCode.INTERNAL_ERROR,
+    )
 
 
 def _is_busy(live: DomainDefinition, controller: Controller) -> bool:

@@ -34,6 +34,7 @@ from pyvirt_trio.errors import (
 )
 from pyvirt_trio.models.devices import (
     Channel,
+    Console,
     Controller,
     Device,
     Disk,
@@ -56,6 +57,7 @@ from pyvirt_trio.models.host_devices import (
     HostUsb,
 )
 from pyvirt_trio.models.memory import Dimm, Nvdimm, VirtioMemory, VirtioPmem
+from pyvirt_trio.models.sharing import Filesystem, Lease, Vsock
 
 if TYPE_CHECKING:
     from pyvirt_trio.driver.life import Life
@@ -303,6 +305,11 @@ _OST_NOT_REFUSED = (0, 0x84)
 """Done, and "ejection in progress", which Linux says first."""
 
 REMOVAL_TABLE: dict[type[Device], tuple[Step, ...]] = {
+    Console: (ASK_GUEST, AWAIT_GUEST, DELETE_BACKENDS, FORGET, ANNOUNCE),
+    Vsock: (ASK_GUEST, AWAIT_GUEST, FORGET, ANNOUNCE),
+    Filesystem: (ASK_GUEST, AWAIT_GUEST, DELETE_BACKENDS, FORGET, ANNOUNCE),
+    # Neither QEMU nor the guest knows of it, and libvirt announces nothing.
+    Lease: (FORGET,),
     Channel: (ASK_GUEST, AWAIT_GUEST, DELETE_BACKENDS, FORGET, ANNOUNCE),
     Controller: (ASK_GUEST, AWAIT_GUEST, FORGET, ANNOUNCE),
     Disk: (ASK_GUEST, AWAIT_GUEST, DELETE_BACKENDS, FORGET, ANNOUNCE),

@@ -12,6 +12,7 @@ from pyvirt_trio.models.addresses import UsbAddress as UsbAddress
 from pyvirt_trio.models.addresses import VirtioSerialAddress as VirtioSerialAddress
 from pyvirt_trio.models.character import CharacterSource as CharacterSource
 from pyvirt_trio.models.devices import Channel as Channel
+from pyvirt_trio.models.devices import Console as Console
 from pyvirt_trio.models.devices import Controller as Controller
 from pyvirt_trio.models.devices import Device as Device
 from pyvirt_trio.models.devices import Disk as Disk
@@ -19,6 +20,7 @@ from pyvirt_trio.models.devices import GuestForward as GuestForward
 from pyvirt_trio.models.devices import HostDevice as HostDevice
 from pyvirt_trio.models.devices import Input as Input
 from pyvirt_trio.models.devices import Interface as Interface
+from pyvirt_trio.models.devices import Parallel as Parallel
 from pyvirt_trio.models.devices import RedirectedUsb as RedirectedUsb
 from pyvirt_trio.models.devices import Rng as Rng
 from pyvirt_trio.models.devices import Serial as Serial
@@ -57,6 +59,9 @@ from pyvirt_trio.models.memory import VirtioMemory as VirtioMemory
 from pyvirt_trio.models.memory import VirtioPmem as VirtioPmem
 from pyvirt_trio.models.nodedev import PciNodeDevice as PciNodeDevice
 from pyvirt_trio.models.nodedev import VfSettings as VfSettings
+from pyvirt_trio.models.sharing import Filesystem as Filesystem
+from pyvirt_trio.models.sharing import Lease as Lease
+from pyvirt_trio.models.sharing import Vsock as Vsock
 from pyvirt_trio.models.states import CrashedReason as CrashedReason
 from pyvirt_trio.models.states import DomainState as DomainState
 from pyvirt_trio.models.states import DomainStatus as DomainStatus

@@ -69,13 +69,21 @@ class Disk(Device):
 
 @attrs.frozen(kw_only=True)
 class Interface(Device):
-    """A virtio network card whose backend is QEMU's user-mode network.
+    """A virtio network card.
 
     Args:
+        kind: What it is connected to: ``user`` (QEMU's user-mode network), ``ethernet`` (a tap of
+            the host), ``bridge`` (a bridge of the host), ``vhostuser`` (a switch in a process).
+        source: Name of the tap or bridge, or absolute path of the switch's socket; ``None`` for
+            ``user``.
+        is_server: QEMU listens at that socket; only for ``vhostuser``.
         mac: Six colon-separated bytes in lower case; ``None`` means "choose one".
         is_link_up: Whether the guest sees a cable.
     """
 
+    kind: str = "user"
+    source: str | None = None
+    is_server: bool = False
     mac: str | None = None
     is_link_up: bool = True
 
@@ -117,6 +125,32 @@ class Channel(Device):
 
     source: CharacterSource
     name: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Console(Device):
+    """A console on virtio (``virtconsole``), which the guest calls ``hvc0`` and so on.
+
+    Args:
+        source: The host's end.
+        port: Its number among the consoles.
+    """
+
+    source: CharacterSource
+    port: int = 0
+
+
+@attrs.frozen(kw_only=True)
+class Parallel(Device):
+    """A parallel port (``isa-parallel``), built into the machine.
+
+    Args:
+        source: The host's end.
+        port: 0 is the guest's first; unique within a domain.
+    """
+
+    source: CharacterSource = attrs.Factory(CharacterSource)
+    port: int = 0
 
 
 @attrs.frozen(kw_only=True)

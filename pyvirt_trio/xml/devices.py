@@ -11,6 +11,7 @@ from pyvirt_trio.errors import DefinitionError, ErrorCode
 from pyvirt_trio.models import Device, GuestAddress
 from pyvirt_trio.xml.device_types.base import DeviceType
 from pyvirt_trio.xml.device_types.channel import CHANNEL, GUEST_FORWARD
+from pyvirt_trio.xml.device_types.console import CONSOLE, PARALLEL
 from pyvirt_trio.xml.device_types.controller import CONTROLLER
 from pyvirt_trio.xml.device_types.disk import DISK
 from pyvirt_trio.xml.device_types.hostdev import (
@@ -26,6 +27,7 @@ from pyvirt_trio.xml.device_types.memory import DIMM, NVDIMM, VIRTIO_MEMORY, VIR
 from pyvirt_trio.xml.device_types.redirdev import REDIRECTED_USB
 from pyvirt_trio.xml.device_types.rng import RNG
 from pyvirt_trio.xml.device_types.serial import SERIAL
+from pyvirt_trio.xml.device_types.sharing import FILESYSTEM, LEASE, VSOCK
 from pyvirt_trio.xml.device_types.shmem import SHARED_MEMORY
 from pyvirt_trio.xml.device_types.watchdog import WATCHDOG
 from pyvirt_trio.xml.element import Element, element, render
@@ -52,6 +54,11 @@ DEVICE_TYPES: tuple[DeviceType[Any], ...] = (
     WATCHDOG,
     RNG,
     SHARED_MEMORY,
+    CONSOLE,
+    PARALLEL,
+    VSOCK,
+    FILESYSTEM,
+    LEASE,
     DIMM,
     NVDIMM,
     VIRTIO_MEMORY,

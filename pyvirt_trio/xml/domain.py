@@ -223,13 +223,19 @@ def _read_devices(
     for child in reader.children:
         if child.tag == "emulator" or child.is_default:
             continue
-        if child.tag == "console":
+        if child.tag == "console" and not _is_virtio(child):
             consoles.append(child.take())
             continue
         devices.append(read_device(child.take(), keep_aliases=keep_aliases))
     for console in consoles:
         _check_console(console, devices, keep_aliases=keep_aliases)
     return emulator, tuple(devices)
+
+
+def _is_virtio(console: Reader) -> bool:
+    """Whether a ``<console>`` is a device of its own."""
+    targets = [child for child in console.element.children if child.tag == "target"]
+    return bool(targets) and targets[0].attributes.get("type") == "virtio"
 
 
 def _check_console(console: Reader, devices: list[Device], *, keep_aliases: bool) -> None:

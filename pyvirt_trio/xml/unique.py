@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from pyvirt_trio.errors import DefinitionError, ErrorCode
 from pyvirt_trio.models import (
     Channel,
+    Console,
     Controller,
     Device,
     DimmAddress,
     Disk,
     DomainDefinition,
     DriveAddress,
+    Filesystem,
     GuestAddress,
     GuestForward,
     HostDevice,
     HostInterface,
     Interface,
+    Lease,
     OtherHostDevice,
+    Parallel,
     PciAddress,
     Serial,
     UsbAddress,
     VirtioSerialAddress,
+    Vsock,
 )
 
 _BUSES: dict[type[GuestAddress], str] = {
@@ -61,29 +67,37 @@ def _claims(device: Device) -> Iterator[tuple[tuple[str, object], ErrorCode]]:
         yield ("alias", device.alias), ErrorCode.CONFIG_UNSUPPORTED
     if device.address is not None:
         yield _place(device.address), ErrorCode.XML_ERROR
-    match device:
-        case Controller():
-            kind = device.kind.upper() if device.kind in ("pci", "usb", "scsi") else device.kind
-            yield (f"{kind} controller index", device.index), ErrorCode.XML_ERROR
-        case Disk():
-            yield ("disk target", device.target), ErrorCode.XML_ERROR
-        case HostDevice() | HostInterface():
-            yield ("host device", device.source), ErrorCode.XML_ERROR
-            if isinstance(device, HostInterface) and device.mac is not None:
-                yield ("MAC address", device.mac), ErrorCode.XML_ERROR
-        case OtherHostDevice():
-            yield ("host device", str(device)), ErrorCode.XML_ERROR
-        case Interface() if device.mac is not None:
-            yield ("MAC address", device.mac), ErrorCode.XML_ERROR
-        case GuestForward():
-            address = f"{device.ip_address}:{device.port}"
-            yield ("forwarded address", address), ErrorCode.XML_ERROR
-        case Channel() if device.name is not None:
-            yield ("channel name", device.name), ErrorCode.XML_ERROR
-        case Serial() if device.port is not None:
-            yield ("serial port", device.port), ErrorCode.XML_ERROR
-        case _:
-            pass
+    for kind, claims in _CLAIMS.items():
+        if isinstance(device, kind):
+            for what, value in claims(device):
+                if value is not None:
+                    yield (what, value), ErrorCode.XML_ERROR
+
+
+def _controller_kind(kind: str) -> str:
+    return kind.upper() if kind in ("pci", "usb", "scsi") else kind
+
+
+# (Any: a heterogeneous table.) A claim to ``None`` is none.
+_CLAIMS: dict[type[Device], Callable[[Any], list[tuple[str, object]]]] = {
+    Controller: lambda one: [(f"{_controller_kind(one.kind)} controller index", one.index)],
+    Disk: lambda disk: [("disk target", disk.target)],
+    HostDevice: lambda device: [("host device", device.source)],
+    HostInterface: lambda device: [("host device", device.source), ("MAC address", device.mac)],
+    OtherHostDevice: lambda device: [("host device", str(device))],
+    Interface: lambda interface: [
+        ("MAC address", interface.mac),
+        ("tap", interface.source if interface.kind == "ethernet" else None),
+    ],
+    GuestForward: lambda one: [("forwarded address", f"{one.ip_address}:{one.port}")],
+    Channel: lambda channel: [("channel name", channel.name)],
+    Serial: lambda serial: [("serial port", serial.port)],
+    Parallel: lambda parallel: [("parallel port", parallel.port)],
+    Console: lambda console: [("console", console.port)],
+    Filesystem: lambda filesystem: [("filesystem target", filesystem.tag)],
+    Lease: lambda lease: [("lease", (lease.lockspace, lease.key))],
+    Vsock: lambda _vsock: [("vsock", "device")],
+}
 
 
 def _place(address: GuestAddress) -> tuple[str, object]:

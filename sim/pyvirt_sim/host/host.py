@@ -85,6 +85,9 @@ class SimHost(Host):
         others: Its USB, SCSI and mediated devices; none when it boots.
         disk: What survives a crash. /run and /tmp are not on it.
         default_route: Name of the network interface that the machine's own traffic uses.
+        device_servers: The sockets where processes serve vhost-user devices, such as a virtiofsd
+            or a virtual switch.
+        has_vhost_vsock: Whether its kernel serves vsock devices.
         is_dead: Whether it has crashed. Every call then raises ``OSError`` (``ESHUTDOWN``).
         on_effect: Told of each thing that a program on a node does to the machine, once it is done
             and before anybody sees it: the places at which a crash of the program makes a
@@ -107,6 +110,9 @@ class SimHost(Host):
             device.power_on()
             self.pci.add(device)
         self.default_route: str | None = None
+        self.device_servers: dict[str, None] = {}
+        self.has_vhost_vsock = True
+        self._vsocks: dict[int, None] = {}
         self.is_dead = False
         self.on_effect: Callable[[str], None] | None = None
         self._nursery = nursery
@@ -424,6 +430,17 @@ class SimHost(Host):
         if self.is_dead or not path.startswith("/") or _is_kernel(path):
             return False
         return self._system(path).is_file(path)
+
+    def serves_devices(self, path: str) -> bool:
+        """Whether a process listens there that serves vhost-user devices, such as a virtiofsd."""
+        return not self.is_dead and path in self.device_servers
+
+    def claim_vsock(self, cid: int) -> Callable[[], None] | None:
+        """Take a guest's number for oneself; ``None`` when another guest has it."""
+        if cid in self._vsocks:
+            return None
+        self._vsocks[cid] = None
+        return partial(self._vsocks.pop, cid, None)
 
     def folder_exists(self, path: str) -> bool:
         """Whether files can be made in there."""

@@ -36,6 +36,7 @@ class Chardev:
         ring_bytes: How much fits.
         listener: The socket it listens on.
         path: Where that socket is.
+        is_connected: It has connected to a process that serves devices (vhost-user).
     """
 
     id: str
@@ -47,6 +48,7 @@ class Chardev:
     ring_bytes: int = 0
     listener: Listener | None = None
     path: str | None = None
+    is_connected: bool = False
 
 
 class Chardevs:
@@ -138,6 +140,8 @@ class Chardevs:
             if data.get("wait"):
                 raise ModelGapError("a QEMU that waits for a client is not modelled")
             return self._listen(name, path)
+        if self._world.serves_devices(path):
+            return Chardev(name, "socket", f"unix:{path}", is_connected=True)
         if self._world.file_exists(path):
             raise ModelGapError("character devices that connect are not modelled")
         if not data.get("reconnect"):

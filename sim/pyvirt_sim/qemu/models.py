@@ -79,10 +79,32 @@ def _vhost_scsi(tree: DeviceTree, device: Device) -> None:
     inner.is_realized = True
 
 
-def _vsock(_tree: DeviceTree, device: Device) -> None:
+def _vsock(tree: DeviceTree, device: Device) -> None:
     if device.value("guest-cid") <= 2:
         raise QmpError("guest-cid property must be greater than 2")
-    raise ModelGapError("vhost-vsock-pci with a working vhost device is not modelled")
+    if not tree.world.has_vhost_vsock:
+        raise QmpError("vhost-vsock: failed to open vhost device: No such file or directory")
+    give_back = tree.world.claim_vsock(int(device.value("guest-cid")))
+    if give_back is None:
+        raise QmpError("vhost-vsock: unable to set guest cid: Address already in use")
+    device.on_unrealize.append(give_back)
+    virtio.realize(tree, device)
+
+
+def _folder(tree: DeviceTree, device: Device) -> None:
+    if "chardev" not in device.links:
+        raise QmpError("missing chardev")
+    if not device.value("tag"):
+        raise QmpError("missing tag property")
+    if not tree.chardevs.find(device.links["chardev"]).is_connected:
+        raise ModelGapError("a virtiofsd that has yet to come is not modelled")
+    virtio.realize(tree, device)
+
+
+def _isa_parallel(tree: DeviceTree, device: Device) -> None:
+    if "chardev" not in device.links:
+        raise QmpError("Can't create parallel device, empty char device")
+    tree.chardevs.find(device.links["chardev"]).is_open = True
 
 
 def _virtio_memory(tree: DeviceTree, device: Device) -> None:
@@ -120,6 +142,8 @@ MODELS: Final[Mapping[str, Realize]] = {
     "ivshmem-plain": _ivshmem,
     "vfio-pci": _vfio,
     "vhost-vsock-pci": _vsock,
+    "vhost-user-fs-pci": _folder,
+    "isa-parallel": _isa_parallel,
 }
 
 

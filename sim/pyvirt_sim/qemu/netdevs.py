@@ -26,6 +26,9 @@ KINDS: Final[Mapping[str, frozenset[str]]] = {
     "socket": frozenset({"listen", "connect", "mcast", "udp", "fd", "localaddr"}),
     "dgram": frozenset({"local", "remote"}),
     "stream": frozenset({"addr", "server"}),
+    "tap": frozenset({"ifname", "script", "downscript"}),
+    "bridge": frozenset({"br"}),
+    "vhost-user": frozenset({"chardev"}),
 }
 _FORWARD: Final = re.compile(r"tcp:[0-9.]+:[0-9]+-chardev:([A-Za-z0-9._-]+)")
 # Cards without an address get these, the first that is free.
@@ -43,6 +46,7 @@ class Netdev:
     peer: str | None = None
     is_taken: bool = False
     chardevs: list[str] = attrs.field(factory=list[str])
+    switch: str | None = None
 
 
 class Netdevs:
@@ -79,6 +83,9 @@ class Netdevs:
             raise ModelGapError(f"netdev of type {kind} with {sorted(given)} is not modelled")
         self._check(kind, arguments)
         item = Netdev(name, kind, chardevs=self._forwarded(arguments))
+        if kind == "vhost-user":
+            item.switch = str(arguments["chardev"])
+            self._chardevs.find(item.switch).is_taken = True
         if kind == "hubport":
             self._join_hub(item, arguments)
         elif kind == "stream":
@@ -107,6 +114,24 @@ class Netdevs:
             _check_socket(arguments)
         elif kind == "dgram":
             _check_dgram(arguments)
+        elif kind == "tap":
+            _check_tap(arguments)
+        elif kind == "vhost-user":
+            self._check_switch(str(arguments["chardev"]))
+
+    def _check_switch(self, name: str) -> None:
+        """A switch in another process answers at the other end of a character device.
+
+        QEMU's monitor stands still until it has; one that listens for the switch to come would wait
+        as long as it takes.
+        """
+        if not self._chardevs.has(name):
+            raise QmpError(f'chardev "{name}" not found')
+        switch = self._chardevs.find(name)
+        if not switch.is_connected:
+            raise ModelGapError("vhost-user without a back end at the other end is not modelled")
+        if switch.is_taken:
+            raise ModelGapError(f"vhost-user on {name}, which is in use, is not modelled")
 
     def _join_hub(self, item: Netdev, arguments: Mapping[str, Any]) -> None:
         peer = arguments.get("netdev")
@@ -129,6 +154,8 @@ class Netdevs:
         del self._items[name]
         for chardev in item.chardevs:
             self._chardevs.take_away(chardev)
+        if item.switch is not None:
+            self._chardevs.find(item.switch).is_taken = False
         other = self._items.get(item.peer or "")
         if other is not None:
             other.is_taken, other.peer = False, None
@@ -224,6 +251,14 @@ def _check_socket(arguments: Mapping[str, Any]) -> None:
         raise QmpError("localaddr= is mandatory with udp=")
     if ways != ["listen"] or arguments["listen"] != "127.0.0.1:0":
         raise ModelGapError("a socket back end is modelled only as listen=127.0.0.1:0")
+
+
+def _check_tap(arguments: Mapping[str, Any]) -> None:
+    """Every tap of the host is there and free: whether one is, is the kernel's business."""
+    if arguments.get("script") != "no" or arguments.get("downscript") != "no":
+        raise ModelGapError("scripts of a tap are not modelled")
+    if "ifname" not in arguments:
+        raise ModelGapError("a tap whose name the kernel chooses is not modelled")
 
 
 def _check_dgram(arguments: Mapping[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pyvirt_sim.qemu import recorded_devices as recorded
 from pyvirt_sim.qemu import scsi, virtio_serial
@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from pyvirt_sim.qemu.tree import DeviceTree
 
 _MAX_QUEUE: Final = 1024
+# The inner types of devices of which no real one could be recorded.
+_UNSEEN: Final = {
+    "vhost-vsock-pci": "vhost-vsock-device",
+    "vhost-user-fs-pci": "vhost-user-fs-device",
+}
 _MAX_BYTES: Final = (1 << 63) - 1
 
 
@@ -26,13 +31,21 @@ def realize(tree: DeviceTree, device: Device) -> None:
     """
     bus = device.add_bus(Bus("virtio-bus", "virtio-pci-bus", device, capacity=1))
     model = recorded.MODELS[device.driver]
-    rows = recorded.rows(model["tree"], "/virtio-backend") or []
-    inner = tree.create(str(rows[0][2]), None, f"{device.path}/virtio-backend", bus)
+    inner = tree.create(
+        _inner_type(device.driver, model), None, f"{device.path}/virtio-backend", bus
+    )
     bus.add(inner)
     checks = _CHECKS.get(device.driver)
     if checks is not None:
         checks(tree, device, inner)
     inner.is_realized = True
+
+
+def _inner_type(driver: str, model: Mapping[str, Any]) -> str:
+    if driver in _UNSEEN:
+        return _UNSEEN[driver]
+    rows = recorded.rows(model["tree"], "/virtio-backend") or []
+    return str(rows[0][2])
 
 
 def _rng(_tree: DeviceTree, device: Device, _inner: Device) -> None:

@@ -118,6 +118,10 @@ class World(Protocol):
         """Whether a regular file can be opened there."""
         ...
 
+    def serves_devices(self, path: str) -> bool:
+        """Whether a process listens there that serves vhost-user devices, such as a virtiofsd."""
+        ...
+
     def folder_exists(self, path: str) -> bool:
         """Whether files can be made in there."""
         ...
@@ -132,6 +136,19 @@ class World(Protocol):
 
     def append_text(self, path: str, text: str) -> None:
         """Append to a file, creating it. ``OSError`` when its directory does not exist."""
+        ...
+
+    @property
+    def has_vhost_vsock(self) -> bool:
+        """Whether the host's kernel serves vsock devices."""
+        ...
+
+    def claim_vsock(self, cid: int) -> Callable[[], None] | None:
+        """Take a guest's number of the host for oneself; ``None`` when another guest has it.
+
+        Returns:
+            What gives it back.
+        """
         ...
 
     def listen(self, path: str, accept: Callable[[MonitorStream], bool]) -> Listener:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,7 @@ import trio
 from pyvirt_sim.conformance.real.guest import Guest
 from pyvirt_sim.scenarios.hot_unplug import console_says
 from pyvirt_trio import DeviceAdded, DeviceRemoved, Domain, Subscription, open_hypervisor
-from pyvirt_trio.errors import CommandFailedError, ErrorCode
+from pyvirt_trio.errors import CommandFailedError, DefinitionError, ErrorCode, NotFoundError
 from pyvirt_trio.host.real import RealHost
 from pyvirt_trio.models import VirtioMemory
 from pyvirt_trio.models.events import MemoryDeviceSizeChanged
@@ -52,12 +55,21 @@ DEVICES = {
         </serial>""",
     "redirected USB": """
         <redirdev bus='usb' type='unix'><source mode='bind' path='SOCKET'/></redirdev>""",
+    "console": "<console type='null'><target type='virtio'/></console>",
     "memory module": """
         <memory model='dimm'><target><size unit='MiB'>128</size><node>0</node></target></memory>""",
     "shared memory": """
         <shmem name='NAME'><model type='ivshmem-plain'/><size unit='M'>1</size></shmem>""",
 }
 
+VIRTIOFSD = "/usr/lib/qemu/virtiofsd"
+"""Debian's QEMU package brings it."""
+
+LEASE = "<lease><lockspace>a</lockspace><key>b</key><target path='/tmp/x'/></lease>"
+FOLDER = """
+    <filesystem type='mount'>
+      <driver type='virtiofs' queue='512'/><source socket='SOCKET'/><target dir='share'/>
+    </filesystem>"""
 VIRTIO_MEMORY = """
     <memory model='virtio-mem'>
       <target>
@@ -84,7 +96,7 @@ def domain_xml(guest: Guest, console: str) -> str:
     <domain type='qemu'>
       <name>demo</name>
       <maxMemory slots='4' unit='GiB'>1</maxMemory><memory unit='MiB'>256</memory>
-      <cpu><numa><cell id='0' cpus='0' memory='256' unit='MiB'/></numa></cpu>
+      <cpu><numa><cell id='0' cpus='0' memory='256' unit='MiB' memAccess='shared'/></numa></cpu>
       <os>
         <type arch='x86_64' machine='q35'>hvm</type>
         <kernel>{guest.kernel}</kernel><initrd>{guest.initrd}</initrd>
@@ -118,6 +130,49 @@ async def forward_comes_and_goes(domain: Domain) -> None:
     await domain.detach_device(device.alias)
     ends = await domain.current_life.execute("query-chardev")
     assert f"char{device.alias}" not in {end["label"] for end in ends}
+
+
+async def lease_comes_and_goes(domain: Domain) -> None:
+    """No device of QEMU's: it is in the definition, and then it is not; nothing is announced."""
+    device = await domain.attach_device(LEASE)
+    assert device in domain.definition.devices
+    with pytest.raises(DefinitionError, match="is used more than once"):
+        await domain.attach_device(LEASE)
+    await domain.detach_device(LEASE)
+    assert device not in domain.definition.devices
+    with pytest.raises(NotFoundError):
+        await domain.detach_device(LEASE)
+
+
+async def folder_comes_and_goes(domain: Domain, events: Subscription, socket: str) -> None:
+    """A folder that a virtiofsd serves: a device, and the connection behind it."""
+    assert domain.current_life is not None
+    before = await there(domain)
+    device = await domain.attach_device(FOLDER.replace("SOCKET", socket))
+    assert device.alias == "fs0"
+    assert isinstance((await events.receive()).event, DeviceAdded)
+    assert await there(domain) == before | {"fs0"}
+    await domain.detach_device(device.alias)
+    assert isinstance((await events.receive()).event, DeviceRemoved)
+    assert await there(domain) == before
+    ends = await domain.current_life.execute("query-chardev")
+    assert "chr-vu-fs0" not in {end["label"] for end in ends}
+
+
+@asynccontextmanager
+async def virtiofsd(folder: Path) -> AsyncGenerator[str]:
+    """A running virtiofsd that serves an empty folder, and its socket."""
+    socket, shared = folder / "fs.socket", folder / "shared"
+    shared.mkdir()
+    argv = [VIRTIOFSD, f"--socket-path={socket}", "-o", f"source={shared},sandbox=chroot", "-f"]
+    async with trio.open_nursery() as nursery:
+        run = partial(trio.run_process, argv, capture_stderr=True, check=False)
+        process = await nursery.start(run)
+        while not socket.exists():
+            assert process.poll() is None, "virtiofsd ended"
+            await trio.sleep(0.01)  # a real process, and no other sign of it
+        yield str(socket)
+        nursery.cancel_scope.cancel()
 
 
 async def virtio_memory_grows_and_shrinks(domain: Domain, events: Subscription) -> None:
@@ -187,6 +242,9 @@ async def test_each_type_comes_and_goes_on_a_booted_guest(
             await forward_comes_and_goes(domain)
             assert isinstance((await events.receive()).event, DeviceAdded)
             assert isinstance((await events.receive()).event, DeviceRemoved)
+            await lease_comes_and_goes(domain)
+            async with virtiofsd(tmp_path) as served:
+                await folder_comes_and_goes(domain, events, served)
             await virtio_memory_grows_and_shrinks(domain, events)
             await memory_that_stays(domain, f"{tmp_path}/pmem")
             await domain.destroy()

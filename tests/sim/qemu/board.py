@@ -23,6 +23,14 @@ class EmptyWorld:
         """No file exists."""
         return False
 
+    def serves_devices(self, path: str) -> bool:
+        return path.endswith("/served")
+
+    has_vhost_vsock = True
+
+    def claim_vsock(self, cid: int) -> Callable[[], None] | None:
+        return lambda: None
+
     def folder_exists(self, path: str) -> bool:
         """But its folders do."""
         return True

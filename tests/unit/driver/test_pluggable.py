@@ -15,9 +15,11 @@ from pyvirt_trio.models import (
     Disk,
     DomainDefinition,
     DriveAddress,
+    Parallel,
     PciAddress,
     Rng,
     Serial,
+    Vsock,
     Watchdog,
 )
 from pyvirt_trio.xml.devices import DEVICE_TYPES
@@ -33,14 +35,19 @@ def live(*devices: Device) -> DomainDefinition:
     return DomainDefinition(name="demo", uuid=uuid.UUID(int=1), memory_kib=1024, devices=devices)
 
 
+ISA = "unable to execute QEMU command '{}': Bus 'isa.0' does not support hotplugging"
+
 ATTACH = [
     (84, "'usb' controller cannot be hot plugged.", USB, ()),
-    (84, "live attach of device 'serial' is not supported", Serial(), ()),
+    (1, ISA.format("device_add"), Serial(), ()),
+    (1, ISA.format("device_add"), Parallel(), ()),
+    (55, "domain already has a vsock device", Vsock(), (Vsock(alias="vsock0"),)),
     (55, "domain already has a watchdog", Watchdog(), (Watchdog(alias="watchdog0"),)),
 ]
 DETACH = [
     (84, "'usb' controller cannot be hot unplugged.", USB, (USB,)),
-    (84, "live detach of device 'serial' is not supported", Serial(), (Serial(),)),
+    (1, ISA.format("device_del"), Serial(), (Serial(),)),
+    (1, ISA.format("device_del"), Parallel(), (Parallel(),)),
     (9, "device cannot be detached: device is busy", SCSI, (SCSI, DISK)),
     (9, "PCI controller pci.1 does not support hotplug", BEHIND_IT, (STIFF, BEHIND_IT)),
 ]

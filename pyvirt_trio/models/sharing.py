@@ -1,0 +1,56 @@
+"""What a guest shares with the host or with other guests: sockets, folders, leases."""
+
+from __future__ import annotations
+
+import attrs
+
+from pyvirt_trio.models.devices import Device
+
+
+@attrs.frozen(kw_only=True)
+class Vsock(Device):
+    """Sockets between guest and host, without a network (``vhost-vsock-pci``).
+
+    Args:
+        cid: The guest's number among all guests of the host, 3 or more; ``None`` means "choose
+            one".
+        is_auto: It was chosen, or is to be; a new one may be chosen for another domain.
+    """
+
+    cid: int | None = None
+    is_auto: bool = True
+
+
+@attrs.frozen(kw_only=True)
+class Filesystem(Device):
+    """A folder of the host that the guest mounts (``virtiofs``), served by a virtiofsd.
+
+    Args:
+        socket: Absolute path of the socket where the virtiofsd listens, which somebody else runs.
+        tag: The name under which the guest mounts it.
+        queue_size: How many requests may be under way; ``None`` leaves it to QEMU.
+    """
+
+    socket: str
+    tag: str
+    queue_size: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Lease(Device):
+    """A promise of the host's lock manager that nobody else runs with the same things.
+
+    The guest sees nothing of it. This library has libvirt's default lock manager, which grants
+    whatever it is asked for.
+
+    Args:
+        lockspace: Where the lock belongs; ``None`` is the default one.
+        key: What is locked; unique within its lockspace.
+        path: The file that holds the lock.
+        offset: Where in that file, in bytes.
+    """
+
+    key: str
+    path: str
+    lockspace: str | None = None
+    offset: int = 0
