@@ -309,7 +309,7 @@ DEVICES = [
     (disk("<alias name='ua-a,b'/>"), WRONG, "/disk/alias/@name", "invalid alias 'ua-a,b'"),
     (disk(f"<alias name='ua-{'a' * 200}'/>"), WRONG, "/disk/alias/@name", "1 to 128 of"),
     ("<interface type='user'/>", WRONG, "/interface", "missing element <model>"),
-    ("<interface type='bridge'/>", UNSUPPORTED, "/interface/@type", "expected 'user'"),
+    ("<interface type='network'/>", UNSUPPORTED, "/interface/@type", "expected 'user'"),
     (
         "<interface type='user'><model type='e1000'/></interface>",
         UNSUPPORTED,
