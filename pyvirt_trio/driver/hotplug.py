@@ -55,6 +55,8 @@ async def plug(life: Life, device: Device) -> Device:
     require_memory_fits(live.with_device(device))
     require_shared_memory(live, device)
     device = complete_device(device, live.devices, life.host.fresh_uuid)
+    if device.alias is not None:  # a name that is taken is told before what else there is twice
+        name_device(device, live.devices)
     refuse_duplicates(live.with_device(device))
     device = name_device(device, live.devices)
     require_hotpluggable(live, device)
