@@ -263,11 +263,14 @@ class HostDeviceManager:
     async def load(self) -> None:
         """Know again which devices were taken from the host; call it after the last `adopt`.
 
+        Virtual functions whose settings were changed for a life that never began get their old
+        ones again.
+
         Raises:
-            HostError: The notes cannot be read.
+            HostError: The notes cannot be read, or what they say cannot be looked after.
         """
         await self._notes.load()
-        await self._pci.rebuild_inactive()
+        await self._pci.rebuild()
 
     # -- inside -----------------------------------------------------------------------------------
 

@@ -162,17 +162,34 @@ class PciLoans:
             self.inactive.pop(device.source, None)
             self.active[device.source] = Loan(owner, device)
 
-    async def rebuild_inactive(self) -> None:
-        """After a restart: what was taken, and is on a stub driver, is inactive unless active."""
+    async def rebuild(self) -> None:
+        """After a restart: what was taken, and is on a stub driver, is inactive unless active.
+
+        Virtual functions that no life has get their old settings again.
+
+        Raises:
+            HostError: sysfs cannot be read, the card refuses, or the notes cannot be written.
+        """
         for address in list(self._notes.taken):
-            try:
-                holder = await self.bus.driver(address)
-            except NotFoundError:
-                holder = None
-            if holder not in STUB_DRIVERS:
+            if not await self.bus.is_present(address):
                 await self._notes.give_back(address)
+            elif await self.bus.driver(address) not in STUB_DRIVERS:
+                await self._complete(address)
             elif address not in self.active:
                 self.inactive[address] = None
+        for address in list(self._notes.settings):
+            if address not in self.active:
+                await self._restore_settings(address)
+
+    async def _complete(self, address: PciAddress) -> None:
+        """A device that was taken is on its way: it has not left its driver yet, or is almost back.
+
+        Then its override still names vfio-pci, or it has no driver. Otherwise others have moved it.
+        """
+        is_between = await self.bus.driver(address) is None
+        if is_between or await self.bus.override(address) == VFIO_PCI:
+            await self.bus.return_to_host_driver(address)
+        await self._notes.give_back(address)
 
     # -- domains ----------------------------------------------------------------------------------
 
@@ -211,10 +228,11 @@ class PciLoans:
             del self.active[device.source]
             self.inactive[device.source] = None
         failures: list[HostError] = []
-        for step in (self._restore_settings, self._return_managed):
-            for device in mine:
+        managed = [device for device in mine if device.is_managed]
+        for step, those in ((self._restore_settings, mine), (self._give_back, managed)):
+            for device in those:
                 try:
-                    await step(device)
+                    await step(device.source)
                 except HostError as error:
                     failures.append(error)
         await self._drop_vanished()
@@ -294,20 +312,19 @@ class PciLoans:
 
     # -- the steps of `release` -------------------------------------------------------------------
 
-    async def _restore_settings(self, device: PciHostDevice) -> None:
-        before = self._notes.settings.get(device.source)
+    async def _restore_settings(self, address: PciAddress) -> None:
+        before = self._notes.settings.get(address)
         if before is not None:
-            function = await find_virtual_function(self._host, device.source)
+            function = await find_virtual_function(self._host, address)
             if function is not None:
                 await write_settings(self._host, function, before)
-            await self._notes.forget(device.source)
+            await self._notes.forget(address)
 
-    async def _return_managed(self, device: PciHostDevice) -> None:
-        if device.is_managed:
-            try:
-                await self._to_host(device.source)
-            except NotFoundError:  # pulled out of the machine: nothing to give back
-                await self._drop(device.source)
+    async def _give_back(self, address: PciAddress) -> None:
+        try:
+            await self._to_host(address)
+        except NotFoundError:  # pulled out of the machine: nothing to give back
+            await self._drop(address)
 
     async def _drop_vanished(self) -> None:
         present = set(await self.bus.addresses())

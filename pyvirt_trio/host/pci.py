@@ -133,6 +133,18 @@ class PciBus:
         """
         return await self._link_name(address, "driver")
 
+    async def override(self, address: PciAddress) -> str:
+        """The one driver that may take a device, as sysfs writes it: ``(null)`` for any.
+
+        Raises:
+            HostError: sysfs cannot be read.
+        """
+        try:
+            text = await self.host.read_text(f"{DEVICES}/{address}/driver_override")
+        except OSError as error:
+            raise _host_error(f"cannot read the override of {address}", error) from error
+        return text.strip()
+
     async def iommu_group(self, address: PciAddress) -> int | None:
         """Number of the IOMMU group of a device, ``None`` without an IOMMU.
 

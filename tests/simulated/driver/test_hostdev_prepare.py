@@ -93,6 +93,10 @@ async def machine() -> AsyncGenerator[Machine]:
         yield Machine(host, manager)
 
 
+CHANGES = ("write_attribute", "replace_file", "write_vf_settings")
+"""The host's methods by which a manager changes something."""
+
+
 class Trouble:
     """Makes the n-th change of the host fail, or cancels the caller there."""
 
@@ -100,7 +104,7 @@ class Trouble:
         self.calls = 0
         self._at = at
         self._scope = scope
-        for name in ("write_attribute", "replace_file", "write_vf_settings"):
+        for name in CHANGES:
             setattr(host, name, self._wrap(getattr(host, name)))
 
     def _wrap(self, original):
@@ -325,3 +329,78 @@ async def test_settings_of_a_function_survive_a_restart_in_the_middle(
         await later.release(DOMAIN)
         assert await world.host.read_vf_settings("eth0", 0) == BEFORE
         assert later.inactive == (UNMANAGED,)
+
+
+class Death:
+    """Lets the host's n-th change be the last that this process makes: nothing after it works."""
+
+    def __init__(self, host: SimHost, at: int) -> None:
+        self.calls = 0
+        self._at = at
+        self._originals = {name: getattr(host, name) for name in CHANGES}
+        self._host = host
+        for name, original in self._originals.items():
+            setattr(host, name, self._wrap(original))
+
+    def _wrap(self, original):
+        async def call(*args: object) -> None:
+            self.calls += 1
+            if self.calls > self._at:
+                raise OSError(errno.ESHUTDOWN, "this process is dead", "/")
+            await original(*args)
+
+        return call
+
+    def next_process(self) -> None:
+        for name, original in self._originals.items():
+            setattr(self._host, name, original)
+
+
+async def test_wherever_the_process_ends_the_next_one_can_give_everything_back(
+    autojump_clock: Clock,
+) -> None:
+    count = await changes_of_a_prepare()
+    for at in range(count + 1):
+        async with machine() as world:
+            await world.manager.reattach(UNMANAGED)
+            before = await world.state()
+            await world.manager.detach(UNMANAGED)
+            death = Death(world.host, at)
+            try:
+                await world.manager.prepare(DOMAIN, DEVICES)
+            except HostError:
+                pass  # it dies without having undone anything
+            death.next_process()
+            world.manager = HostDeviceManager(world.host, NOTES)
+            await world.manager.load()
+            drivers = await world.drivers()
+            on_stub = sorted(one for one, driver in drivers.items() if driver == "vfio-pci")
+            assert [str(one) for one in world.manager.inactive] == on_stub, at
+            for address in (MANAGED, UNMANAGED, FUNCTION, SECOND):
+                await world.manager.reattach(address)
+            assert await world.state() == before, f"after change {at}"
+
+
+async def test_wherever_a_release_ends_the_next_process_completes_it(
+    autojump_clock: Clock,
+) -> None:
+    at = 0
+    while True:
+        async with machine() as world:
+            before = await world.state()
+            await world.manager.prepare(DOMAIN, DEVICES)
+            death = Death(world.host, at)
+            try:
+                await world.manager.release(DOMAIN)
+            except HostError:
+                pass
+            death.next_process()
+            world.manager = HostDeviceManager(world.host, NOTES)
+            world.manager.adopt(DOMAIN, DEVICES)
+            await world.manager.load()
+            await world.manager.release(DOMAIN)
+            assert await world.state() == before, f"after change {at}"
+            if death.calls <= at:
+                break
+        at += 1
+    assert at > 8
