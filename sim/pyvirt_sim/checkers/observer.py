@@ -89,8 +89,9 @@ class Observer:
         while True:
             try:
                 record = await self._events.receive()
-            except ResyncRequiredError as gap:
+            except ResyncRequiredError as gap:  # that subscription has ended with it
                 self.trace.delivered(self.name, GAP, missed=gap.missed)
+                self.subscribe()
                 continue
             entry = self.take(record)
             for question in self.questions:
