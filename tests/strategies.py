@@ -528,7 +528,7 @@ def lifecycle_actions() -> st.SearchStrategy[LifecycleActions]:
     """Every combination that a QEMU can do."""
     destroy, restart = LifecycleAction.DESTROY, LifecycleAction.RESTART
     both = st.sampled_from([(destroy, destroy), (destroy, restart), (restart, restart)])
-    on_crash = st.sampled_from([destroy, restart, LifecycleAction.PRESERVE])
+    on_crash = st.sampled_from(LifecycleAction)
     return st.builds(
         lambda two, crash: LifecycleActions(on_poweroff=two[0], on_reboot=two[1], on_crash=crash),
         both,

@@ -42,52 +42,6 @@ def define(file: Path, *, session: Hidden) -> None:
     session.call(lambda one: f"Domain '{one['name']}' defined from {file}", "define", xml=xml)
 
 
-def undefine(domain: str, *, session: Hidden) -> None:
-    """Forget a domain's definition."""
-    session.call(lambda _: f"Domain '{domain}' has been undefined", "undefine", domain=domain)
-
-
-def start(
-    domain: str,
-    *,
-    paused: Annotated[bool, Parameter(negative="")] = False,
-    session: Hidden,
-) -> None:
-    """Start a domain.
-
-    Args:
-        domain: Its name.
-        paused: Leave its processors stopped.
-        session: Given by the launcher.
-    """
-    session.call(lambda _: f"Domain '{domain}' started", "start", domain=domain, paused=paused)
-
-
-def shutdown(domain: str, *, session: Hidden) -> None:
-    """Ask a domain's guest to shut down."""
-    session.call(lambda _: f"Domain '{domain}' is being shutdown", "shutdown", domain=domain)
-
-
-def destroy(domain: str, *, session: Hidden) -> None:
-    """Switch a domain off, at once."""
-    session.call(lambda _: f"Domain '{domain}' destroyed", "destroy", domain=domain)
-
-
-def suspend(domain: str, *, session: Hidden) -> None:
-    """Stop a domain's processors."""
-    session.call(lambda _: f"Domain '{domain}' suspended", "suspend", domain=domain)
-
-
-def resume(domain: str, *, session: Hidden) -> None:
-    """Let a domain's processors run again."""
-    session.call(lambda _: f"Domain '{domain}' resumed", "resume", domain=domain)
-
-
-def domstate(domain: str, *, session: Hidden) -> None:
-    """Print a domain's state and the reason for it."""
-    session.call(lambda one: f"{one['state']} ({one['reason']})", "domstate", domain=domain)
-
-
 def dumpxml(
     domain: str,
     *,
@@ -185,13 +139,6 @@ def _as(device: dict[str, Any]) -> str:
 COMMANDS: dict[str, Callable[..., None]] = {
     "list": list_domains,
     "define": define,
-    "undefine": undefine,
-    "start": start,
-    "shutdown": shutdown,
-    "destroy": destroy,
-    "suspend": suspend,
-    "resume": resume,
-    "domstate": domstate,
     "dumpxml": dumpxml,
     "attach-device": attach_device,
     "detach-device": detach_device,

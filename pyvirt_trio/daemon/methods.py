@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from pyvirt_trio.daemon import agent_methods
+from pyvirt_trio.daemon import agent_methods, lifecycle_methods
 from pyvirt_trio.driver.domain import Domain
 from pyvirt_trio.driver.hypervisor import Hypervisor
 from pyvirt_trio.errors import DefinitionError, ErrorCode
@@ -33,30 +33,6 @@ async def _list(hypervisor: Hypervisor) -> list[dict[str, Any]]:
 
 async def _define(hypervisor: Hypervisor, xml: str) -> dict[str, Any]:
     return _summary(await hypervisor.define(xml))
-
-
-async def _undefine(hypervisor: Hypervisor, domain: str) -> None:
-    await hypervisor.domain(domain).undefine()
-
-
-async def _start(hypervisor: Hypervisor, domain: str, *, paused: bool = False) -> None:
-    await hypervisor.domain(domain).start(paused=paused)
-
-
-async def _shutdown(hypervisor: Hypervisor, domain: str) -> None:
-    await hypervisor.domain(domain).shutdown()
-
-
-async def _destroy(hypervisor: Hypervisor, domain: str) -> None:
-    await hypervisor.domain(domain).destroy()
-
-
-async def _suspend(hypervisor: Hypervisor, domain: str) -> None:
-    await hypervisor.domain(domain).suspend()
-
-
-async def _resume(hypervisor: Hypervisor, domain: str) -> None:
-    await hypervisor.domain(domain).resume()
 
 
 async def _state(hypervisor: Hypervisor, domain: str) -> dict[str, Any]:
@@ -139,17 +115,12 @@ async def _nodedev_reset(hypervisor: Hypervisor, device: str, *, force: bool = F
 METHODS: dict[str, Method] = {
     "list": _list,
     "define": _define,
-    "undefine": _undefine,
-    "start": _start,
-    "shutdown": _shutdown,
-    "destroy": _destroy,
-    "suspend": _suspend,
-    "resume": _resume,
     "domstate": _state,
     "dumpxml": _dumpxml,
     "attach-device": _attach,
     "detach-device": _detach,
     "update-device": _update,
+    **lifecycle_methods.METHODS,
     **agent_methods.METHODS,
     "nodedev-list": _nodedev_list,
     "nodedev-dumpxml": _nodedev_dumpxml,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import trio
@@ -10,6 +12,7 @@ import trio
 from pyvirt_trio.daemon.events import stream_events
 from pyvirt_trio.daemon.methods import METHODS
 from pyvirt_trio.driver.hypervisor import Hypervisor
+from pyvirt_trio.driver.life import Life
 from pyvirt_trio.errors import PyvirtError, RemoteProtocolError
 from pyvirt_trio.rpc.jsonrpc import (
     INVALID_PARAMS,
@@ -20,6 +23,9 @@ from pyvirt_trio.rpc.jsonrpc import (
     error_to_json,
 )
 
+STARTS = ("start", "create")
+"""The methods that let a domain run and return its name."""
+
 MAX_PENDING_REQUESTS = 16
 """Requests a client may have sent ahead; the next is not read before one is answered."""
 
@@ -29,11 +35,12 @@ async def serve_client(hypervisor: Hypervisor, stream: trio.abc.Stream) -> None:
 
     Requests are answered in order, one at a time; ``subscribe`` turns the connection into a stream
     of events. A client that hangs up cancels what it was waiting for, with the consequences that
-    the docstring of the call states.
+    the docstring of the call states. What it has started with ``autodestroy`` is destroyed then.
     """
     send, receive = trio.open_memory_channel[dict[str, Any]](MAX_PENDING_REQUESTS)
-    async with stream, trio.open_nursery() as nursery:
-        nursery.start_soon(_answer_all, hypervisor, stream, receive)
+    owned: list[Life] = []
+    async with stream, _destroying(owned), trio.open_nursery() as nursery:
+        nursery.start_soon(_answer_all, hypervisor, stream, receive, owned)
         try:
             await _read_requests(stream, send)
         except (trio.BrokenResourceError, RemoteProtocolError):
@@ -50,10 +57,34 @@ async def _read_requests(
             await send.send(decode(line))
 
 
+@asynccontextmanager
+async def _destroying(owned: list[Life]) -> AsyncGenerator[None]:
+    """Destroy at the end those lives that have not ended."""
+    try:
+        yield
+    finally:
+        with trio.CancelScope(shield=True):
+            for life in owned:
+                if not life.ended.is_set():
+                    await life.destroy()
+
+
+def _own(hypervisor: Hypervisor, request: dict[str, Any], name: str, owned: list[Life]) -> None:
+    """Remember what is to end with the connection, before anything else can happen to it."""
+    owned[:] = [life for life in owned if not life.ended.is_set()]
+    if request.get("params", {}).get("autodestroy"):
+        found = [domain for domain in hypervisor.domains() if domain.name == name]
+        life = found[0].current_life if found else None  # it may be gone again
+        if life is not None:
+            life.note(is_autodestroyed=True)
+            owned.append(life)
+
+
 async def _answer_all(
     hypervisor: Hypervisor,
     stream: trio.abc.Stream,
     requests: trio.MemoryReceiveChannel[dict[str, Any]],
+    owned: list[Life],
 ) -> None:
     try:
         async for request in requests:
@@ -61,6 +92,8 @@ async def _answer_all(
                 await stream_events(hypervisor, stream, request)
             else:
                 answer = await _answer(hypervisor, request)
+                if request.get("method") in STARTS and "result" in answer:
+                    _own(hypervisor, request, answer["result"], owned)
                 await stream.send_all(encode({"id": request.get("id"), **answer}))
     except (trio.BrokenResourceError, trio.ClosedResourceError):
         pass  # the reader ends for the same reason and ends the connection

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from pyvirt_trio.driver.console import ConsoleCalls
 from pyvirt_trio.driver.device_calls import DeviceCalls
 from pyvirt_trio.driver.domain_core import DomainView as DomainView
+from pyvirt_trio.driver.dumping import DumpingCalls
 from pyvirt_trio.driver.lifecycle import LifecycleCalls
 from pyvirt_trio.driver.metadata import MetadataCalls
 from pyvirt_trio.driver.renaming import RenamingCalls
+from pyvirt_trio.driver.statistics import StatisticsCalls
 
 
-class Domain(LifecycleCalls, DeviceCalls, MetadataCalls, RenamingCalls):
+class Domain(
+    LifecycleCalls,
+    DeviceCalls,
+    DumpingCalls,
+    ConsoleCalls,
+    MetadataCalls,
+    RenamingCalls,
+    StatisticsCalls,
+):
     """A domain of one hypervisor. Two handles of one domain are the same object.
 
     Questions (`view`, `status`, `xml`) are answered at once and never wait for a change that is

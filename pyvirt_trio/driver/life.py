@@ -103,6 +103,7 @@ class Life:
         is_booting: Whether the processors run for the first time when they run next.
         is_deaf: Whether QEMU is no longer listened to, because what it says is known.
         copying: The copy of the machine that QEMU is making or reading.
+        dumping: The core that it is writing.
     """
 
     def __init__(
@@ -128,6 +129,7 @@ class Life:
         self.is_booting = False
         self.is_deaf = False
         self.copying = Copying()
+        self.dumping = Copying()
         self.agent = AgentLink(self)
         self._paths = paths
         self._scope = trio.CancelScope()
@@ -465,6 +467,8 @@ class Life:
         is_known = self._is_announced or self.is_booting
         if event.name == "MIGRATION":
             self.copying.tell(event.data.get("status", ""))
+        elif event.name == "DUMP_COMPLETED":
+            self.dumping.tell(event.data["result"]["status"])
         elif is_known and not self.is_deaf:
             self.agent.heard(event)
             reactions.react(self, event)
@@ -477,6 +481,7 @@ class Life:
         if isinstance(end, RemoteProtocolError) and self._is_announced:
             self.announce(None, ControlFailed(**self.stamp))
         self.copying.tell("lost")
+        self.dumping.tell("lost")
 
     async def _reason_of_failed_start(self, patience_s: float) -> PyvirtError:
         if self._ending is Ending.DESTROYED:

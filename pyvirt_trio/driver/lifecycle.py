@@ -8,12 +8,14 @@ from contextlib import asynccontextmanager
 import trio
 
 from pyvirt_trio.driver.autostart import write_wish
-from pyvirt_trio.driver.life import Boot
+from pyvirt_trio.driver.life import Boot, Life
 from pyvirt_trio.driver.processors import resume_processors, stop_processors
 from pyvirt_trio.driver.saving import SavingCalls
 from pyvirt_trio.errors import InvalidStateError
+from pyvirt_trio.models.agent import GuestShutdownMode
 from pyvirt_trio.models.events import DomainUndefined
 from pyvirt_trio.models.jobs import AsyncJob, JobKind
+from pyvirt_trio.models.lifecycle import ShutdownMode
 from pyvirt_trio.models.states import (
     DomainState,
     DomainStatus,
@@ -90,11 +92,14 @@ class LifecycleCalls(SavingCalls):
                 with trio.CancelScope(shield=True):
                     await life.destroy()
 
-    async def shutdown(self) -> None:
+    async def shutdown(self, *, mode: ShutdownMode = ShutdownMode.ACPI) -> None:
         """The guest has been asked to shut down (``virDomainShutdown``).
 
         With ``<on_poweroff>restart`` the machine is reset when the guest has powered off, and runs
         again.
+
+        Args:
+            mode: Press its power button, or tell its agent.
 
         Returns:
             When the request has been delivered. The guest may ignore it: wait for `DomainStopped`.
@@ -102,17 +107,24 @@ class LifecycleCalls(SavingCalls):
         Raises:
             InvalidStateError: Its processors do not run: a guest that sleeps or is suspended would
                 find the request when it runs again, much later.
+            AgentUnavailableError: Its agent was to be told, and does not answer.
 
         Events:
             Later `DomainShutdown`, then `DomainStopped`, if the guest obeys.
         """
-        await self._press_power_button("shutdown", reboots=False)
+        if mode is ShutdownMode.AGENT:
+            self._require_running_for_request().reboots = False
+            await self.agent.shutdown()
+        else:
+            await self._press_power_button("shutdown", reboots=False)
 
-    async def reboot(self) -> None:
+    async def reboot(self, *, mode: ShutdownMode = ShutdownMode.ACPI) -> None:
         """The guest has been asked to shut down, and the machine will then be reset.
 
-        libvirt's ``virDomainReboot``, by ACPI. With ``<on_reboot>destroy`` the domain stops
-        instead.
+        libvirt's ``virDomainReboot``. With ``<on_reboot>destroy`` the domain stops instead.
+
+        Args:
+            mode: Press its power button, or tell its agent, who resets the machine itself.
 
         Returns:
             When the request has been delivered. The guest may ignore it: wait for `DomainRebooted`.
@@ -124,7 +136,12 @@ class LifecycleCalls(SavingCalls):
             Later `DomainRebooted`, if the guest obeys; the life goes on.
         """
         reboots = not self.definition.actions.on_reboot.destroys
-        await self._press_power_button("reboot", reboots=reboots)
+        if mode is ShutdownMode.AGENT:
+            self._require_running_for_request().reboots = False
+            wanted = GuestShutdownMode.REBOOT if reboots else GuestShutdownMode.POWERDOWN
+            await self.agent.shutdown(wanted)
+        else:
+            await self._press_power_button("reboot", reboots=reboots)
 
     async def reset(self) -> None:
         """The machine has been reset, as by its reset button (``virDomainReset``).
@@ -249,12 +266,16 @@ class LifecycleCalls(SavingCalls):
 
     async def _press_power_button(self, name: str, *, reboots: bool) -> None:
         async with self.job.hold(name):
-            life = self.running_life()
-            if self.status.state is not DomainState.RUNNING:
-                raise InvalidStateError("domain is not running")
+            life = self._require_running_for_request()
             # Each request replaces the one before, which the guest may have ignored.
             life.reboots = reboots
             await life.execute("system_powerdown")
+
+    def _require_running_for_request(self) -> Life:
+        life = self.running_life()
+        if self.status.state is not DomainState.RUNNING:
+            raise InvalidStateError("domain is not running")
+        return life
 
     def _refuse_in(self, state: DomainState) -> None:
         if self.status.state is state:

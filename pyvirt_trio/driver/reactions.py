@@ -8,11 +8,13 @@ and the reply are handled.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pyvirt_trio.driver import memory_reports, removal
+from pyvirt_trio.driver.cores import dump_crash
 from pyvirt_trio.driver.ending import Ending
 from pyvirt_trio.driver.reports import REPORTS, disk_of_node
 from pyvirt_trio.errors import PyvirtError
@@ -174,6 +176,20 @@ def _panicked(life: Life, data: Data) -> None:
         return
     status = DomainStatus(DomainState.CRASHED, CrashedReason.PANICKED)
     life.announce(status, DomainCrashed(**life.stamp))
+    if life.definition.actions.on_crash.dumps_core:
+        life.spawn(partial(_dump_and_follow, life), name="dump core")
+    else:
+        _follow_crash(life)
+
+
+async def _dump_and_follow(life: Life) -> None:
+    with contextlib.suppress(PyvirtError):  # a core that cannot be written changes nothing else
+        await dump_crash(life)
+    if life.domain.status.state is DomainState.CRASHED:  # nobody else has decided meanwhile
+        _follow_crash(life)
+
+
+def _follow_crash(life: Life) -> None:
     action = life.definition.actions.on_crash
     if action.restarts:
         restart(life, RunningReason.CRASHED)

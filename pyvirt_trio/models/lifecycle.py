@@ -45,3 +45,10 @@ class LifecycleActions:
     on_poweroff: LifecycleAction = LifecycleAction.DESTROY
     on_reboot: LifecycleAction = LifecycleAction.RESTART
     on_crash: LifecycleAction = LifecycleAction.DESTROY
+
+
+class ShutdownMode(enum.Enum):
+    """How a guest is asked to shut down (``virDomainShutdownFlagValues``)."""
+
+    ACPI = "acpi"
+    AGENT = "agent"

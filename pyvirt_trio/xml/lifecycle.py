@@ -13,7 +13,7 @@ from pyvirt_trio.xml.reader import Reader, quoted
 _CHOICES: Mapping[str, tuple[LifecycleAction, ...]] = {
     "on_poweroff": (LifecycleAction.DESTROY, LifecycleAction.RESTART),
     "on_reboot": (LifecycleAction.DESTROY, LifecycleAction.RESTART),
-    "on_crash": (LifecycleAction.DESTROY, LifecycleAction.RESTART, LifecycleAction.PRESERVE),
+    "on_crash": tuple(LifecycleAction),
 }
 """What a QEMU can do. libvirt's schema knows ``rename-restart``, too, which its QEMU driver refuses
 (``qemuValidateLifecycleAction``), and ``preserve`` everywhere, which that driver takes and ignores

@@ -29,6 +29,7 @@ COMMANDS: Final[Mapping[str, Handler]] = {
     "system_powerdown": lambda qemu, _: qemu.machine.power_button(),
     "system_reset": lambda qemu, _: qemu.machine.reset(Cause.HOST_RESET),
     "system_wakeup": lambda qemu, _: qemu.machine.wake_up(),
+    "send-key": lambda _qemu, _arguments: None,  # the keyboard takes what the schema allows
     "inject-nmi": lambda qemu, _: qemu.machine.inject_nmi(),
     "quit": lambda qemu, _: qemu.machine.shut_down(Cause.HOST_QUIT),
     "set-action": _set_actions,

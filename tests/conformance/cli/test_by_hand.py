@@ -91,6 +91,6 @@ def test_define_start_watch_plug_unplug_destroy(
     kinds = [json.loads(line)["kind"] for line in out.splitlines()]
     assert kinds == ["DeviceAdded", "DeviceRemoved"]
     assert shell.run("shutdown", "demo") == "Domain 'demo' is being shutdown"
-    while shell.run("domstate", "demo") != "shutoff (shutdown)":
+    while shell.run("domstate", "demo", "--reason") != "shutoff (shutdown)":
         assert time.monotonic() < deadline_s
     assert shell.run("start", "nope", status=1) == ("error: no domain with matching name 'nope'")
