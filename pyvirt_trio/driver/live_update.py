@@ -116,10 +116,10 @@ async def _change_medium(life: Life, drive: Disk, changed: Disk) -> None:
 
     ``qemuDomainChangeMediaBlockdev``: open the tray, take out, put in, close.
     """
-    await life.execute("blockdev-open-tray", {"id": drive.alias, "force": True})
+    await life.execute("blockdev-open-tray", {"id": drive.alias, "force": False})
     empty = attrs.evolve(drive, source_file=None)
+    await life.execute("blockdev-remove-medium", {"id": drive.alias})
     if drive.source_file is not None:
-        await life.execute("blockdev-remove-medium", {"id": drive.alias})
         for node in reversed(backends(drive)):
             await life.execute(node.delete, node.identity)
         _record(life, drive, empty)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from pyvirt_trio.driver import hotplug, live_update
+from pyvirt_trio.driver.fixed_types import refuse_fixed_type
 from pyvirt_trio.driver.matching import find_device
 from pyvirt_trio.driver.placement import place_devices, with_mac
 from pyvirt_trio.driver.pluggable import require_unpluggable
@@ -33,11 +34,13 @@ if TYPE_CHECKING:
 async def attach(domain: DomainCore, xml: str, impact: Impact) -> Device:
     """See `Domain.attach_device`."""
     async with _changing(domain, "attach-device", impact) as affected:
+        refuse_fixed_type(xml, "attach", affected)
         # The same MAC in both: libvirt does that for interfaces, and nothing else is random.
         device = with_mac(parse_device(xml), domain.fresh_uuid)
         changed = None
         if Impact.CONFIG in affected:
             persistent = _persistent(domain)
+            _refuse_taken_target(persistent, device)
             refuse_duplicates(persistent.with_device(device))
             changed = place_devices(persistent.with_device(device), domain.fresh_uuid)
         attached = None
@@ -53,6 +56,7 @@ async def attach(domain: DomainCore, xml: str, impact: Impact) -> Device:
 async def request_detach(domain: DomainCore, device: str, impact: Impact) -> Removal | None:
     """See `Domain.request_detach`. The removal is ``None`` when nothing running is affected."""
     impact = _resolved(domain, impact)
+    refuse_fixed_type(device, "detach", impact)
     if Impact.CONFIG in impact:
         find_device(_persistent(domain), device, is_live=False)
     removal = None
@@ -72,6 +76,7 @@ async def request_detach(domain: DomainCore, device: str, impact: Impact) -> Rem
 async def update(domain: DomainCore, xml: str, impact: Impact) -> Device:
     """See `Domain.update_device`."""
     async with _changing(domain, "update-device", impact) as affected:
+        refuse_fixed_type(xml, "update", affected)
         wanted = parse_device(xml)
         _require_updatable(wanted, affected)
         changed = updated = None
@@ -126,6 +131,12 @@ def _require_updatable(device: Device, affected: Impact) -> None:
     if Impact.CONFIG in affected:  # which libvirt looks at first
         raise DefinitionError(f"persistent {what}", code=ErrorCode.OPERATION_UNSUPPORTED)
     raise DefinitionError(f"live {what}", code=ErrorCode.CONFIG_UNSUPPORTED)
+
+
+def _refuse_taken_target(persistent: DomainDefinition, device: Device) -> None:
+    targets = {one.target for one in persistent.devices if isinstance(one, Disk)}
+    if isinstance(device, Disk) and device.target in targets:
+        raise InvalidStateError(f"target {device.target} already exists")
 
 
 async def _save(domain: DomainCore, changed: DomainDefinition) -> None:

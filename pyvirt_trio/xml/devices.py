@@ -91,6 +91,15 @@ def parse_device(text: str | bytes, *, keep_aliases: bool = False) -> Device:
     return device
 
 
+def device_tag(text: str) -> str:
+    """The tag of one device element, such as ``rng``.
+
+    Raises:
+        DefinitionError: It is not well-formed.
+    """
+    return parse_document(text).tag
+
+
 def format_device(device: Device) -> str:
     """``device`` as libvirt prints it; ``parse_device`` gives it back.
 

@@ -70,7 +70,7 @@ def parse_document(text: str | bytes, *, root: str | None = None) -> Element:
     found = _convert(tree, depth=1)
     if root is not None and found.tag != root:
         raise DefinitionError(
-            f"unexpected root element <{found.tag[:40]}>, expecting <{root}>", path="/"
+            f"expecting root element of '{root}', not '{found.tag[:40]}'", path="/"
         )
     return found
 

@@ -48,30 +48,39 @@ def refuse_duplicates(definition: DomainDefinition) -> None:
         DefinitionError: Two devices claim the same thing. Code ``CONFIG_UNSUPPORTED`` for an
             alias, as in libvirt, otherwise ``XML_ERROR``.
     """
-    claimed: set[tuple[str, object]] = set()
+    claimed: dict[tuple[str, object], Device] = {}
     for position, device in enumerate(definition.devices, start=1):
         for claim, code in _claims(device):
             if claim in claimed:
-                what, value = claim
                 raise DefinitionError(
-                    f"{what} {value} is used more than once",
+                    _said(claim, claimed[claim], device),
                     path=f"/domain/devices/*[{position}]",
                     code=code,
                 )
-            claimed.add(claim)
+            claimed[claim] = device
+
+
+def _said(claim: tuple[str, object], first: Device, second: Device) -> str:
+    what, value = claim
+    if what == "alias":
+        return f"non unique alias detected: {value}"
+    if isinstance(first, Disk) and isinstance(second, Disk) and what == "disk target":
+        sources = f"'{first.source_file}' and '{second.source_file}'"
+        return f"target '{value}' duplicated for disk sources {sources}"
+    return f"{what} {value} is used more than once"
 
 
 def _claims(device: Device) -> Iterator[tuple[tuple[str, object], ErrorCode]]:
     """Everything that ``device`` wants for itself alone."""
     if device.alias is not None:
         yield ("alias", device.alias), ErrorCode.CONFIG_UNSUPPORTED
-    if device.address is not None:
-        yield _place(device.address), ErrorCode.XML_ERROR
     for kind, claims in _CLAIMS.items():
         if isinstance(device, kind):
             for what, value in claims(device):
                 if value is not None:
                     yield (what, value), ErrorCode.XML_ERROR
+    if device.address is not None:  # last: a disk's follows from its name, which says more
+        yield _place(device.address), ErrorCode.XML_ERROR
 
 
 def _controller_kind(kind: str) -> str:

@@ -50,7 +50,7 @@ async def test_a_machine_is_saved_and_restored_with_what_was_plugged_in(tmp_path
         await hypervisor.restore_domain(image)
         assert await told(events, 2) == ["DomainStarted.RESTORED", "DomainResumed.UNPAUSED"]
         assert domain.view.live == live
-        await domain.detach_device("input0")
+        await domain.detach_device("input2")
 
 
 async def test_a_damaged_stream_is_refused_with_qemu_s_words(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ DISK = """<disk type='file'><driver name='qemu' type='raw'/><source file='IMAGE'
     <target dev='%s' bus='%s'/></disk>"""
 CDROM = """<disk type='file' device='cdrom'><driver name='qemu' type='raw'/>%s
     <target dev='sdd' bus='scsi'/><readonly/></disk>"""
+COLD = CDROM.replace("sdd", "sde")
 NET = """<interface type='user'><mac address='52:54:00:00:00:%s'/><model type='virtio'/>%s
     </interface>"""
 RNG = "<rng model='virtio'><backend model='random'>/dev/urandom</backend>%s</rng>"
@@ -26,10 +27,15 @@ CHANGES: tuple[tuple[str, str, str, Impact], ...] = (
     ("update link in both", "update", NET % ("0b", "<link state='down'/>"), LIVE | CONFIG),
     ("update link back", "update", NET % ("0b", "<link state='up'/>"), LIVE),
     ("detach interface in both", "detach", NET % ("0b", ""), LIVE | CONFIG),
+    ("insert medium", "update", COLD % "<source file='IMAGE'/>", LIVE),
+    ("change medium", "update", COLD % "<source file='MEDIUM'/>", LIVE),
+    ("eject medium", "update", COLD % "", LIVE),
+    ("insert medium in both", "update", COLD % "<source file='IMAGE'/>", LIVE | CONFIG),
+    ("eject medium in both", "update", COLD % "", LIVE | CONFIG),
+    ("attach drive", "attach", CDROM % "<source file='IMAGE'/>", LIVE),
+    ("change medium of a plugged drive", "update", CDROM % "<source file='MEDIUM'/>", LIVE),
+    ("detach drive", "detach", CDROM % "", LIVE),
     ("attach empty drive", "attach", CDROM % "", LIVE),
-    ("insert medium", "update", CDROM % "<source file='IMAGE'/>", LIVE),
-    ("change medium", "update", CDROM % "<source file='MEDIUM'/>", LIVE),
-    ("eject medium", "update", CDROM % "", LIVE),
     ("detach empty drive", "detach", CDROM % "", LIVE),
     ("attach disk in the definition", "attach", DISK % ("vdc", "virtio"), CONFIG),
     ("update disk in the definition", "update", DISK.replace("IMAGE", "MEDIUM") % ("vdc", "virtio"),
@@ -74,7 +80,8 @@ REFUSALS: tuple[tuple[str, str, str, Impact], ...] = (
     ("attach hub", "attach", "<hub type='usb'/>", LIVE),
     ("attach iommu", "attach", "<iommu model='intel'/>", LIVE),
     ("attach dimm without room", "attach",
-     "<memory model='dimm'><target><size unit='MiB'>128</size></target></memory>", LIVE),
+     "<memory model='dimm'><target><size unit='MiB'>128</size><node>0</node></target></memory>",
+     LIVE),
     ("attach virtiofs without shared memory", "attach",
      VIRTIOFS, LIVE),
     # What is not there cannot go.
@@ -147,6 +154,7 @@ BUSY: tuple[tuple[str, str, str, Impact], ...] = (
     ("detach the busy disk", "detach", DISK % ("sda", "scsi"), LIVE),
     ("attach interface", "attach", NET % ("0c", ""), LIVE),
     ("attach interface of the same MAC", "attach", NET % ("0c", ""), LIVE),
+    ("detach the twin", "detach-alias", "net1", LIVE),
     ("change the model of an interface", "update",
      NET.replace("virtio", "e1000e") % ("0c", ""), LIVE),
     ("detach interface by alias", "detach-alias", "net0", LIVE),

@@ -20,15 +20,40 @@ PAGE = Path(__file__).parents[3] / "docs/explanation/differences-from-libvirt.md
 OPEN = "open"
 
 REASONS: Mapping[str, str] = {
+    "starts": """
+        libvirt asks QEMU for the events of migrations at each start, though most domains never
+        migrate. We ask when a machine's state is about to be copied. What a reset does is an option
+        of ours (``-no-reboot``) and a command of libvirt's.""",
     "sockets": """
         libvirt opens the listening socket of a character device itself and hands it to QEMU
         (``getfd``), so that it can give it a security label. We let QEMU open it: there is nothing
         to label, and the monitor may then be any byte stream, which a file descriptor cannot
         cross.""",
-    "starts": """
-        libvirt asks QEMU for the events of migrations at each start, though most domains never
-        migrate. We ask when a machine's state is about to be copied. What a
-        reset does is an option of ours (``-no-reboot``) and a command of libvirt's.""",
+    "conventional PCI": """
+        A watchdog, shared memory and a PCI serial port are devices of conventional PCI. libvirt
+        puts them behind a ``pcie-to-pci-bridge`` only, which the definition must have from the
+        start. QEMU takes them behind a root port as well, and so do we; that bridge we do not
+        have.""",
+    "drives": """
+        libvirt 9.0.0 stumbles over CD-ROM drives that were plugged in: an empty one cannot be, and
+        the medium of one cannot be changed, because it looks for a tray at the start of a domain
+        only. Both work here.""",
+    "twins": """
+        libvirt lets a second network card with the same MAC address in, and then refuses every call
+        that means one of the two by it. We refuse the second card.""",
+    "controllers": """
+        libvirt gives a SCSI controller whose model is left out an old one, which we do not have. So
+        the model must be said, and it must be said of one that is to go, too.""",
+    "built in": """
+        What a board has built in, or a bus of it that cannot be plugged into, is not represented
+        here: floppy, IDE and SATA disks, PS/2 and ISA devices. We say so when we read the XML.
+        libvirt reads it, in some cases asks QEMU to do it, and passes QEMU's refusal on, or one
+        about a controller that it missed.""",
+    "descriptions": """
+        What is wrong with a description is said in our words, because they name the place in the
+        document and what is allowed there. So does the XML parser both use, in its own way.""",
+    "not here yet": """
+        Device types that this library does not have yet.""",
     "open": "Known, and neither repaired nor justified yet.",
 }
 """Why differences stay, by name."""

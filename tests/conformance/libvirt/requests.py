@@ -130,6 +130,7 @@ def guest_xml(guest: Guest) -> str:
         <controller type='usb' index='0' model='qemu-xhci'/>
         <controller type='scsi' index='0' model='virtio-scsi'/>
         <controller type='virtio-serial' index='0'/>
+        <disk type='file' device='cdrom'><target dev='sde' bus='scsi'/><readonly/></disk>
         <serial type='file'><source path='CONSOLE'/></serial>
         <memballoon model='none'/>
       </devices>

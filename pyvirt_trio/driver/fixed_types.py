@@ -1,0 +1,50 @@
+"""Devices that libvirt knows and never adds to, takes from or changes in a domain on their own.
+
+They come and go with the whole definition. libvirt reads their XML before it says so; here the tag
+is enough.
+"""
+
+from __future__ import annotations
+
+from pyvirt_trio.errors import DefinitionError, ErrorCode
+from pyvirt_trio.models.impact import Impact
+from pyvirt_trio.xml.devices import device_tag
+
+FIXED_TYPES = frozenset(
+    {
+        "audio",
+        "graphics",
+        "hub",
+        "iommu",
+        "memballoon",
+        "nvram",
+        "panic",
+        "smartcard",
+        "sound",
+        "tpm",
+        "video",
+    }
+)
+"""Tags (``qemuDomainAttachDeviceLive`` and its like). libvirt lets ``sound`` into a persistent
+definition by itself, which this library cannot represent."""
+
+
+def refuse_fixed_type(xml: str, call: str, affected: Impact) -> None:
+    """Refuse a description of a device of these types, in libvirt's words.
+
+    Args:
+        xml: One device element, or an alias.
+        call: ``attach``, ``detach`` or ``update``.
+        affected: What the call is to change; libvirt looks at the persistent definition first.
+
+    Raises:
+        DefinitionError: It is one of them: ``OPERATION_UNSUPPORTED``, or ``CONFIG_UNSUPPORTED``
+            for an update of the running machine.
+    """
+    tag = device_tag(xml) if xml.lstrip().startswith("<") else ""
+    if tag not in FIXED_TYPES:
+        return
+    where = "persistent" if Impact.CONFIG in affected else "live"
+    is_live_update = (where, call) == ("live", "update")
+    code = ErrorCode.CONFIG_UNSUPPORTED if is_live_update else ErrorCode.OPERATION_UNSUPPORTED
+    raise DefinitionError(f"{where} {call} of device '{tag}' is not supported", code=code)
