@@ -438,12 +438,13 @@ class Life:
             return
         is_restored = boot.incoming is not None
         detail = StartedDetail.RESTORED if is_restored else StartedDetail.BOOTED
-        self.announce(None, DomainStarted(**self.stamp, detail=detail))
+        started = DomainStarted(**self.stamp, detail=detail)
         if boot.is_paused:
             why = SuspendedDetail.RESTORED if is_restored else SuspendedDetail.PAUSED
             status = DomainStatus(DomainState.PAUSED, PausedReason.USER)
-            self.announce(status, DomainSuspended(**self.stamp, detail=why))
+            self.announce(status, started, DomainSuspended(**self.stamp, detail=why))
         else:
+            self.announce(None, started)
             self.running_reason = RunningReason.RESTORED
             await self.execute("cont")
 

@@ -66,13 +66,12 @@ class Reconnection:
         process = await _find(life)
         if process is None:
             raise HostError("QEMU has ended while no manager watched it")
+        if life.domain.private.is_autodestroyed:
+            life.note(ending=Ending.DESTROYED)
+        if life.domain.private.ending is not None or not life.domain.private.is_announced:
+            await end_process(process)
+            raise HostError("what a former manager had begun is brought to its end")
         async with ending_qemu(life.host, process, life.paths, life.leaves):
-            private = life.domain.private
-            if private.is_autodestroyed:
-                life.note(ending=Ending.DESTROYED)
-            if private.ending is not None or not private.is_announced or private.is_autodestroyed:
-                await end_process(process)
-                raise HostError("what a former manager had begun is brought to its end")
             yield process, await _connect(life, process)
 
     async def go_on(self, life: Life) -> None:
@@ -119,7 +118,13 @@ async def _connect(life: Life, process: Process) -> trio.abc.Stream:
 
 
 async def _give_up_copy(life: Life) -> None:
-    if await _is_copying(life):
+    """A copy that is not complete is no copy; the guest goes on where it stood still for it."""
+    if life.domain.view.has_managed_save:
+        # Made of this machine, which has stood still since: going on now, it would leave behind an
+        # image that does not go with its disks any more.
+        life.end(Ending.SAVED, silently=True)
+        return
+    if life.domain.private.is_copying and await _is_copying(life):
         with contextlib.suppress(CommandFailedError):  # it may have ended by itself just now
             await life.execute("migrate_cancel")
         while await _is_copying(life):  # noqa: ASYNC110 - no event need tell of it
@@ -129,6 +134,7 @@ async def _give_up_copy(life: Life) -> None:
         assert isinstance(status.reason, PausedReason), "of a paused domain"
         life.running_reason = _PAUSED_FOR_COPY[status.reason]
         await life.execute("cont")
+    life.note(is_copying=False)
 
 
 async def _is_copying(life: Life) -> bool:
@@ -139,6 +145,10 @@ async def _is_copying(life: Life) -> bool:
 
 
 async def _learn_run_state(life: Life) -> None:
+    if life.domain.status.reason is PausedReason.STARTING_UP:
+        # A restored machine that was announced and is to run: nothing else has this reason then.
+        life.running_reason = RunningReason.RESTORED
+        await life.execute("cont")
     said = (await life.execute("query-status"))["status"]
     learn = _RUN_STATES.get(said, _learn_pause)
     learn(life)

@@ -166,6 +166,7 @@ async def _save(life: Life, job: AsyncHold, path: str, *, running: bool | None) 
         was_running=was_running if running is None else running,
     )
     part = f"{path}.part"
+    life.note(is_copying=True)
     try:
         async with job.nested():
             if was_running:
@@ -180,6 +181,7 @@ async def _save(life: Life, job: AsyncHold, path: str, *, running: bool | None) 
                 # Also when they seem to run: the news that they stand still may be on its way.
                 with contextlib.suppress(PyvirtError):  # it has gone meanwhile
                     await resume_processors(life, RunningReason.SAVE_CANCELED)
+            life.note(is_copying=False)
             for leftover in (part, f"{part}.written"):
                 with contextlib.suppress(HostError):  # what went wrong first is worth telling
                     await _remove(life.host, leftover)

@@ -56,6 +56,8 @@ class PrivateData:
             taken down.
         is_autodestroyed: Whether it ends with whoever started it.
         reboots: Whether the machine is to be reset when its guest has powered off.
+        is_copying: Whether the state of the machine is being written to a file (the job in
+            progress that outlives its manager: QEMU goes on writing).
     """
 
     starting: DomainDefinition | None = None
@@ -66,6 +68,7 @@ class PrivateData:
     leaving: tuple[str, ...] = ()
     is_autodestroyed: bool = False
     reboots: bool = False
+    is_copying: bool = False
 
 
 FORGOTTEN = attrs.asdict(PrivateData(), recurse=False)
@@ -120,6 +123,7 @@ def entry_of(view: DomainView, private: PrivateData, texts: Texts) -> Entry:
         "leaving": list(private.leaving),
         "is_autodestroyed": private.is_autodestroyed,
         "reboots": private.reboots,
+        "is_copying": private.is_copying,
     }
     return entry | {key: value for key, value in optional.items() if value}
 
@@ -172,6 +176,7 @@ def read_entry(key: str, entry: Entry, fresh_uuid: Callable[[], uuid.UUID]) -> K
             leaving=tuple(map(str, entry.get("leaving") or ())),
             is_autodestroyed=bool(entry.get("is_autodestroyed")),
             reboots=bool(entry.get("reboots")),
+            is_copying=bool(entry.get("is_copying")),
         )
         return Kept(
             name=str(entry["name"]),

@@ -149,6 +149,7 @@ def _as_json(verdict: Verdict) -> dict[str, object]:
         "runs": verdict.runs,
         "classes": verdict.classes,
         "violations": verdict.violations,
+        **verdict.counts,
         "bound": verdict.bound,
         "parts": [attrs.asdict(part) for part in verdict.parts],
     }

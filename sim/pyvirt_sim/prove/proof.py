@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import attrs
 
@@ -22,6 +22,7 @@ class Part:
         violation: What broke, in one line; ``None`` when nothing did.
         broken: The checker that said so, or the class of the error.
         tape: The failing schedule, for the engine's ``replay``; empty when nothing broke.
+        counts: What else was counted, by what it is called.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Part:
     violation: str | None = None
     broken: str | None = None
     tape: str = ""
+    counts: Mapping[str, int] = attrs.field(factory=dict[str, int])
 
 
 @attrs.frozen(kw_only=True)
@@ -53,6 +55,12 @@ class Verdict:
     def violations(self) -> int:
         """How many parts found a broken promise."""
         return sum(part.violation is not None for part in self.parts)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What else was counted, over all parts."""
+        names = dict.fromkeys(name for part in self.parts for name in part.counts)
+        return {name: sum(part.counts.get(name, 0) for part in self.parts) for name in names}
 
     @property
     def is_proved(self) -> bool:

@@ -1,0 +1,182 @@
+"""What an operator does while the manager crashes: short stories that can be told again.
+
+Each has a setting, which is made before any crash, and a request. After a crash the operator looks
+whether the request is done, and makes it again if not; so every end is the same end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+import attrs
+import trio
+
+from pyvirt_sim.host import SimHost
+from pyvirt_sim.scenarios.hot_unplug import (
+    ADDRESS,
+    CONSOLE,
+    DOMAIN_XML,
+    HOSTDEV_XML,
+    console_says,
+)
+from pyvirt_trio import Domain, DomainState, Hypervisor
+
+RNG_XML = "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>"
+MANAGED_XML = HOSTDEV_XML.replace("managed='no'", "managed='yes'")
+WITH_HOSTDEV_XML = DOMAIN_XML.replace("</devices>", f"{MANAGED_XML}</devices>")
+LARGER_XML = DOMAIN_XML.replace(">256<", ">512<")
+LARGER_KIB = 512 * 1024
+
+LOOK_PAUSE_S = 0.1
+"""How often the operator looks at what takes its time."""
+
+Act: TypeAlias = Callable[[Hypervisor, SimHost], Awaitable[None]]
+
+
+@attrs.frozen
+class Story:
+    """One story.
+
+    Args:
+        name: Its name.
+        setting: Makes the setting.
+        request: Makes the request, unless it is done, and returns when it is done.
+        takes_device: Whether that takes a device from the host without giving it to a domain.
+    """
+
+    name: str
+    setting: Act
+    request: Act
+    takes_device: bool = False
+
+
+def _demo(hypervisor: Hypervisor) -> Domain:
+    return hypervisor.domain("demo")
+
+
+def _has(hypervisor: Hypervisor, alias: str) -> bool:
+    live = _demo(hypervisor).view.live
+    return live is not None and live.device(alias) is not None
+
+
+async def _defined(hypervisor: Hypervisor, _host: SimHost) -> None:
+    await hypervisor.define(DOMAIN_XML)
+
+
+async def _defined_with_hostdev(hypervisor: Hypervisor, _host: SimHost) -> None:
+    await hypervisor.define(WITH_HOSTDEV_XML)
+
+
+async def _booted(hypervisor: Hypervisor, host: SimHost) -> None:
+    await hypervisor.define(DOMAIN_XML)
+    await _demo(hypervisor).start()
+    await console_says(host, CONSOLE, "simulated guest is up")
+
+
+async def _with_rng(hypervisor: Hypervisor, host: SimHost) -> None:
+    await _booted(hypervisor, host)
+    await _demo(hypervisor).attach_device(RNG_XML)
+
+
+async def _with_hostdev(hypervisor: Hypervisor, host: SimHost) -> None:
+    await _booted(hypervisor, host)
+    await _demo(hypervisor).attach_device(MANAGED_XML)
+
+
+async def _start(hypervisor: Hypervisor, _host: SimHost) -> None:
+    if not _demo(hypervisor).status.is_active:
+        await _demo(hypervisor).start()
+
+
+async def _destroy(hypervisor: Hypervisor, _host: SimHost) -> None:
+    if _demo(hypervisor).status.is_active:
+        await _demo(hypervisor).destroy()
+
+
+async def _shut_down(hypervisor: Hypervisor, _host: SimHost) -> None:
+    if _demo(hypervisor).status.state is DomainState.RUNNING:
+        await _demo(hypervisor).shutdown()
+    while _demo(hypervisor).status.is_active:  # noqa: ASYNC110 - an operator looks again
+        await trio.sleep(LOOK_PAUSE_S)
+
+
+async def _suspend(hypervisor: Hypervisor, _host: SimHost) -> None:
+    if _demo(hypervisor).status.state is DomainState.RUNNING:
+        await _demo(hypervisor).suspend()
+
+
+async def _plug(hypervisor: Hypervisor, _host: SimHost) -> None:
+    if not _has(hypervisor, "rng0"):
+        await _demo(hypervisor).attach_device(RNG_XML)
+
+
+async def _unplug(hypervisor: Hypervisor, _host: SimHost) -> None:
+    if _has(hypervisor, "rng0"):
+        await _demo(hypervisor).detach_device("rng0")
+
+
+async def _asked_to_unplug(hypervisor: Hypervisor, host: SimHost) -> None:
+    await _with_rng(hypervisor, host)
+    await _demo(hypervisor).request_detach("rng0")
+
+
+async def _await_unplug(hypervisor: Hypervisor, _host: SimHost) -> None:
+    while _has(hypervisor, "rng0"):  # noqa: ASYNC110 - an operator looks again
+        await trio.sleep(LOOK_PAUSE_S)
+
+
+async def _plug_hostdev(hypervisor: Hypervisor, _host: SimHost) -> None:
+    if not _has(hypervisor, "hostdev0"):
+        await _demo(hypervisor).attach_device(MANAGED_XML)
+
+
+async def _unplug_hostdev(hypervisor: Hypervisor, _host: SimHost) -> None:
+    if _has(hypervisor, "hostdev0"):
+        await _demo(hypervisor).detach_device("hostdev0")
+
+
+async def _detach_from_host(hypervisor: Hypervisor, _host: SimHost) -> None:
+    if ADDRESS not in hypervisor.host_devices.inactive:
+        await (await hypervisor.node_device(ADDRESS.node_device_name)).detach()
+
+
+async def _save(hypervisor: Hypervisor, _host: SimHost) -> None:
+    if _demo(hypervisor).status.is_active:
+        await _demo(hypervisor).managed_save()
+
+
+async def _saved(hypervisor: Hypervisor, host: SimHost) -> None:
+    await _booted(hypervisor, host)
+    await _demo(hypervisor).managed_save()
+
+
+async def _define_larger(hypervisor: Hypervisor, _host: SimHost) -> None:
+    persistent = _demo(hypervisor).view.persistent
+    if persistent is None or persistent.memory_kib != LARGER_KIB:
+        await hypervisor.define(LARGER_XML)
+
+
+async def _undefine(hypervisor: Hypervisor, _host: SimHost) -> None:
+    if _demo(hypervisor).is_persistent:
+        await _demo(hypervisor).undefine()
+
+
+STORIES: tuple[Story, ...] = (
+    Story("start", _defined, _start),
+    Story("start-with-hostdev", _defined_with_hostdev, _start),
+    Story("destroy", _with_hostdev, _destroy),
+    Story("shutdown", _booted, _shut_down),
+    Story("suspend", _booted, _suspend),
+    Story("hot-plug", _booted, _plug),
+    Story("hot-unplug", _with_rng, _unplug),
+    Story("hot-unplug-asked", _asked_to_unplug, _await_unplug),
+    Story("hostdev-attach", _booted, _plug_hostdev),
+    Story("hostdev-detach", _with_hostdev, _unplug_hostdev),
+    Story("nodedev-detach", _defined, _detach_from_host, takes_device=True),
+    Story("save", _booted, _save),
+    Story("restore", _saved, _start),
+    Story("define-over-running", _booted, _define_larger),
+    Story("undefine-running", _booted, _undefine),
+)
+"""All stories; a new one is a line here."""
