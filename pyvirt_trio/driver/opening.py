@@ -19,6 +19,11 @@ from pyvirt_trio.driver.status_log import StatusLog
 from pyvirt_trio.driver.store import Store
 from pyvirt_trio.errors import ConflictError, DefinitionError, ErrorCode
 
+LOCK_PATIENCE_S = 1.0
+LOCK_PAUSE_S = 0.05
+"""How long a root may still be locked whose manager was killed: by a process that it was starting,
+until that has become a QEMU."""
+
 
 @asynccontextmanager
 async def open_hypervisor(
@@ -87,11 +92,16 @@ async def open_hypervisor(
 
 @asynccontextmanager
 async def _root_lock(host: Host, store: Store) -> AsyncGenerator[None]:
-    lock = host.lock(store.lock_file)
-    try:
-        await lock.__aenter__()
-    except BlockingIOError as error:
-        raise ConflictError(f"{store.root} is managed by another process") from error
+    give_up_s = trio.current_time() + LOCK_PATIENCE_S
+    while True:
+        lock = host.lock(store.lock_file)
+        try:
+            await lock.__aenter__()
+            break
+        except BlockingIOError as error:
+            if trio.current_time() >= give_up_s:
+                raise ConflictError(f"{store.root} is managed by another process") from error
+            await trio.sleep(LOCK_PAUSE_S)
     try:
         yield
     finally:

@@ -27,7 +27,7 @@ from pyvirt_trio.driver.backends import backends, chardev_name, frontend
 from pyvirt_trio.driver.ending import Ending
 from pyvirt_trio.driver.launch import MAX_CONNECT_PAUSE_S, end_process, ending_qemu
 from pyvirt_trio.driver.processes import find_by_word, find_marked
-from pyvirt_trio.driver.removal import Removal
+from pyvirt_trio.driver.removal import Removal, delete_leftover
 from pyvirt_trio.errors import CommandFailedError, HostError
 from pyvirt_trio.models.devices import Channel, Device
 from pyvirt_trio.models.events import DeviceAdded, DomainSuspended, SuspendedDetail
@@ -40,6 +40,10 @@ if TYPE_CHECKING:
 
 COPY_PAUSE_S = 0.05
 """How often it is looked whether a copy has been given up; QEMU needs a few milliseconds."""
+
+EXEC_PATIENCE_S = 1.0
+EXEC_PAUSE_S = 0.05
+"""How long a process may take from ``fork`` to the end of ``exec``: milliseconds, when busy."""
 
 _COPYING = ("setup", "active", "pre-switchover", "device", "wait-unplug", "cancelling")
 _PAUSED_FOR_COPY = {
@@ -63,13 +67,15 @@ class Reconnection:
         Raises:
             HostError: It has ended; or it was ended here, because it was to be.
         """
-        process = await _find(life)
+        with trio.CancelScope(shield=True):  # nobody may take it for gone who has not looked
+            process = await _find(life)
         if process is None:
             raise HostError("QEMU has ended while no manager watched it")
         if life.domain.private.is_autodestroyed:
             life.note(ending=Ending.DESTROYED)
         if life.domain.private.ending is not None or not life.domain.private.is_announced:
-            await end_process(process)
+            with trio.CancelScope(shield=True):
+                await end_process(process)
             raise HostError("what a former manager had begun is brought to its end")
         async with ending_qemu(life.host, process, life.paths, life.leaves):
             yield process, await _connect(life, process)
@@ -99,7 +105,15 @@ async def _find(life: Life) -> Process | None:
     word = monitor_argument(life.paths.monitor)
     if mark is not None:
         return await find_marked(life.host, mark, word)
-    return await find_by_word(life.host, word)  # its manager ended before it could write it down
+    # Its manager ended before it could write it down, perhaps in the moment before the new process
+    # became a QEMU: until then it looks like one more of that manager.
+    with trio.move_on_after(EXEC_PATIENCE_S):
+        while True:
+            process = await find_by_word(life.host, word)
+            if process is not None:
+                return process
+            await trio.sleep(EXEC_PAUSE_S)
+    return None
 
 
 async def _connect(life: Life, process: Process) -> trio.abc.Stream:
@@ -262,14 +276,16 @@ async def _finish_plugging(life: Life) -> None:
 
 async def _undo_plugging(life: Life, device: Device) -> None:
     for backend in reversed(backends(device)):
-        with contextlib.suppress(CommandFailedError):  # it did not come so far
-            await life.execute(backend.delete, backend.identity)
+        await delete_leftover(life, backend)
     with contextlib.suppress(HostError):  # the device is in the inactive list
         await life.host_devices.release(life.owner, [device])
 
 
 async def _finish_removals(life: Life) -> None:
-    """What the guest gave up meanwhile is taken down now; what it may still give up is awaited."""
+    """What the guest gave up meanwhile is taken down now; for what it has, it is asked again.
+
+    Nobody knows whether the former manager came to ask for it.
+    """
     present = await _aliases(life)
     leaving = life.domain.private.leaving
     for device in life.definition.devices:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import attrs
 import trio
 
-from pyvirt_trio.driver.backends import backends
+from pyvirt_trio.driver.backends import Backend, backends
 from pyvirt_trio.driver.journal import Commit
 from pyvirt_trio.errors import (
     CommandFailedError,
@@ -62,6 +62,7 @@ from pyvirt_trio.models.sharing import Filesystem, Lease, Vsock
 if TYPE_CHECKING:
     from pyvirt_trio.driver.life import Life
 
+HELD_PAUSE_S = 0.05
 FINALIZE_PATIENCE_S = 10.0
 """How long DEVICE_DELETED is waited for once QEMU does not find the device any more. Up to six
 seconds were seen, with a host device that takes long to reset (QEMU commit f7b879e072ae)."""
@@ -102,7 +103,7 @@ class Removal:
         life: The life.
         device: The device.
         guest_let_go: The guest has given it up.
-        is_resumed: A former manager has asked the guest, and may have deleted backends.
+        is_resumed: A former manager may have asked the guest, or even deleted backends.
     """
 
     def __init__(
@@ -121,9 +122,8 @@ class Removal:
         self.error: PyvirtError | None = None
         self.is_resumed = is_resumed
         if guest_let_go:
-            self.answered.set()
-        if guest_let_go or is_resumed:
             self.asked.set()
+            self.answered.set()
 
     async def wait(self) -> None:
         """Block until the device is gone and announced.
@@ -227,8 +227,8 @@ async def _ask_guest(removal: Removal) -> None:
     except CommandFailedError as error:
         if error.error_class == "DeviceNotFound":
             removal.patience.deadline = trio.current_time() + FINALIZE_PATIENCE_S
-        elif not removal.is_deleted:  # DEVICE_DELETED may overtake an error reply
-            raise
+        elif not removal.is_deleted and not removal.is_resumed:
+            raise  # DEVICE_DELETED may overtake an error reply; a former manager may have asked
 
 
 async def _await_guest(removal: Removal) -> None:
@@ -249,11 +249,32 @@ async def _await_guest(removal: Removal) -> None:
 
 async def _delete_backends(removal: Removal) -> None:
     for backend in reversed(backends(removal.device)):
-        try:
+        if removal.is_resumed:
+            await delete_leftover(removal.life, backend)
+        else:
             await removal.life.execute(backend.delete, backend.identity)
-        except CommandFailedError:
-            if not removal.is_resumed:
+
+
+async def delete_leftover(life: Life, backend: Backend) -> None:
+    """Delete a backend that may be gone already, or may still be held by a device that goes.
+
+    QEMU's DEVICE_DELETED, which tells when it is free, may have been told to a former manager.
+
+    Raises:
+        CommandFailedError: It is still held after `FINALIZE_PATIENCE_S`.
+    """
+    give_up_s = trio.current_time() + FINALIZE_PATIENCE_S
+    while True:
+        try:
+            await life.execute(backend.delete, backend.identity)
+        except CommandFailedError as error:
+            is_held = any(word in str(error) for word in ("in use", "busy"))
+            if is_held and trio.current_time() < give_up_s:
+                await trio.sleep(HELD_PAUSE_S)
+                continue
+            if is_held:
                 raise
+        return
 
 
 async def _delete_backends_left(removal: Removal) -> None:
