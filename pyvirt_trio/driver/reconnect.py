@@ -67,6 +67,7 @@ class Reconnection:
         Raises:
             HostError: It has ended; or it was ended here, because it was to be.
         """
+        process: Process | None = None
         with trio.CancelScope(shield=True):  # nobody may take it for gone who has not looked
             process = await _find(life)
         if process is None:
