@@ -43,17 +43,30 @@ class Shell:
 def shell(tmp_path: Path) -> Iterator[Shell]:
     shell = Shell(tmp_path / "vms")
     yield shell
-    # The keeper says who it is by its command line, and so does a QEMU that outlives it.
-    monitors = os.fsencode(f"path={shell.root}/run/")
+    for pid in keepers(shell.root):
+        os.kill(pid, signal.SIGTERM)
+    for pid in qemus(shell.root):
+        os.kill(pid, signal.SIGKILL)
+
+
+def keepers(root: Path) -> list[int]:
+    """Keepers of a root say so in their command lines."""
+    keeper = [b"-m", b"pyvirt_trio.daemon", os.fsencode(root)]
+    return [pid for pid, words in processes() if words[1:4] == keeper]
+
+
+def qemus(root: Path) -> list[int]:
+    """And so do QEMUs, which outlive it."""
+    monitors = os.fsencode(f"path={root}/run/")
+    return [pid for pid, words in processes() if any(monitors in word for word in words)]
+
+
+def processes() -> Iterator[tuple[int, list[bytes]]]:
     for entry in Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            words = entry.read_bytes().split(b"\0")
+            yield int(entry.parent.name), entry.read_bytes().split(b"\0")
         except OSError:
             continue
-        if words[1:4] == [b"-m", b"pyvirt_trio.daemon", os.fsencode(shell.root)]:
-            os.kill(int(entry.parent.name), signal.SIGTERM)
-        elif any(monitors in word for word in words):
-            os.kill(int(entry.parent.name), signal.SIGKILL)
 
 
 def test_define_start_watch_plug_unplug_destroy(
@@ -94,3 +107,25 @@ def test_define_start_watch_plug_unplug_destroy(
     while shell.run("domstate", "demo", "--reason") != "shutoff (shutdown)":
         assert time.monotonic() < deadline_s
     assert shell.run("start", "nope", status=1) == ("error: no domain with matching name 'nope'")
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_domain_outlives_its_keeper(shell: Shell, tmp_path: Path, number: signal.Signals) -> None:
+    (tmp_path / "demo.xml").write_text(
+        "<domain type='qemu'><name>demo</name><memory unit='MiB'>16</memory>"
+        "<os><type machine='q35'>hvm</type></os></domain>"
+    )
+    shell.run("define", str(tmp_path / "demo.xml"))
+    shell.run("start", "demo", "--paused")
+    (keeper,), (qemu,) = keepers(shell.root), qemus(shell.root)
+    os.kill(keeper, number)
+    deadline_s = time.monotonic() + PATIENCE_S
+    while keepers(shell.root):
+        assert time.monotonic() < deadline_s
+        time.sleep(0.05)
+    assert shell.run("domstate", "demo") == "paused (user)"
+    assert keepers(shell.root) != [keeper]
+    assert shell.run("resume", "demo") == "Domain 'demo' resumed"
+    assert qemus(shell.root) == [qemu]
+    shell.run("destroy", "demo")
+    assert qemus(shell.root) == []
