@@ -374,6 +374,25 @@ def dominfo(domain: str, *, session: Hidden) -> None:
     session.call(say, "dominfo", domain=domain)
 
 
+def domjobinfo(domain: str, *, session: Hidden) -> None:
+    """Print which long job a domain has, if any, and for how long."""
+
+    def say(job: dict[str, Any] | None) -> str:
+        if job is None:
+            return "Job type:         None"
+        return (
+            f"Job type:         Unbounded\nOperation:        {job['operation']}\n"
+            f"Time elapsed:     {job['elapsed_s'] * 1000:.0f} ms"
+        )
+
+    session.call(say, "domjobinfo", domain=domain)
+
+
+def domjobabort(domain: str, *, session: Hidden) -> None:
+    """Ask a domain's long job to end early."""
+    session.call(lambda _: "", "domjobabort", domain=domain)
+
+
 def domstats(domain: str | None = None, *, session: Hidden) -> None:
     """Print what domains use, in numbers.
 
@@ -420,4 +439,6 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "domstate": domstate,
     "dominfo": dominfo,
     "domstats": domstats,
+    "domjobinfo": domjobinfo,
+    "domjobabort": domjobabort,
 }

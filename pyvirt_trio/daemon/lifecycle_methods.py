@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import trio
+
 from pyvirt_trio.driver.hypervisor import Hypervisor
 from pyvirt_trio.errors import DefinitionError, ErrorCode
 from pyvirt_trio.models.agent import GuestSuspendTarget
@@ -196,6 +198,18 @@ async def _info(hypervisor: Hypervisor, domain: str) -> dict[str, Any]:
     }
 
 
+async def _job_info(hypervisor: Hypervisor, domain: str) -> dict[str, Any] | None:
+    hold = hypervisor.domain(domain).job.active_async
+    if hold is None:
+        return None
+    age_s = round(trio.current_time() - hold.job.started_s, 3)
+    return {"operation": hold.kind.value, "call": hold.job.name, "elapsed_s": age_s}
+
+
+async def _job_abort(hypervisor: Hypervisor, domain: str) -> None:
+    hypervisor.domain(domain).job.abort()
+
+
 async def _stats(hypervisor: Hypervisor, domain: str | None = None) -> list[dict[str, Any]]:
     chosen = hypervisor.domains() if domain is None else [hypervisor.domain(domain)]
     return [{"name": one.name, "statistics": await one.statistics()} for one in chosen]
@@ -226,5 +240,7 @@ METHODS: dict[str, Callable[..., Awaitable[Any]]] = {
     "metadata": _metadata,
     "dominfo": _info,
     "domstats": _stats,
+    "domjobinfo": _job_info,
+    "domjobabort": _job_abort,
 }
 """Named as on the command line, which names them as virsh does."""
