@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import trio
+
 from pyvirt_sim.checkers.removed_means_gone import CHECKER, PROMISE
 from pyvirt_sim.scenarios.hot_unplug import SCENARIO
 from pyvirt_sim.zoo.mutant import BugClass, Mutant
@@ -12,8 +14,17 @@ from pyvirt_trio.driver.removal import (
     AWAIT_GUEST,
     FORGET,
     RELEASE_HOST_DEVICE,
+    Removal,
+    WorkStep,
 )
 from pyvirt_trio.models import HostDevice
+
+
+async def _checkpoint(_: Removal) -> None:
+    await trio.lowlevel.cancel_shielded_checkpoint()
+
+
+GO_ON = WorkStep("go on while another thread delivers the event", _checkpoint)
 
 MUTANT = Mutant(
     number=1,
@@ -27,9 +38,14 @@ MUTANT = Mutant(
     ),
     kind=BugClass.PREM,
     promise=PROMISE,
-    replaces="the removal table's row for host devices: ANNOUNCE comes right after DEVICE_DELETED",
+    replaces=(
+        "the removal table's row for host devices: ANNOUNCE comes right after DEVICE_DELETED, the "
+        "release last"
+    ),
     scenario=SCENARIO,
     checker=CHECKER,
     depth=1,
-    planted=with_row(HostDevice, ASK_GUEST, AWAIT_GUEST, ANNOUNCE, RELEASE_HOST_DEVICE, FORGET),
+    planted=with_row(
+        HostDevice, ASK_GUEST, AWAIT_GUEST, ANNOUNCE, FORGET, GO_ON, RELEASE_HOST_DEVICE
+    ),
 )
