@@ -32,5 +32,5 @@ def record_from_value(value: Any) -> Record:
         sequence, time_s, kind, fields = value
         event = _converter.structure(fields, EVENT_TYPES[kind])
         return Record(int(sequence), event, float(time_s))
-    except (BaseValidationError, TypeError, LookupError, AttributeError) as error:
+    except (BaseValidationError, TypeError, ValueError, LookupError, AttributeError) as error:
         raise ValueError(f"not a record of an event: {value!r:.80}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -308,6 +309,32 @@ async def test_damaged_files_are_put_aside_and_the_rest_is_used(autojump_clock: 
             "status.7.log.1",
         ]
         assert await machine.host.read_text("/vms/aside/broken.xml.1") == "<domain"
+
+
+async def test_what_a_full_disk_did_not_take_is_written_with_the_next_commit(
+    autojump_clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_machine() as machine:
+        async with machine.manager() as hypervisor:
+            await boot(machine, hypervisor)
+            with monkeypatch.context() as patch:
+                patch.setattr("pyvirt_sim.host.host._AppendedFile.append", _disk_is_full)
+                await hypervisor.domain("demo").suspend()
+                await hypervisor.domain("demo").resume()
+            (problem,) = hypervisor.problems
+            assert problem.startswith("cannot write what has become of domains: ")
+            await hypervisor.domain("demo").suspend()
+            before = hypervisor.domain("demo").view
+        cursor = Cursor(hypervisor.journal.identity, 0)
+        async with machine.manager() as hypervisor:
+            assert before == hypervisor.domain("demo").view
+            events = hypervisor.resume(cursor)
+            kinds = [type(events.receive_nowait().event).__name__ for _ in range(6)]
+        assert kinds[-3:] == ["DomainSuspended", "DomainResumed", "DomainSuspended"]
+
+
+def _disk_is_full(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 async def test_a_log_that_has_grown_long_is_begun_again(
