@@ -26,7 +26,13 @@ from pyvirt_trio.driver.status import FORGOTTEN, Kept, digest, entry_of, read_en
 from pyvirt_trio.driver.status_log import Entry, Remembered, StatusLog
 from pyvirt_trio.errors import HostError, PyvirtError
 from pyvirt_trio.models.domain import DomainDefinition
-from pyvirt_trio.models.events import DefinedDetail, DomainDefined, DomainUndefined, Record
+from pyvirt_trio.models.events import (
+    DefinedDetail,
+    DomainDefined,
+    DomainUndefined,
+    Record,
+    UndefinedDetail,
+)
 from pyvirt_trio.models.states import DomainState, DomainStatus, ShutoffReason
 
 
@@ -189,9 +195,14 @@ def _changes(
     }
     old = None if before is None else before.defined
     if now is None:
-        gone = old is not None
-        return [DomainUndefined(**stamp)] if gone else []
-    if old == digest(now) and before is not None and before.name == now.name:
+        return [DomainUndefined(**stamp)] if old is not None else []
+    if before is not None and old is not None and before.name != now.name:
+        gone = {**stamp, "domain": before.name}
+        return [
+            DomainUndefined(**gone, detail=UndefinedDetail.RENAMED),
+            DomainDefined(**stamp, detail=DefinedDetail.RENAMED),
+        ]
+    if old == digest(now):
         return []
     detail = DefinedDetail.ADDED if before is None else DefinedDetail.UPDATED
     return [DomainDefined(**stamp, detail=detail)]

@@ -171,7 +171,7 @@ def _fold_one(fold: _Fold, event: DomainEvent) -> Iterator[str]:
     match event:
         case DomainDefined() | DomainUndefined():
             was_there = isinstance(event, DomainUndefined) or (
-                event.detail is not DefinedDetail.ADDED
+                event.detail is DefinedDetail.UPDATED
             )
             if fold.is_defined != was_there:
                 yield f"{type(event).__name__} when defined={fold.is_defined}"

@@ -157,6 +157,11 @@ async def _define_larger(hypervisor: Hypervisor, _host: SimHost) -> None:
         await hypervisor.define(LARGER_XML)
 
 
+async def _rename(hypervisor: Hypervisor, _host: SimHost) -> None:
+    if [domain.name for domain in hypervisor.domains()] == ["demo"]:
+        await _demo(hypervisor).rename("other")
+
+
 async def _undefine(hypervisor: Hypervisor, _host: SimHost) -> None:
     if _demo(hypervisor).is_persistent:
         await _demo(hypervisor).undefine()
@@ -176,6 +181,7 @@ STORIES: tuple[Story, ...] = (
     Story("nodedev-detach", _defined, _detach_from_host, takes_device=True),
     Story("save", _booted, _save),
     Story("restore", _saved, _start),
+    Story("rename", _defined, _rename),
     Story("define-over-running", _booted, _define_larger),
     Story("undefine-running", _booted, _undefine),
 )
