@@ -197,7 +197,7 @@ def _changes(
     if now is None:
         return [DomainUndefined(**stamp)] if old is not None else []
     if before is not None and old is not None and before.name != now.name:
-        gone = {**stamp, "domain": before.name}
+        gone: dict[str, Any] = {**stamp, "domain": before.name}
         return [
             DomainUndefined(**gone, detail=UndefinedDetail.RENAMED),
             DomainDefined(**stamp, detail=DefinedDetail.RENAMED),
