@@ -50,7 +50,11 @@ _VALUES: Final = (
 )
 _CONTAINERS: Final = (list, dict, set, deque, bytearray, tuple, types.MappingProxyType)
 _COPIED: Final = (list, dict, set, deque, bytearray)
-_EXACT: Final = frozenset((int, float, str, bytes, bool, type(None)))
+_MUTABLE: Final = (*_COPIED, types.MappingProxyType)
+# Tuples, and what is in them, are looked at like the rest.
+_EXACT: Final = frozenset(
+    (int, float, str, bytes, bool, type(None), tuple, frozenset, types.MethodType)
+)
 # Those that hold more are only compared after steps that got at them through their attribute.
 _LARGE: Final = 500
 _TOO_MANY: Final = 1000
@@ -201,7 +205,9 @@ class StateWatch(trio.abc.Instrument):
         elif _is_container(type(value)):
             label = self._touch_label(this, name, READ)
             if label is not None and (label, id(value)) not in self._seen:
-                self._seen[label, id(value)] = _Seen(label, (id(this), name), value, self)
+                seen = _Seen(label, (id(this), name), value, self)
+                if not seen.is_constant:
+                    self._seen[label, id(value)] = seen
         else:
             self._touch_label(this, name, WRITE)
 
@@ -249,6 +255,12 @@ class _Seen:
         self._contents: list[Any] | None = None
         self._copy: Any = None
         self._remember(watch)
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether it can never change: tuples of values."""
+        contents = self._contents
+        return contents is not None and not any(isinstance(one, _MUTABLE) for one in contents)
 
     def _remember(self, watch: StateWatch) -> None:
         contents = self._contents = contents_of(self._container, watch.is_value)
