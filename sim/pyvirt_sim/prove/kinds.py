@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from pyvirt_trio.models import PciAddress, devices, memory
+from pyvirt_trio.models import PciAddress, devices, memory, sharing
 from pyvirt_trio.models.host_devices import (
     HostInterface,
     HostMediated,
@@ -21,6 +21,8 @@ CARD = PciAddress.parse("0000:02:00.0")
 """A network card with a virtual function."""
 FUNCTION = PciAddress.parse("0000:02:00.1")
 """The virtual function."""
+SERVED = "/run/served"
+"""A socket that somebody serves a device on: a network card, a folder."""
 MEDIATED = "c2177883-f1bb-47f0-914d-32a22e3a8804"
 TARGET = "naa.50014057667280d8"
 
@@ -103,6 +105,21 @@ KINDS: tuple[Kind, ...] = (
           <mac address='52:54:00:00:00:01'/><model type='virtio'/>ALIAS</interface>""",
     ),
     Kind(
+        name="interface-bridge",
+        model=devices.Interface,
+        xml="""<interface type='bridge'>
+          <mac address='52:54:00:00:00:01'/><source bridge='br0'/>
+          <model type='virtio'/>ALIAS</interface>""",
+    ),
+    Kind(
+        name="interface-vhostuser",
+        model=devices.Interface,
+        xml=f"""<interface type='vhostuser'>
+          <mac address='52:54:00:00:00:01'/>
+          <source type='unix' path='{SERVED}' mode='client'/>
+          <model type='virtio'/>ALIAS</interface>""",
+    ),
+    Kind(
         name="input-usb",
         model=devices.Input,
         xml="<input type='tablet' bus='usb'>ALIAS</input>",
@@ -123,6 +140,11 @@ KINDS: tuple[Kind, ...] = (
         xml="""<channel type='unix'>
           <source mode='bind' path='/run/channel'/>
           <target type='virtio' name='org.pyvirt.a'/>ALIAS</channel>""",
+    ),
+    Kind(
+        name="console",
+        model=devices.Console,
+        xml="<console type='null'><target type='virtio'/>ALIAS</console>",
     ),
     Kind(
         name="guestfwd",
@@ -151,6 +173,18 @@ KINDS: tuple[Kind, ...] = (
         model=devices.SharedMemory,
         xml="""<shmem name='shared'>
           <model type='ivshmem-plain'/><size unit='M'>1</size>ALIAS</shmem>""",
+    ),
+    Kind(
+        name="vsock",
+        model=sharing.Vsock,
+        xml="<vsock><cid auto='no' address='77'/>ALIAS</vsock>",
+    ),
+    Kind(
+        name="filesystem",
+        model=sharing.Filesystem,
+        xml=f"""<filesystem type='mount'>
+          <driver type='virtiofs' queue='512'/>
+          <source socket='{SERVED}'/><target dir='share'/>ALIAS</filesystem>""",
     ),
     Kind(
         name="memory-dimm",

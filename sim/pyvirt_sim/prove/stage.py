@@ -9,7 +9,7 @@ import attrs
 import trio
 
 from pyvirt_sim.host import HostPlan, SimHost, SimPciDevice, open_sim_host
-from pyvirt_sim.prove.kinds import ALIAS, CARD, FUNCTION, MEDIATED, Kind
+from pyvirt_sim.prove.kinds import ALIAS, CARD, FUNCTION, MEDIATED, SERVED, Kind
 from pyvirt_sim.qemu.process import QemuProcess
 from pyvirt_sim.qemu.world import GuestTimes
 from pyvirt_trio import DeviceAdded, Domain, Hypervisor, open_hypervisor
@@ -29,7 +29,7 @@ DOMAIN_XML = f"""
   <uuid>5f6a7b80-1658-4198-9d3c-000000000001</uuid>
   <maxMemory slots='4' unit='GiB'>1</maxMemory>
   <memory unit='MiB'>256</memory>
-  <cpu><numa><cell id='0' cpus='0' memory='256' unit='MiB'/></numa></cpu>
+  <cpu><numa><cell id='0' cpus='0' memory='256' unit='MiB' memAccess='shared'/></numa></cpu>
   <os><type arch='x86_64' machine='q35'>hvm</type><kernel>{KERNEL}</kernel></os>
   <devices>
     <controller type='pci' index='1' model='pcie-root-port'/>
@@ -115,7 +115,8 @@ def resources(host: SimHost) -> frozenset[str]:
 
 
 async def _equip(host: SimHost, kind: Kind) -> None:
-    """Put into the machine what is passed through."""
+    """Put into the machine what the device needs."""
+    host.device_servers[SERVED] = None
     if kind.source == FUNCTION:
         card = SimPciDevice(
             address=CARD,

@@ -21,7 +21,7 @@ from pyvirt_trio.errors import CommandFailedError
 from pyvirt_trio.models import Device
 
 PAGE = Path(__file__).parents[3] / "docs/explanation/waiting.md"
-SHORT = 25
+SHORT = 15
 """Schedules of a case here; ``pyvirt-sim prove --all`` runs all there are."""
 by_name = {case.name: case for case in CASES}
 
