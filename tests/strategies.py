@@ -302,7 +302,7 @@ def memory_devices(alias: st.SearchStrategy[str | None]) -> st.SearchStrategy[Me
     )
     access = st.sampled_from([None, "shared", "private"])
     address = st.none() | guest_addresses()
-    node = st.integers(0, 127)
+    node = st.none() | st.integers(0, 127)
     blocks = st.integers(0, 1000)
     return st.one_of(
         st.builds(

@@ -9,6 +9,8 @@ from __future__ import annotations
 from pyvirt_trio.errors import DefinitionError, ErrorCode
 from pyvirt_trio.models.impact import Impact
 from pyvirt_trio.xml.devices import device_tag
+from pyvirt_trio.xml.element import Element
+from pyvirt_trio.xml.parser import parse_document
 
 FIXED_TYPES = frozenset(
     {
@@ -42,9 +44,28 @@ def refuse_fixed_type(xml: str, call: str, affected: Impact) -> None:
             for an update of the running machine.
     """
     tag = device_tag(xml) if xml.lstrip().startswith("<") else ""
+    if Impact.LIVE in affected and tag in ("input", "disk"):
+        _refuse_built_in(parse_document(xml), call)
     if tag not in FIXED_TYPES:
         return
     where = "persistent" if Impact.CONFIG in affected else "live"
     is_live_update = (where, call) == ("live", "update")
     code = ErrorCode.CONFIG_UNSUPPORTED if is_live_update else ErrorCode.OPERATION_UNSUPPORTED
     raise DefinitionError(f"{where} {call} of device '{tag}' is not supported", code=code)
+
+
+def _refuse_built_in(root: Element, call: str) -> None:
+    """What no running machine can get or lose, though its element has other forms."""
+    words = None
+    if root.tag == "input" and root.attributes.get("bus") == "ps2":
+        words = {
+            "attach": "input device on bus 'ps2' cannot be hot plugged.",
+            "detach": "input device on bus 'ps2' cannot be detached",
+        }.get(call)
+    elif root.tag == "disk" and root.attributes.get("device") == "floppy":
+        words = {
+            "attach": "floppy device hotplug isn't supported",
+            "detach": "disk device type 'floppy' cannot be detached",
+        }.get(call)
+    if words is not None:
+        raise DefinitionError(words, code=ErrorCode.OPERATION_UNSUPPORTED)

@@ -26,10 +26,12 @@ def replaced(device: Device, wanted: Device) -> Device:
     """What a persistent definition has in the place of ``device``: all of it may differ.
 
     Raises:
-        DefinitionError: ``wanted`` is memory that differs in more than its requested size.
+        DefinitionError: Nothing of such a device can be changed.
     """
-    if not isinstance(device, Disk | Interface):
+    if not isinstance(device, Disk | Interface | MemoryDevice):
         return merged(device, wanted)
+    if isinstance(wanted, VirtioMemory):
+        wanted = attrs.evolve(wanted, current_kib=None)
     wanted = attrs.evolve(wanted, alias=device.alias, address=wanted.address or device.address)
     if isinstance(device, Interface) and isinstance(wanted, Interface):
         wanted = attrs.evolve(wanted, mac=wanted.mac or device.mac)
@@ -57,10 +59,15 @@ def merged(device: Device, wanted: Device) -> Device:
         tag = device_element(device).attributes["model"]
         raise _unsupported(f"cannot modify memory of model '{tag}'")
     else:
-        raise DefinitionError(
-            "disk source can be changed only in removable drives",
-            code=ErrorCode.CONFIG_UNSUPPORTED,
-        )
+        # libvirt looks at the source before it looks at the rest, of which nothing may differ here.
+        if not isinstance(wanted, Disk) or wanted.source_file != getattr(
+            device, "source_file", None
+        ):
+            raise DefinitionError(
+                "disk source can be changed only in removable drives",
+                code=ErrorCode.CONFIG_UNSUPPORTED,
+            )
+        changed = device
     if attrs.evolve(wanted, alias=changed.alias, address=changed.address) != changed:
         raise _unsupported(
             "only the medium of a drive, the state of a link and the requested size of virtio-mem "
@@ -93,7 +100,7 @@ async def update(life: Life, device: Device, wanted: Device) -> Device:
             present = life.definition.device(device.alias or "")
             assert isinstance(present, VirtioMemory), "the job keeps it from being taken out"
             changed = attrs.evolve(present, requested_kib=changed.requested_kib)
-        elif isinstance(device, Disk) and isinstance(changed, Disk):
+        elif isinstance(device, Disk) and isinstance(changed, Disk) and changed != device:
             await _change_medium(life, device, changed)
         _record(life, device, changed)
     return changed

@@ -30,7 +30,9 @@ def require_memory_fits(definition: DomainDefinition) -> None:
     if sum(device.size_kib for device in devices) > space_kib:
         raise _unsupported("memory device total size exceeds hotplug space")
     for device in devices:
-        node = 0 if isinstance(device, VirtioPmem) else getattr(device, "node", 0)
+        node = 0 if isinstance(device, VirtioPmem) else getattr(device, "node", None)
+        if node is None:
+            raise _unsupported("target NUMA node needs to be specified for memory device")
         if node >= len(definition.cells):
             raise _unsupported(
                 f"can't add memory backend for guest node '{node}' as the guest has only "

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from pyvirt_trio.errors import ErrorCode, NotFoundError
 from pyvirt_trio.models.devices import (
     Channel,
+    Console,
     Controller,
     Device,
     Disk,
@@ -20,12 +21,15 @@ from pyvirt_trio.models.devices import (
     HostDevice,
     Input,
     Interface,
+    Parallel,
     RedirectedUsb,
     Rng,
     Serial,
     SharedMemory,
     Watchdog,
 )
+from pyvirt_trio.models.memory import Dimm, Nvdimm, VirtioMemory, VirtioPmem
+from pyvirt_trio.models.sharing import Filesystem, Lease, Vsock
 from pyvirt_trio.xml.devices import device_element
 
 _Sentence: TypeAlias = tuple[ErrorCode, Callable[[Any], str]]
@@ -69,6 +73,15 @@ def _no_such_port(device: Device) -> str:
     return f"chr type '{tag}' device not present in domain configuration"
 
 
+def _no_such_memory(device: Device) -> str:
+    model = device_element(device).attributes["model"]
+    return f"model '{model}' memory device not present in the domain configuration"
+
+
+_NO_LEASE = (
+    ErrorCode.INVALID_ARG,
+    lambda lease: f"Lease {lease.key} in lockspace {lease.lockspace or ''} does not exist",
+)
 _NO_CHARACTER_DEVICE = _fixed("device not present in domain configuration", ErrorCode.INVALID_ARG)
 _OTHER = _said(lambda device: f"matching {device_element(device).tag} device was not found")
 
@@ -84,6 +97,12 @@ _LIVE: dict[type[Device], _Sentence] = {
     GuestForward: _said(_no_such_port),
     RedirectedUsb: _fixed("no matching redirdev was not found", ErrorCode.OPERATION_INVALID),
     SharedMemory: _fixed("model 'ivshmem-plain' shmem device not present in domain configuration"),
+    Console: _said(_no_such_port),
+    Parallel: _said(_no_such_port),
+    Vsock: _fixed("matching vsock device not found"),
+    Filesystem: _fixed("matching filesystem not found"),
+    Lease: _NO_LEASE,
+    **dict.fromkeys((Dimm, Nvdimm, VirtioMemory, VirtioPmem), _said(_no_such_memory)),
     HostDevice: _said(lambda device: f"host pci device {device.source} not found"),
 }
 _CONFIG: dict[type[Device], _Sentence] = {
@@ -98,5 +117,13 @@ _CONFIG: dict[type[Device], _Sentence] = {
     GuestForward: _NO_CHARACTER_DEVICE,
     RedirectedUsb: _fixed("no matching redirdev was not found"),
     SharedMemory: _fixed("matching shmem device was not found"),
+    Console: _NO_CHARACTER_DEVICE,
+    Parallel: _NO_CHARACTER_DEVICE,
+    Vsock: _fixed("matching vsock device not found"),
+    Filesystem: _fixed("no matching filesystem device was found"),
+    Lease: _NO_LEASE,
+    **dict.fromkeys(
+        (Dimm, Nvdimm, VirtioMemory, VirtioPmem), _fixed("matching memory device was not found")
+    ),
     HostDevice: _fixed("device not present in domain configuration"),
 }

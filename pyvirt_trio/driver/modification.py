@@ -16,6 +16,7 @@ import trio
 from pyvirt_trio.driver import hotplug, live_update
 from pyvirt_trio.driver.fixed_types import refuse_fixed_type
 from pyvirt_trio.driver.matching import find_device
+from pyvirt_trio.driver.memory_rules import require_memory_fits
 from pyvirt_trio.driver.placement import place_devices, with_mac
 from pyvirt_trio.driver.pluggable import require_unpluggable
 from pyvirt_trio.driver.removal import Removal, request_removal
@@ -78,13 +79,14 @@ async def update(domain: DomainCore, xml: str, impact: Impact) -> Device:
     async with _changing(domain, "update-device", impact) as affected:
         refuse_fixed_type(xml, "update", affected)
         wanted = parse_device(xml)
-        _require_updatable(wanted, affected)
+        require_updatable(wanted, affected)
         changed = updated = None
         if Impact.CONFIG in affected:
             persistent = _persistent(domain)
             present = find_device(persistent, xml, call="update", is_live=False)
             updated = live_update.replaced(present, wanted)
             changed = persistent.replacing(present, updated)
+            require_memory_fits(changed)
         if Impact.LIVE in affected:
             life = domain.running_life()
             present = find_device(life.definition, xml, call="update")
@@ -124,7 +126,12 @@ def _persistent(domain: DomainCore) -> DomainDefinition:
     return domain.view.persistent
 
 
-def _require_updatable(device: Device, affected: Impact) -> None:
+def require_updatable(device: Device, affected: Impact) -> None:
+    """``device`` is of a kind of which something can be changed.
+
+    Raises:
+        DefinitionError: It is not.
+    """
     if isinstance(device, Disk | Interface | MemoryDevice):
         return
     what = f"update of device '{device_element(device).tag}' is not supported"

@@ -26,10 +26,10 @@ class Dimm(MemoryDevice):
     """A memory module in a slot (``pc-dimm``).
 
     Args:
-        node: The guest's NUMA node it belongs to.
+        node: The guest's NUMA node it belongs to; ``None`` is not said, and libvirt wants it said.
     """
 
-    node: int = 0
+    node: int | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -44,7 +44,7 @@ class Nvdimm(MemoryDevice):
     """
 
     path: str
-    node: int = 0
+    node: int | None = None
     label_kib: int | None = None
     is_readonly: bool = False
 
@@ -62,7 +62,7 @@ class VirtioMemory(MemoryDevice):
 
     requested_kib: int
     block_kib: int
-    node: int = 0
+    node: int | None = None
     current_kib: int | None = None
 
 

@@ -52,12 +52,10 @@ def read_memory_device(reader: Reader) -> Device:
     return VirtioPmem(size_kib=size_kib, access=access, path=path)
 
 
-def _read_node(target: Reader) -> int:
+def _read_node(target: Reader) -> int | None:
     node = target.child("node")
     if node is None:
-        # libvirt: the only place a module could go without one is a machine without nodes, and
-        # that has no slots.
-        raise target.unsupported("target NUMA node needs to be specified for memory device")
+        return None
     number = parse_number(node.text.strip())
     if number is None or number >= MAX_NODES:
         raise node.wrong(f"invalid value of memory device node {quoted(node.text.strip())}")
