@@ -78,7 +78,7 @@ def _no_such_memory(device: Device) -> str:
     return f"model '{model}' memory device not present in the domain configuration"
 
 
-_NO_LEASE = (
+_NO_LEASE: _Sentence = (
     ErrorCode.INVALID_ARG,
     lambda lease: f"Lease {lease.key} in lockspace {lease.lockspace or ''} does not exist",
 )
