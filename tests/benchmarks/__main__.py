@@ -17,7 +17,15 @@ from tests.benchmarks import (
     simulator,
     strategies,
 )
-from tests.benchmarks.libvirtd import definitions, events, footprint, hotplug, questions, starts
+from tests.benchmarks.libvirtd import (
+    definitions,
+    events,
+    footprint,
+    hotplug,
+    questions,
+    restart,
+    starts,
+)
 from tests.benchmarks.table import Row, print_table
 
 BENCHMARKS = {
@@ -35,6 +43,7 @@ BENCHMARKS = {
     "libvirtd-questions": questions.rows,
     "libvirtd-events": events.rows,
     "libvirtd-footprint": footprint.rows,
+    "libvirtd-restart": restart.rows,
 }
 
 

@@ -116,9 +116,13 @@ class Requests:
 
     def wait_for_domains(self, names: list[str]) -> float:
         """Each answers a question that goes to its QEMU; returns when they do."""
+        connection = _open(self._uri)
         for name in names:
-            self.connection.lookupByName(name).memoryStats()
-        return time.monotonic()
+            domain = connection.lookupByName(name)
+            libvirt_qemu.qemuMonitorCommand(domain, '{"execute": "query-status"}', 0)
+        end_s = time.monotonic()
+        connection.close()
+        return end_s
 
     def watch_monitor(self, name: str) -> None:
         """Have an event of QEMU's monitor among the events, unless it lacks a device's id."""
@@ -151,19 +155,21 @@ class Requests:
         seen = [0] * observers
         all_seen = threading.Condition()
 
-        def receive(_connection: Any, _domain: Any, _event: int, _detail: int, place: int) -> None:
+        def receive(_connection: Any, _domain: Any, _type: int, _uri: Any, place: int) -> None:
             with all_seen:
                 seen[place] += 1
                 all_seen.notify_all()
 
         connections = [libvirt.open(self._uri) for _ in seen]
-        lifecycle = libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE
+        kind = libvirt.VIR_DOMAIN_EVENT_ID_METADATA_CHANGE
         for place, connection in enumerate(connections):
-            connection.domainEventRegisterAny(None, lifecycle, receive, place)
+            connection.domainEventRegisterAny(None, kind, receive, place)
         domain = self.connection.lookupByName(name)
+        live = libvirt.VIR_DOMAIN_AFFECT_LIVE
         begin_s = time.monotonic()
         for number in range(calls):
-            domain.resume() if number % 2 else domain.suspend()
+            text = f"title {number}"
+            domain.setMetadata(libvirt.VIR_DOMAIN_METADATA_TITLE, text, None, None, live)
         with all_seen:
             all_seen.wait_for(lambda: min(seen) == calls, PATIENCE_S)
         took_s = time.monotonic() - begin_s
