@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -30,10 +31,13 @@ from pyvirt_trio.xml.device_types.serial import SERIAL
 from pyvirt_trio.xml.device_types.sharing import FILESYSTEM, LEASE, VSOCK
 from pyvirt_trio.xml.device_types.shmem import SHARED_MEMORY
 from pyvirt_trio.xml.device_types.watchdog import WATCHDOG
-from pyvirt_trio.xml.element import Element, element, render
+from pyvirt_trio.xml.element import Element, element, render, rendered_lines
 from pyvirt_trio.xml.parser import parse_document
 from pyvirt_trio.xml.reader import Reader, quoted
 from pyvirt_trio.xml.values import guest_address_element, read_alias, read_guest_address
+
+MAX_KNOWN_LINES = 4096
+"""Devices whose lines are kept, at half a kilobyte each: those of some hundred domains."""
 
 # A new device type is a file in device_types and a row here. (Any: a heterogeneous table.)
 DEVICE_TYPES: tuple[DeviceType[Any], ...] = (
@@ -127,6 +131,16 @@ def read_device(reader: Reader, *, keep_aliases: bool = False) -> Device:
 def address_kind(device: Device) -> type[GuestAddress] | None:
     """The kind of address ``device`` has in a guest; ``None`` when it has none."""
     return _BY_MODEL[type(device)].address(device)
+
+
+@functools.lru_cache(maxsize=MAX_KNOWN_LINES)
+def device_lines(device: Device) -> tuple[str, ...]:
+    """The lines of a device's element: a domain is written down far oftener than they change.
+
+    Raises:
+        DefinitionError: As `format_device`.
+    """
+    return rendered_lines(device_element(device))
 
 
 def device_element(device: Device) -> Element:

@@ -11,8 +11,8 @@ import attrs
 from pyvirt_trio.models import Controller, Device, DomainDefinition, OperatingSystem, Serial
 from pyvirt_trio.xml.defaults import written_defaults
 from pyvirt_trio.xml.device_types.character import read_character_source
-from pyvirt_trio.xml.devices import device_element, read_device
-from pyvirt_trio.xml.element import Element, element, render, text_element
+from pyvirt_trio.xml.devices import device_lines, read_device
+from pyvirt_trio.xml.element import Element, element, render, rendered_lines, text_element
 from pyvirt_trio.xml.lifecycle import lifecycle_elements, read_lifecycle
 from pyvirt_trio.xml.memory import cpu_element, memory_elements, read_memory
 from pyvirt_trio.xml.metadata import metadata_in
@@ -109,15 +109,19 @@ def format_domain(definition: DomainDefinition, *, life_id: int | None = None) -
         cpu_element(definition),
         *written_defaults("/domain"),
         *lifecycle_elements(definition.actions),
-        element(
-            "devices",
-            None,
-            text_element("emulator", definition.emulator),
-            *(device_element(device) for device in definition.devices),
-            *_unless_present(definition, written_defaults("/domain/devices")),
-        ),
+        Element("devices", verbatim=tuple(_device_lines(definition))),
     )
     return render(root)
+
+
+def _device_lines(definition: DomainDefinition) -> Iterator[str]:
+    emulator = text_element("emulator", definition.emulator)
+    if emulator is not None:
+        yield from rendered_lines(emulator)
+    for device in definition.devices:
+        yield from device_lines(device)
+    for default in _unless_present(definition, written_defaults("/domain/devices")):
+        yield from rendered_lines(default)
 
 
 def _unless_present(definition: DomainDefinition, defaults: Iterable[Element]) -> Iterator[Element]:

@@ -23,6 +23,8 @@ _TEXT_ESCAPES = str.maketrans(
     {"&": "&amp;", "<": "&lt;", ">": "&gt;", "'": "&apos;", '"': "&quot;", "\r": "&#13;"}
 )
 _ATTRIBUTE_ESCAPES = {**_TEXT_ESCAPES, ord("\n"): "&#10;", ord("\t"): "&#9;"}
+# Nearly every value: nothing to escape and nothing to refuse.
+_PLAIN = re.compile("[A-Za-z0-9 _.,:;/+=@#()-]*")
 
 _INDENTATION = "  "
 
@@ -36,7 +38,7 @@ class Element:
         attributes: Name to value, in document order.
         children: Its elements in document order.
         text: Its own character data; empty when it is white space around children.
-        verbatim: Elements that are printed as they are, after the children.
+        verbatim: Lines of elements that are printed as they are, after the children.
     """
 
     tag: str
@@ -64,7 +66,8 @@ def text_element(
     """An element that holds only ``text``; ``None`` when there is no text."""
     if text is None:
         return None
-    return attrs.evolve(element(tag, attributes), text=str(text))
+    present = {name: str(value) for name, value in (attributes or {}).items() if value is not None}
+    return Element(tag, present, text=str(text))
 
 
 def render(root: Element) -> str:
@@ -79,6 +82,17 @@ def render(root: Element) -> str:
     lines: list[str] = []
     _render_into(lines, root, "")
     return "\n".join(lines) + "\n"
+
+
+def rendered_lines(item: Element) -> tuple[str, ...]:
+    """The lines of ``item``, without indentation of the whole; for `Element.verbatim`.
+
+    Raises:
+        DefinitionError: As `render`.
+    """
+    lines: list[str] = []
+    _render_into(lines, item, "")
+    return tuple(lines)
 
 
 def _present(children: tuple[Element | None, ...]) -> tuple[Element, ...]:
@@ -104,6 +118,8 @@ def _render_into(lines: list[str], item: Element, indentation: str) -> None:
 
 
 def _escaped(item: Element, value: str, escapes: Mapping[int, str]) -> str:
+    if _PLAIN.fullmatch(value):
+        return value
     match = _UNPRINTABLE.search(value)
     if match is not None:
         raise DefinitionError(f"<{item.tag}> cannot carry the character {match[0]!r}")

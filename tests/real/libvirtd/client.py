@@ -18,7 +18,8 @@ import libvirt_qemu  # type: ignore[import-not-found]  # pyright: ignore[reportM
 PATIENCE_S = 60
 MARKER = "events-due-by-now"
 MARKER_XML = f"""
-<domain type='qemu'><name>{MARKER}</name><memory unit='MiB'>16</memory>
+<domain type='qemu'><name>{MARKER}</name>
+<uuid>5f6a7b80-9000-4000-8000-00000000ffff</uuid><memory unit='MiB'>16</memory>
 <os><type arch='x86_64' machine='q35'>hvm</type></os></domain>"""
 
 # What each event's callback gets after the connection and the domain, as names.
