@@ -123,7 +123,7 @@ def test_a_domain_outlives_its_keeper(shell: Shell, tmp_path: Path, number: sign
     while keepers(shell.root):
         assert time.monotonic() < deadline_s
         time.sleep(0.05)
-    assert shell.run("domstate", "demo") == "paused (user)"
+    assert shell.run("domstate", "demo", "--reason") == "paused (user)"
     assert keepers(shell.root) != [keeper]
     assert shell.run("resume", "demo") == "Domain 'demo' resumed"
     assert qemus(shell.root) == [qemu]
