@@ -53,7 +53,8 @@ REASONS: Mapping[str, str] = {
         What is wrong with a description is said in our words, because they name the place in the
         document and what is allowed there. So does the XML parser both use, in its own way.""",
     "not here yet": """
-        Device types that this library does not have yet.""",
+        Network cards are of the model virtio here, and virtiofs wants the socket of a virtiofsd
+        that somebody else has started.""",
     "open": "Known, and neither repaired nor justified yet.",
 }
 """Why differences stay, by name."""
