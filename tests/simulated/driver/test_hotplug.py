@@ -145,7 +145,7 @@ async def test_no_free_port_and_unknown_device_change_nothing(autojump_clock: Cl
             await world.domain.attach_device(RNG_XML)
         with pytest.raises(NotFoundError, match="no device found with alias rng9"):
             await world.domain.detach_device("rng9")
-        with pytest.raises(DefinitionError, match="live detach of device 'serial'"):
+        with pytest.raises(DefinitionError, match=r"Bus 'isa\.0' does not support hotplugging"):
             await world.domain.detach_device("serial0")
         assert world.domain.view == before
 
