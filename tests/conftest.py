@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -62,7 +63,8 @@ def this_machine_is_safe() -> Iterator[None]:
     write, start = real.RealHost.write_attribute, real.RealHost.start_process
 
     async def write_attribute(self: real.RealHost, path: str, text: str) -> None:
-        assert not path.startswith("/sys/"), f"a test writes into {path} of this machine"
+        is_ours = path.startswith("/sys/") and Path(path).parent.exists()
+        assert not is_ours, f"a test writes into {path} of this machine"
         await write(self, path, text)
 
     async def start_process(
