@@ -1,6 +1,7 @@
 #!/bin/sh
 # Builds the wheel, looks into it, installs it alone and imports it from an empty directory.
 set -eu
+root=$PWD
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 "$PYTHON" -m build --wheel --no-isolation --outdir "$work/dist" . > "$work/build.log" 2>&1 || {
@@ -28,7 +29,7 @@ cd "$work/empty"
 "$work/venv/bin/pyvirt" --help > /dev/null
 "$work/venv/bin/pyvirt-sim" --help > /dev/null
 # Somebody's project: the files of the tutorial, which its bug makes fail and its cure pass.
-"$PYTHON" "$OLDPWD/tests/wheel/tutorial.py" "$work/empty" before
+"$work/venv/bin/python" "$root/tests/wheel/tutorial.py" "$work/empty" before
 if "$work/venv/bin/python" -m pytest -q -p no:cacheprovider > "$work/before.log"; then
     echo "the tutorial's bug was not found" >&2
     exit 1
@@ -39,7 +40,7 @@ for words in "DeviceInUseError" "THE ORDER THAT DECIDES" "--pyvirt-sim-tape tape
         exit 1
     }
 done
-"$PYTHON" "$OLDPWD/tests/wheel/tutorial.py" "$work/empty" after
+"$work/venv/bin/python" "$root/tests/wheel/tutorial.py" "$work/empty" after
 "$work/venv/bin/python" -m pytest -q -p no:cacheprovider > "$work/after.log" || {
     cat "$work/after.log"
     exit 1
