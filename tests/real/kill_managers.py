@@ -184,8 +184,14 @@ async def _settle(hypervisor: Hypervisor) -> None:
     for domain in hypervisor.domains():
         async with domain.job.hold("look"):
             pass
-        while domain.private.leaving or domain.private.ending:
+        while domain.private.leaving or domain.private.ending or _is_looked_for(domain):
             await trio.sleep(LOOK_PAUSE_S)
+
+
+def _is_looked_for(domain: Domain) -> bool:
+    """Whether its process is still to be found: the job may be free for a moment before."""
+    life = domain.current_life
+    return life is not None and life.pid is None and domain.view.live is not None
 
 
 def _receive(events: Subscription, hypervisor: Hypervisor, tally: Tally) -> None:

@@ -40,8 +40,8 @@ def test_the_tutorial_s_bug_is_found_read_and_repaired(pytester, run):
     failed = run("test_mover.py")
     failed.assert_outcomes(failed=1)
     text = failed.stdout.str()
-    assert "DeviceInUseError: PCI device 0000:01:00.0 is in use by driver QEMU, domain a" in text
-    assert "runs before 'guest/a/unplug'" in text
+    assert "DeviceInUseError: PCI device 0000:02:00.0 is in use by driver QEMU, domain b" in text
+    assert "guest/a/unplug         runs before 'guest/b/unplug'" in text
     assert ", 1 out of turn." in text
     (line,) = re.findall(r"Replay it:\n  python -m pytest (.*)", text)
     run(*shlex.split(line)).assert_outcomes(failed=1)
