@@ -168,11 +168,16 @@ async def _compare(root: str, tally: Tally, cursor: Cursor | None, *, is_last: b
                 cursor = Cursor(hypervisor.journal.identity, 0)
             events = hypervisor.resume(cursor)
             await _settle(hypervisor)
-            found = qemus(root)
             for domain in hypervisor.domains():
-                await _compare_domain(domain, found.pop(domain.name, []), tally)
+                while _is_between(domain):
+                    await trio.sleep(LOOK_PAUSE_S)
+                # Looked at now: comparing the one before took time.
+                await _compare_domain(domain, qemus(root).get(domain.name, []), tally)
+            known = {domain.name for domain in hypervisor.domains()}
             tally.wrong += [
-                f"round {tally.rounds}: nobody's QEMU {pids}" for pids in found.values()
+                f"round {tally.rounds}: nobody's QEMU {pids}"
+                for name, pids in qemus(root).items()
+                if name not in known
             ]
             tally.wrong += [f"round {tally.rounds}: {one}" for one in hypervisor.problems]
             _receive(events, hypervisor, tally)
@@ -184,12 +189,12 @@ async def _settle(hypervisor: Hypervisor) -> None:
     for domain in hypervisor.domains():
         async with domain.job.hold("look"):
             pass
-        while domain.private.leaving or domain.private.ending or _is_looked_for(domain):
+        while domain.private.leaving or domain.private.ending:
             await trio.sleep(LOOK_PAUSE_S)
 
 
-def _is_looked_for(domain: Domain) -> bool:
-    """Whether its process is still to be found: the job may be free for a moment before."""
+def _is_between(domain: Domain) -> bool:
+    """Whether it has a live definition and, for the moment, no QEMU: what comes of it counts."""
     life = domain.current_life
     return life is not None and life.pid is None and domain.view.live is not None
 

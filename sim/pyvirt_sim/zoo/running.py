@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import time
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 import attrs
 
+from pyvirt_sim.campaign.workers import run_all
 from pyvirt_sim.checkers.verdict import promise_in, verdict
 from pyvirt_sim.engine import Run, hunt, shrink
 from pyvirt_sim.engine.choosers import Portfolio
@@ -130,26 +130,20 @@ def run_zoo(
         processes: How many at a time.
         with_scenarios: Whether the unchanged programs are run too.
 
-    Yields:
+    Returns:
         Results as they come.
     """
     slugs = tuple(slugs)
-    names = sorted({mutant_named(slug).scenario.name for slug in slugs})
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context) as pool:
-        started = [
-            pool.submit(run_scenario, name, budget=budget, seed=seed)
-            for name in (names if with_scenarios else ())
-        ]
-        started += [
-            pool.submit(run_mutant, slug, budget=budget, seed=seed, shrinks=shrinks)
-            for slug in slugs
-        ]
-        try:
-            for future in as_completed(started):
-                yield future.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+    names = sorted({mutant_named(slug).scenario.name for slug in slugs}) if with_scenarios else []
+    pieces: list[Callable[[], Result]] = [
+        *(partial(run_scenario, name, budget=budget, seed=seed) for name in names),
+        *(partial(run_mutant, slug, budget=budget, seed=seed, shrinks=shrinks) for slug in slugs),
+    ]
+    return run_all(_call, pieces, workers=processes)
+
+
+def _call(piece: Callable[[], Result]) -> Result:
+    return piece()
 
 
 def _words(error: BaseException | None) -> str:

@@ -20,7 +20,7 @@ from pyvirt_trio.models.events import MemoryDeviceSizeChanged
 
 pytestmark = pytest.mark.real_qemu
 
-PATIENCE_S = 300
+PATIENCE_S = 120
 """Booting takes about 4 s of TCG on an idle machine, and test machines are busy."""
 
 DEVICES = {
