@@ -12,7 +12,7 @@ from hypothesis import given
 from pyvirt_trio.host.netlink import change_request, read_reply, settings_request
 from pyvirt_trio.host.real import RealHost
 from pyvirt_trio.models import VfSettings
-from tests.strategies import mac_addresses
+from tests.part_strategies import mac_addresses
 
 LINK = bytes(16)
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pyvirt_trio.errors import DefinitionError, ErrorCode
 from pyvirt_trio.models import PciAddress
-from tests.strategies import pci_addresses
+from tests.part_strategies import pci_addresses
 
 
 @given(pci_addresses())

@@ -12,7 +12,7 @@ from pyvirt_trio.errors import DefinitionError
 from pyvirt_trio.models.domain import DomainDefinition
 from pyvirt_trio.xml.domain import format_domain, parse_domain
 from pyvirt_trio.xml.metadata import metadata_content, metadata_element
-from tests.strategies import xml_text
+from tests.part_strategies import xml_text
 
 TAGS = st.sampled_from(["a", "app", "item"])
 URIS = st.sampled_from(["urn:one", "http://example.org/two?x=1&y", "urn:a:b#c"])

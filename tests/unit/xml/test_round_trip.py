@@ -27,7 +27,8 @@ from pyvirt_trio.xml import (
     parse_domain,
 )
 from pyvirt_trio.xml.parser import parse_document
-from tests.strategies import devices, domain_definitions, live_aliases, node_devices
+from tests.part_strategies import live_aliases
+from tests.strategies import devices, domain_definitions, node_devices
 
 UUID = uuid.UUID("6a0b7f6c-3b0e-4c5e-9f0e-3d9b7a3f1c11")
 

@@ -23,7 +23,8 @@ from pyvirt_trio.models import (
     Serial,
 )
 from pyvirt_trio.xml import format_domain, parse_domain, refuse_duplicates
-from tests.strategies import domain_definitions, live_aliases
+from tests.part_strategies import live_aliases
+from tests.strategies import domain_definitions
 
 ADDRESS = PciAddress(0, 1, 0, 0)
 

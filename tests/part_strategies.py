@@ -1,0 +1,112 @@
+"""Hypothesis strategies for what devices are made of: text, addresses, sources and aliases."""
+
+from __future__ import annotations
+
+import hypothesis.strategies as st
+
+from pyvirt_trio.models import (
+    CharacterSource,
+    DriveAddress,
+    PciAddress,
+    UsbAddress,
+    VirtioSerialAddress,
+)
+
+# Everything XML 1.0 can carry, with those characters often that have a meaning in it.
+_special = st.sampled_from(" \t\r\n&<>'\"]=,\\%\x7f\x85\u2028\U0001f427")
+_any = st.characters(
+    min_codepoint=0x20, exclude_categories=["Cs"], exclude_characters="\ufffe\uffff"
+)
+_character = st.one_of(_special, _any)
+
+
+def xml_text(*, min_size: int = 1, max_size: int = 30) -> st.SearchStrategy[str]:
+    """Text that survives a round trip through XML."""
+    return st.text(_character, min_size=min_size, max_size=max_size)
+
+
+def absolute_paths() -> st.SearchStrategy[str]:
+    """Absolute paths, including ones nobody would choose."""
+    return xml_text(min_size=0).map(lambda text: "/" + text)
+
+
+def pci_addresses() -> st.SearchStrategy[PciAddress]:
+    """Any function on any bus."""
+    return st.builds(
+        PciAddress,
+        domain=st.one_of(st.just(0), st.integers(0, 0xFFFFFFFF)),
+        bus=st.integers(0, 0xFF),
+        slot=st.integers(0, 0x1F),
+        function=st.integers(0, 7),
+    )
+
+
+def guest_addresses() -> st.SearchStrategy[PciAddress]:
+    """Where a device of a guest can be: domain 0, and not the host bridge."""
+    return st.builds(
+        PciAddress,
+        domain=st.just(0),
+        bus=st.integers(0, 0xFF),
+        slot=st.integers(0, 0x1F),
+        function=st.integers(0, 7),
+    ).filter(lambda address: bool(address.bus or address.slot))
+
+
+def drive_addresses() -> st.SearchStrategy[DriveAddress]:
+    """Any place on a SCSI bus."""
+    return st.builds(
+        DriveAddress,
+        controller=st.integers(0, 0xFF),
+        bus=st.just(0),
+        target=st.integers(0, 0xFF),
+        unit=st.integers(0, 16383),
+    )
+
+
+def usb_addresses() -> st.SearchStrategy[UsbAddress]:
+    """Any port of any USB controller."""
+    return st.builds(UsbAddress, bus=st.integers(0, 0xFF), port=st.integers(1, 0xFF))
+
+
+def virtio_serial_addresses() -> st.SearchStrategy[VirtioSerialAddress]:
+    """Any port of any virtio-serial controller."""
+    return st.builds(VirtioSerialAddress, controller=st.integers(0, 0xFF), port=st.integers(1, 30))
+
+
+def sockets() -> st.SearchStrategy[CharacterSource]:
+    """A unix or TCP socket, listening or connecting."""
+    return st.one_of(
+        st.builds(
+            CharacterSource, kind=st.just("unix"), path=absolute_paths(), is_server=st.booleans()
+        ),
+        st.builds(
+            CharacterSource,
+            kind=st.just("tcp"),
+            host=xml_text(),
+            service=xml_text(),
+            is_server=st.booleans(),
+        ),
+    )
+
+
+def character_sources() -> st.SearchStrategy[CharacterSource]:
+    """Any host's end of a character device."""
+    in_file = st.builds(CharacterSource, kind=st.just("file"), path=absolute_paths())
+    return st.one_of(st.just(CharacterSource()), in_file, sockets())
+
+
+def user_aliases() -> st.SearchStrategy[str]:
+    """Aliases a user may choose."""
+    return st.from_regex(r"ua-[A-Za-z0-9_.-]{1,20}", fullmatch=True)
+
+
+def live_aliases() -> st.SearchStrategy[str]:
+    """Aliases of a running domain's devices."""
+    return st.one_of(user_aliases(), st.from_regex(r"[a-z]{3,8}[0-9]{1,3}", fullmatch=True))
+
+
+def mac_addresses() -> st.SearchStrategy[str]:
+    """Unicast MAC addresses in lower case."""
+    return st.binary(min_size=6, max_size=6).map(
+        lambda raw: bytes([raw[0] & 0xFE, *raw[1:]]).hex(":")
+    )
