@@ -23,7 +23,7 @@ from pyvirt_trio.models.events import AgentReason, AgentState, AgentStateChanged
 from pyvirt_trio.qmp.messages import Event
 
 if TYPE_CHECKING:
-    from pyvirt_trio.driver.life import Life
+    from pyvirt_trio.driver.life_core import LifeCore
 
 AGENT_CHANNEL = "org.qemu.guest_agent.0"
 """The name under which every guest agent looks for its port."""
@@ -37,7 +37,7 @@ _ENDS_OF_A_GUEST = frozenset({"SHUTDOWN", "RESET", "SUSPEND", "SUSPEND_DISK"})
 class AgentLink:
     """The agent of one life; made with the life, and closed by it."""
 
-    def __init__(self, life: Life) -> None:
+    def __init__(self, life: LifeCore) -> None:
         self._life = life
         self._lock = trio.Lock()
         self._stream: trio.abc.Stream | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pyvirt_trio.driver.life import Boot
+from pyvirt_trio.driver.boot import Boot
 from pyvirt_trio.driver.placement import place_devices
 from pyvirt_trio.driver.saving import read_image
 from pyvirt_trio.errors import InvalidStateError

@@ -22,8 +22,9 @@ from pyvirt_trio.models.states import DomainState, DomainStatus, ShutoffReason
 from pyvirt_trio.xml.domain import format_domain
 
 if TYPE_CHECKING:
+    from pyvirt_trio.driver.boot import Boot
     from pyvirt_trio.driver.hypervisor import Hypervisor
-    from pyvirt_trio.driver.life import Boot, Life
+    from pyvirt_trio.driver.life import Life
 
 NEVER_RAN = DomainStatus(DomainState.SHUTOFF, ShutoffReason.UNKNOWN)
 

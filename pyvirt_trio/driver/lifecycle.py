@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 import trio
 
 from pyvirt_trio.driver.autostart import write_wish
-from pyvirt_trio.driver.life import Boot, Life
+from pyvirt_trio.driver.boot import Boot
+from pyvirt_trio.driver.life import Life
 from pyvirt_trio.driver.processors import resume_processors, stop_processors
 from pyvirt_trio.driver.saving import SavingCalls
 from pyvirt_trio.errors import InvalidStateError

@@ -14,6 +14,7 @@ and the domain's job, held meanwhile, says so.
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -37,6 +38,7 @@ from pyvirt_trio.qmp.messages import Event
 if TYPE_CHECKING:
     from pyvirt_trio.abc import Process
     from pyvirt_trio.driver.life import Life
+    from pyvirt_trio.models.domain import DomainDefinition
 
 COPY_PAUSE_S = 0.05
 """How often it is looked whether a copy has been given up; QEMU needs a few milliseconds."""
@@ -60,8 +62,14 @@ _PAUSED_FOR_COPY = {
 class Reconnection:
     """How a life goes on that a former manager had begun. The counterpart of `Boot`."""
 
+    def patience_s(self, _definition: DomainDefinition) -> float:
+        """How long it may take: a QEMU that does not answer is waited for as long as it lives."""
+        return math.inf
+
     @asynccontextmanager
-    async def found_qemu(self, life: Life) -> AsyncGenerator[tuple[Process, trio.abc.Stream]]:
+    async def qemu(
+        self, life: Life, _definition: DomainDefinition
+    ) -> AsyncGenerator[tuple[Process, trio.abc.Stream]]:
         """The life's QEMU and a connection to its monitor, for the length of a block.
 
         Raises:

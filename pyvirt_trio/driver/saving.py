@@ -10,10 +10,11 @@ import trio
 
 from pyvirt_trio.abc import Host
 from pyvirt_trio.driver import copying, save_image
+from pyvirt_trio.driver.boot import Boot
 from pyvirt_trio.driver.domain_core import DomainCore
 from pyvirt_trio.driver.ending import Ending
 from pyvirt_trio.driver.jobs import AsyncHold
-from pyvirt_trio.driver.life import Boot, Life
+from pyvirt_trio.driver.life import Life
 from pyvirt_trio.driver.processors import resume_processors, stop_processors
 from pyvirt_trio.errors import DefinitionError, ErrorCode, HostError, InvalidStateError, PyvirtError
 from pyvirt_trio.models.domain import DomainDefinition

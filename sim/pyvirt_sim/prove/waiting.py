@@ -35,6 +35,7 @@ from pyvirt_trio import (
 )
 from pyvirt_trio.driver import removal
 from pyvirt_trio.driver.life import Life
+from pyvirt_trio.driver.life_core import LifeCore
 
 CHECKER = "waiting"
 RNG = kind_named("rng")
@@ -108,10 +109,10 @@ async def _late(stage: Stage, calls: Calls) -> None:
 @contextmanager
 def _late_reply(gate: trio.Event, error: CommandFailedError | None = None) -> Generator[None]:
     """The reply to ``device_del`` comes when ``gate`` opens; QEMU's events overtake it."""
-    execute = Life.execute
+    execute = LifeCore.execute
 
     async def executed(
-        self: Life, command: str, arguments: Mapping[str, Any] | None = None
+        self: LifeCore, command: str, arguments: Mapping[str, Any] | None = None
     ) -> object:
         result = await execute(self, command, arguments)
         if command == "device_del":
@@ -120,11 +121,11 @@ def _late_reply(gate: trio.Event, error: CommandFailedError | None = None) -> Ge
                 raise error
         return result
 
-    Life.execute = executed  # type: ignore[method-assign]
+    LifeCore.execute = executed  # type: ignore[method-assign]
     try:
         yield
     finally:
-        Life.execute = execute  # type: ignore[method-assign]
+        LifeCore.execute = execute  # type: ignore[method-assign]
 
 
 async def _set(event: trio.Event) -> None:

@@ -9,18 +9,19 @@ from pyvirt_sim.scenarios.lives import STARTS_PAUSED
 from pyvirt_sim.zoo.mutant import BugClass, Mutant
 from pyvirt_sim.zoo.planting import replacing
 from pyvirt_trio import DomainStarted
-from pyvirt_trio.driver.life import Boot, Life
+from pyvirt_trio.driver.boot import Boot
+from pyvirt_trio.driver.life import Life
 from pyvirt_trio.models.states import DomainState, DomainStatus, PausedReason
 
-_first_run = Life._first_run
+_first_run = Boot._first_run
 
 
-async def _first_run_silently(self: Life, boot: Boot) -> None:
-    if boot.is_paused:
+async def _first_run_silently(self: Boot, life: Life) -> None:
+    if self.is_paused:
         status = DomainStatus(DomainState.PAUSED, PausedReason.USER)
-        self.announce(status, DomainStarted(**self.stamp))
+        life.announce(status, DomainStarted(**life.stamp))
     else:
-        await _first_run(self, boot)
+        await _first_run(self, life)
 
 
 MUTANT = Mutant(
@@ -39,5 +40,5 @@ MUTANT = Mutant(
     scenario=STARTS_PAUSED,
     checker=fold_equals_state.NAME,
     depth=0,
-    planted=replacing((Life, "_first_run", _first_run_silently)),
+    planted=replacing((Boot, "_first_run", _first_run_silently)),
 )
