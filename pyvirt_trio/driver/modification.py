@@ -34,13 +34,13 @@ if TYPE_CHECKING:
 
 async def attach(domain: DomainCore, xml: str, impact: Impact) -> Device:
     """See `Domain.attach_device`."""
-    async with _changing(domain, "attach-device", impact) as affected:
+    async with changing(domain, "attach-device", impact) as affected:
         refuse_fixed_type(xml, "attach", affected)
         # The same MAC in both: libvirt does that for interfaces, and nothing else is random.
         device = with_mac(parse_device(xml), domain.fresh_uuid)
         changed = None
         if Impact.CONFIG in affected:
-            persistent = _persistent(domain)
+            persistent = persistent_of(domain)
             _refuse_taken_target(persistent, device)
             refuse_duplicates(persistent.with_device(device))
             changed = place_devices(persistent.with_device(device), domain.fresh_uuid)
@@ -48,7 +48,7 @@ async def attach(domain: DomainCore, xml: str, impact: Impact) -> Device:
         if Impact.LIVE in affected:
             attached = await hotplug.plug(domain.running_life(), device)
         if changed is not None:
-            await _save(domain, changed)
+            await save(domain, changed)
             attached = attached or changed.devices[-1]
     assert attached is not None, "an impact is live, or config, or both"
     return attached
@@ -59,7 +59,7 @@ async def request_detach(domain: DomainCore, device: str, impact: Impact) -> Rem
     impact = _resolved(domain, impact)
     refuse_fixed_type(device, "detach", impact)
     if Impact.CONFIG in impact:
-        find_device(_persistent(domain), device, is_live=False)
+        find_device(persistent_of(domain), device, is_live=False)
     removal = None
     if Impact.LIVE in impact:
         life = domain.running_life()
@@ -67,22 +67,22 @@ async def request_detach(domain: DomainCore, device: str, impact: Impact) -> Rem
         require_unpluggable(life.definition, found)
         removal = await request_removal(life, found)
     if Impact.CONFIG in impact:
-        async with _changing(domain, "detach-device", Impact.CONFIG):
-            persistent = _persistent(domain)
+        async with changing(domain, "detach-device", Impact.CONFIG):
+            persistent = persistent_of(domain)
             found = find_device(persistent, device, is_live=False)
-            await _save(domain, persistent.without_device(found))
+            await save(domain, persistent.without_device(found))
     return removal
 
 
 async def update(domain: DomainCore, xml: str, impact: Impact) -> Device:
     """See `Domain.update_device`."""
-    async with _changing(domain, "update-device", impact) as affected:
+    async with changing(domain, "update-device", impact) as affected:
         refuse_fixed_type(xml, "update", affected)
         wanted = parse_device(xml)
         require_updatable(wanted, affected)
         changed = updated = None
         if Impact.CONFIG in affected:
-            persistent = _persistent(domain)
+            persistent = persistent_of(domain)
             present = find_device(persistent, xml, call="update", is_live=False)
             updated = live_update.replaced(present, wanted)
             changed = persistent.replacing(present, updated)
@@ -92,14 +92,19 @@ async def update(domain: DomainCore, xml: str, impact: Impact) -> Device:
             present = find_device(life.definition, xml, call="update")
             updated = await live_update.update(life, present, wanted)
         if changed is not None:
-            await _save(domain, changed)
+            await save(domain, changed)
     assert updated is not None, "an impact is live, or config, or both"
     return updated
 
 
 @asynccontextmanager
-async def _changing(domain: DomainCore, job: str, impact: Impact) -> AsyncGenerator[Impact]:
-    """Hold the job, and the lock of persistent definitions if one of them is to change."""
+async def changing(domain: DomainCore, job: str, impact: Impact) -> AsyncGenerator[Impact]:
+    """Hold the job, and the lock of persistent definitions if one of them is to change.
+
+    Raises:
+        InvalidStateError: There is no such definition.
+        JobActiveError: The job is not to be had.
+    """
     async with domain.job.hold(job):
         impact = _resolved(domain, impact)
         if Impact.CONFIG in impact:
@@ -120,7 +125,12 @@ def _resolved(domain: DomainCore, impact: Impact) -> Impact:
     return impact
 
 
-def _persistent(domain: DomainCore) -> DomainDefinition:
+def persistent_of(domain: DomainCore) -> DomainDefinition:
+    """What the next start of ``domain`` uses, for who holds its job.
+
+    Raises:
+        InvalidStateError: There is none.
+    """
     if domain.view.persistent is None:  # undefined while we waited for the job
         raise InvalidStateError("transient domains do not have any persistent config")
     return domain.view.persistent
@@ -146,7 +156,12 @@ def _refuse_taken_target(persistent: DomainDefinition, device: Device) -> None:
         raise InvalidStateError(f"target {device.target} already exists")
 
 
-async def _save(domain: DomainCore, changed: DomainDefinition) -> None:
+async def save(domain: DomainCore, changed: DomainDefinition) -> None:
+    """The next start of ``domain`` uses ``changed``.
+
+    Raises:
+        HostError: It could not be written; nothing has changed.
+    """
     with trio.CancelScope(shield=True):  # one small file: file and record agree
         await domain.store.save(changed)
         with domain.journal.commit() as commit:
