@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pyvirt_trio.driver.block_calls import BlockCalls
 from pyvirt_trio.driver.console import ConsoleCalls
 from pyvirt_trio.driver.device_calls import DeviceCalls
 from pyvirt_trio.driver.domain_core import DomainView as DomainView
@@ -15,6 +16,7 @@ from pyvirt_trio.driver.statistics import StatisticsCalls
 class Domain(
     LifecycleCalls,
     DeviceCalls,
+    BlockCalls,
     DumpingCalls,
     ConsoleCalls,
     MetadataCalls,

@@ -242,6 +242,7 @@ class Life(LifeCore):
     async def _close(self) -> None:
         self._nursery = self._session = self._process = None
         removal.life_ended(self)
+        self.block_jobs.life_ended()
         await self.agent.aclose()
         if self._is_left:
             self.ended.set()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from pyvirt_trio.driver.agent_link import AgentLink
+from pyvirt_trio.driver.block_jobs import BlockJobs
 from pyvirt_trio.driver.copying import Copying
 from pyvirt_trio.driver.hostdevs import HostDeviceManager, Owner
 from pyvirt_trio.driver.removal import Removal, without
@@ -39,6 +40,8 @@ class LifeCore:
         is_deaf: Whether QEMU is no longer listened to, because what it says is known.
         copying: The copy of the machine that QEMU is making or reading.
         dumping: The core that it is writing.
+        agent: The line to its guest's agent.
+        block_jobs: What it does with its disks.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class LifeCore:
         self.copying = Copying()
         self.dumping = Copying()
         self.agent = AgentLink(self)
+        self.block_jobs = BlockJobs(self)
         self._paths = paths
         self._scope = trio.CancelScope()
         self._session: QmpSession | None = None

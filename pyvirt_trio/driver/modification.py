@@ -65,6 +65,8 @@ async def request_detach(domain: DomainCore, device: str, impact: Impact) -> Rem
         life = domain.running_life()
         found = find_device(life.definition, device)
         require_unpluggable(life.definition, found)
+        if isinstance(found, Disk):
+            life.block_jobs.require_idle(found)
         removal = await request_removal(life, found)
     if Impact.CONFIG in impact:
         async with changing(domain, "detach-device", Impact.CONFIG):

@@ -101,6 +101,7 @@ class Reconnection:
             _finish_plugging,
             _finish_removals,
             _learn_channels,
+            _finish_block_jobs,
         )
         for step in steps:
             try:
@@ -257,6 +258,10 @@ async def _learn_channels(life: Life) -> None:
     for report in await life.execute("query-chardev") if channels else ():
         if report["label"] in channels:
             life.agent.learn(channels[report["label"]], is_open=report["frontend-open"])
+
+
+async def _finish_block_jobs(life: Life) -> None:
+    await life.block_jobs.recover()
 
 
 # -- devices --------------------------------------------------------------------------------------

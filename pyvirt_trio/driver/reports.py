@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pyvirt_trio.driver.backends import backends
 from pyvirt_trio.models.devices import Disk
 from pyvirt_trio.models.events import (
     BlockThresholdExceeded,
+    GraphicsChanged,
+    GraphicsPhase,
     MemoryFailed,
     MemoryFailureAction,
     MemoryFailureFlag,
@@ -64,8 +67,44 @@ def _threshold_exceeded(life: Life, data: Data) -> None:
     life.announce(None, event)
 
 
+def _block_job_changed(life: Life, data: Data) -> None:
+    life.block_jobs.heard(data)
+
+
+def _graphics_changed(life: Life, data: Data, phase: GraphicsPhase) -> None:
+    server, client = data["server"], data["client"]
+    event = GraphicsChanged(
+        **life.stamp,
+        phase=phase,
+        local=_endpoint(server),
+        remote=_endpoint(client),
+        auth_scheme=server.get("auth", ""),
+    )
+    life.announce(None, event)
+
+
+def _endpoint(data: Data) -> str:
+    """An end of a connection as ``host:service``; of a unix socket, its path."""
+    if data["family"] == "unix":
+        return str(data["service"])
+    host = f"[{data['host']}]" if data["family"] == "ipv6" else data["host"]
+    return f"{host}:{data['service']}"
+
+
+_PHASES = {
+    "CONNECTED": GraphicsPhase.CONNECT,
+    "INITIALIZED": GraphicsPhase.INITIALIZE,
+    "DISCONNECTED": GraphicsPhase.DISCONNECT,
+}
+
 REPORTS: Mapping[str, Callable[[Life, Data], None]] = {
     "MEMORY_FAILURE": _memory_failed,
     "BLOCK_WRITE_THRESHOLD": _threshold_exceeded,
+    "JOB_STATUS_CHANGE": _block_job_changed,
+    **{
+        f"{server}_{word}": partial(_graphics_changed, phase=phase)
+        for server in ("VNC", "SPICE")
+        for word, phase in _PHASES.items()
+    },
 }
 """QEMU's event -> what is announced."""

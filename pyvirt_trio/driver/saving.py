@@ -149,6 +149,8 @@ class SavingCalls(DomainCore):
             raise InvalidStateError(
                 f"cannot save a domain that is {self.status.state.name.lower()}"
             )
+        if life.block_jobs.are_any:  # QEMU would write to disks that it has handed over, and abort
+            raise InvalidStateError("domain has active block job")
         return life
 
 

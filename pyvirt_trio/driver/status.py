@@ -14,8 +14,10 @@ import attrs
 
 from pyvirt_trio.driver.ending import Ending
 from pyvirt_trio.errors import PyvirtError
+from pyvirt_trio.models.block_jobs import BlockJob
 from pyvirt_trio.models.devices import Device
 from pyvirt_trio.models.domain import DomainDefinition
+from pyvirt_trio.models.event_details import BlockJobStatus, BlockJobType
 from pyvirt_trio.models.states import REASONS, DomainState, DomainStatus
 from pyvirt_trio.xml.devices import format_device, parse_device
 from pyvirt_trio.xml.domain import format_domain, parse_domain
@@ -58,6 +60,7 @@ class PrivateData:
         reboots: Whether the machine is to be reset when its guest has powered off.
         is_copying: Whether the state of the machine is being written to a file (the job in
             progress that outlives its manager: QEMU goes on writing).
+        block_jobs: Jobs on its disks whose end has not been announced.
     """
 
     starting: DomainDefinition | None = None
@@ -69,6 +72,7 @@ class PrivateData:
     is_autodestroyed: bool = False
     reboots: bool = False
     is_copying: bool = False
+    block_jobs: tuple[BlockJob, ...] = ()
 
 
 FORGOTTEN = attrs.asdict(PrivateData(), recurse=False)
@@ -124,6 +128,7 @@ def entry_of(view: DomainView, private: PrivateData, texts: Texts) -> Entry:
         "is_autodestroyed": private.is_autodestroyed,
         "reboots": private.reboots,
         "is_copying": private.is_copying,
+        "block_jobs": [_job_to_value(job) for job in private.block_jobs],
     }
     return entry | {key: value for key, value in optional.items() if value}
 
@@ -177,6 +182,7 @@ def read_entry(key: str, entry: Entry, fresh_uuid: Callable[[], uuid.UUID]) -> K
             is_autodestroyed=bool(entry.get("is_autodestroyed")),
             reboots=bool(entry.get("reboots")),
             is_copying=bool(entry.get("is_copying")),
+            block_jobs=tuple(map(_job_from_value, entry.get("block_jobs") or ())),
         )
         return Kept(
             name=str(entry["name"]),
@@ -195,3 +201,18 @@ def read_entry(key: str, entry: Entry, fresh_uuid: Callable[[], uuid.UUID]) -> K
 
 def _definition(text: Any, fresh_uuid: Callable[[], uuid.UUID]) -> DomainDefinition | None:
     return text and parse_domain(text, fresh_uuid=fresh_uuid, keep_aliases=True)
+
+
+def _job_to_value(job: BlockJob) -> list[Any]:
+    outcome = None if job.outcome is None else job.outcome.name
+    return [job.name, job.alias, job.type.name, outcome]
+
+
+def _job_from_value(value: list[Any]) -> BlockJob:
+    name, alias, kind, outcome = value
+    return BlockJob(
+        name=str(name),
+        alias=str(alias),
+        type=BlockJobType[kind],
+        outcome=None if outcome is None else BlockJobStatus[outcome],
+    )

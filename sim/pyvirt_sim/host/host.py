@@ -149,11 +149,11 @@ class SimHost(Host):
         """Take a device away: its driver gives it up, however long that takes, then it is gone."""
         await self.pci.disappear(device)
 
-    def add_file(self, path: str, text: str = "") -> None:
+    def add_file(self, path: str, content: str | bytes = "") -> None:
         """Put a file there, durably, with the directories above it."""
         system = self._system(path)
         system.make_directory(posixpath.dirname(path), parents=True)
-        system.write(path, text.encode())
+        system.write(path, content.encode() if isinstance(content, str) else content)
         system.sync_all()
 
     def processes(self) -> tuple[SimProcess, ...]:

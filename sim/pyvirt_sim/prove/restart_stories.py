@@ -6,6 +6,7 @@ whether the request is done, and makes it again if not; so every end is the same
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
@@ -13,6 +14,7 @@ import attrs
 import trio
 
 from pyvirt_sim.host import SimHost
+from pyvirt_sim.qemu.image_head import ImageHead
 from pyvirt_sim.scenarios.hot_unplug import (
     ADDRESS,
     CONSOLE,
@@ -20,9 +22,13 @@ from pyvirt_sim.scenarios.hot_unplug import (
     HOSTDEV_XML,
     console_says,
 )
-from pyvirt_trio import Domain, DomainState, Hypervisor
+from pyvirt_trio import DefinitionError, Domain, DomainState, Hypervisor
+from pyvirt_trio.driver.journal import JOURNAL_LENGTH
+from pyvirt_trio.models.events import BlockJobChanged
 
 RNG_XML = "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>"
+DISK_XML = """<disk type='file' device='disk'><driver name='qemu' type='qcow2'/>
+<source file='/images/top'/><target dev='vda' bus='virtio'/></disk>"""
 MANAGED_XML = HOSTDEV_XML.replace("managed='no'", "managed='yes'")
 WITH_HOSTDEV_XML = DOMAIN_XML.replace("</devices>", f"{MANAGED_XML}</devices>")
 LARGER_XML = DOMAIN_XML.replace(">256<", ">512<")
@@ -151,6 +157,24 @@ async def _saved(hypervisor: Hypervisor, host: SimHost) -> None:
     await _demo(hypervisor).managed_save()
 
 
+async def _with_layers(hypervisor: Hypervisor, host: SimHost) -> None:
+    host.add_file("/images/top", ImageHead(1 << 20, "/images/base").encode())
+    await _booted(hypervisor, host)
+    await _demo(hypervisor).attach_device(DISK_XML)
+
+
+async def _pull(hypervisor: Hypervisor, _host: SimHost) -> None:
+    def is_told() -> bool:
+        latest = hypervisor.journal.latest(JOURNAL_LENGTH)
+        return any(isinstance(record.event, BlockJobChanged) for record in latest)
+
+    if not is_told():
+        with contextlib.suppress(DefinitionError):  # the former manager has begun it
+            await _demo(hypervisor).block_pull("vda")
+    while not is_told():  # noqa: ASYNC110 - an operator looks again
+        await trio.sleep(LOOK_PAUSE_S)
+
+
 async def _define_larger(hypervisor: Hypervisor, _host: SimHost) -> None:
     persistent = _demo(hypervisor).view.persistent
     if persistent is None or persistent.memory_kib != LARGER_KIB:
@@ -181,6 +205,7 @@ STORIES: tuple[Story, ...] = (
     Story("nodedev-detach", _defined, _detach_from_host, takes_device=True),
     Story("save", _booted, _save),
     Story("restore", _saved, _start),
+    Story("block-pull", _with_layers, _pull),
     Story("rename", _defined, _rename),
     Story("define-over-running", _booted, _define_larger),
     Story("undefine-running", _booted, _undefine),

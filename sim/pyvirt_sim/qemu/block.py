@@ -12,6 +12,7 @@ import attrs
 
 from pyvirt_sim.gaps import ModelGapError
 from pyvirt_sim.qemu.errors import QmpError
+from pyvirt_sim.qemu.image_head import read_head
 from pyvirt_sim.qemu.order import qdict_order
 from pyvirt_sim.qemu.world import World
 
@@ -37,11 +38,19 @@ DRIVERS: Final[Mapping[str, frozenset[str]]] = {
 
 @attrs.define(eq=False)
 class User:
-    """A device that has a node: its name, whether it writes, whether it lets others write."""
+    """A device that has a node.
+
+    Args:
+        name: What QEMU calls it.
+        writes: Whether it writes.
+        shares_writing: Whether it lets others write.
+        is_virtio: Whether it is a virtio disk.
+    """
 
     name: str
     writes: bool
     shares_writing: bool
+    is_virtio: bool = False
 
 
 @attrs.define(eq=False)
@@ -60,6 +69,7 @@ class Node:
         job_kind: The kind of the block job that reads it.
         is_job_target: Whether a block job writes it.
         exports: How many of its parents are exports.
+        is_whole: Whether a stream has copied into it what was behind it.
     """
 
     name: str
@@ -73,6 +83,7 @@ class Node:
     job_kind: str | None = None
     is_job_target: bool = False
     exports: int = 0
+    is_whole: bool = False
 
     @property
     def is_read_only(self) -> bool:
@@ -205,6 +216,14 @@ class Blocks:
             node.child.parents -= 1
             if not node.child.is_owned and not node.child.parents:
                 self._drop(node.child)
+
+    def bytes_behind(self, node: Node) -> int:
+        """How much an image that has another one behind it shows the guest; 0 without one."""
+        file = node.child
+        if node.driver != "qcow2" or file is None or file.driver != "file" or node.is_whole:
+            return 0
+        head = read_head(self._world.read_bytes(str(file.options["filename"])) or b"")
+        return head.size_bytes if head is not None and head.backing else 0
 
     def get(self, name: str) -> Node | None:
         """The node of that name."""

@@ -67,7 +67,12 @@ class Drives:
         """
         is_cd = device.driver in {"scsi-cd", "ide-cd"}
         node = self._blocks.get(device.links["drive"]) if "drive" in device.links else None
-        user = User(name, writes=not is_cd, shares_writing=bool(device.value("share-rw")))
+        user = User(
+            name,
+            writes=not is_cd,
+            shares_writing=bool(device.value("share-rw")),
+            is_virtio=device.driver == "virtio-blk-pci",
+        )
         if node is not None:
             if user.writes and node.is_read_only:
                 # A disk that cannot be written is shown to the guest as read only.

@@ -1,9 +1,10 @@
 """Block jobs: their states, the commands each state takes, and the events on the way.
 
-A job here is a mirror between two nodes of no contents, or a stream of a node without a backing
-file: QEMU finishes the copying before it answers the command that starts it. What is left is the
-life of a job, as a management program drives it: ready, paused, completed, cancelled, finalized,
-dismissed. A mirror that completes puts its target in the place of its source.
+A job here is a mirror between two nodes of no contents, or a stream. QEMU finishes the copying of a
+mirror, and of a stream of a node without a backing file, before it answers the command that starts
+it; a stream of an image that has another one behind it takes as long as its speed says. What is
+left is the life of a job, as a management program drives it: ready, paused, completed, cancelled,
+finalized, dismissed. A mirror that completes puts its target in the place of its source.
 """
 
 from __future__ import annotations
@@ -22,17 +23,19 @@ from pyvirt_sim.qemu.text import is_identifier
 # Larger nodes take QEMU longer than the command that starts the job.
 _MAX_BYTES: Final = 1 << 20
 _ALIVE: Final = frozenset({"ready", "standby"})
+_CHUNK_BYTES: Final = 512 << 10  # that a stream copies at a time
 # Command -> the states that take it.
 _VERBS: Final[Mapping[str, frozenset[str]]] = {
-    "cancel": _ALIVE | {"pending"},
-    "pause": _ALIVE,
+    "cancel": _ALIVE | {"pending", "running"},
+    "pause": _ALIVE | {"running"},
     "resume": _ALIVE,
-    "set-speed": _ALIVE,
+    "set-speed": _ALIVE | {"running"},
     "complete": _ALIVE,
     "finalize": frozenset({"pending"}),
     "dismiss": frozenset({"concluded"}),
 }
 _OPTIONS: Final = frozenset({"job-id", "device", "target", "sync", "auto-finalize", "auto-dismiss"})
+_STREAM_OPTIONS: Final = _OPTIONS | {"speed"}
 
 
 @attrs.define(eq=False)
@@ -48,6 +51,7 @@ class Job:
         is_dismissed_alone: Whether it needs no ``job-dismiss``.
         status: QEMU's name of its state.
         length: How many bytes it copies.
+        done: How many of them it has copied.
         speed: The limit a monitor has set.
         is_paused: Whether a monitor has paused it.
         is_ending: Whether it was told to end, and has not got that far.
@@ -63,6 +67,7 @@ class Job:
     is_dismissed_alone: bool
     status: str = "created"
     length: int = 0
+    done: int = 0
     speed: int = 0
     is_paused: bool = False
     is_ending: bool = False
@@ -77,7 +82,8 @@ class Jobs:
         blocks: Its nodes.
         drives: Its drives.
         emit: Sends one event.
-        later: Does something once the reply of the present command is on its way.
+        later: Does something once the reply of the present command is on its way, or so many
+            seconds after it.
     """
 
     def __init__(
@@ -85,7 +91,7 @@ class Jobs:
         blocks: Blocks,
         drives: Drives,
         emit: Callable[[str, Mapping[str, Any] | None], None],
-        later: Callable[[Callable[[], None]], None],
+        later: Callable[[float, Callable[[], None]], None],
     ) -> None:
         self._blocks = blocks
         self._drives = drives
@@ -112,26 +118,43 @@ class Jobs:
         self._check_plain(source, target)
         job = self._begin(arguments, name, "mirror", source, target)
         if source.size != target.size:
-            self._later(lambda: self._fail(job, "Source and target image have different sizes"))
+            self._later(0, lambda: self._fail(job, "Source and target image have different sizes"))
             return
-        job.length = source.size if arguments["sync"] == "full" else 0
+        job.length = job.done = source.size if arguments["sync"] == "full" else 0
         self._move(job, "ready")
         self._emit("BLOCK_JOB_READY", _facts(job))
 
     def stream(self, arguments: Mapping[str, Any]) -> None:
-        """QMP ``block-stream`` of a node without a backing file: there is nothing to do.
+        """QMP ``block-stream`` of a node: without a backing file there is nothing to do.
 
         Raises:
             QmpError: The node or the name will not do.
         """
         source = self._node(str(arguments["device"]))
-        if arguments.keys() - _OPTIONS or source.parents:
+        if arguments.keys() - _STREAM_OPTIONS or source.parents:
             raise ModelGapError("streams with these options are not modelled")
         _check_idle(source)
         name = self._name(arguments)
-        self._check_plain(source)
+        if source.is_read_only:
+            raise ModelGapError(f"streaming to {source.name}, which is read-only, is not modelled")
         job = self._begin(arguments, name, "stream", source, None)
-        self._succeed(job)
+        job.speed = int(arguments.get("speed", 0))
+        job.length = self._blocks.bytes_behind(source)
+        if job.length:
+            self._later(0, lambda: self._copy(job))
+        else:
+            self._succeed(job)
+
+    def _copy(self, job: Job) -> None:
+        """A stream copies its next part, unless it was cancelled."""
+        if job.status != "running":
+            return
+        job.done = min(job.done + _CHUNK_BYTES, job.length)
+        if job.done == job.length:
+            job.source.is_whole = True
+            self._succeed(job)
+        else:
+            self._later(_CHUNK_BYTES / job.speed if job.speed else 0, lambda: self._copy(job))
 
     def _begin(
         self,
@@ -210,8 +233,8 @@ class Jobs:
         """QMP ``job-pause``."""
         if job.is_paused:
             raise QmpError("Job is already paused")
-        if job.is_ending:
-            raise ModelGapError("pausing a job that is about to end is not modelled")
+        if job.is_ending or job.status == "running":
+            raise ModelGapError("pausing a job that copies or is about to end is not modelled")
         job.is_paused = True
         self._move(job, "standby")
 
@@ -220,7 +243,7 @@ class Jobs:
         job.is_paused = False
         self._move(job, "ready")
         if job.is_ending:
-            self._later(lambda: self._succeed(job))
+            self._later(0, lambda: self._succeed(job))
 
     def set_speed(self, job: Job, speed: int) -> None:
         """QMP ``block-job-set-speed``."""
@@ -234,7 +257,7 @@ class Jobs:
             raise ModelGapError("completing a job twice is not modelled")
         job.pivots = job.is_ending = True
         if not job.is_paused:
-            self._later(lambda: self._succeed(job))
+            self._later(0, lambda: self._succeed(job))
 
     def cancel(self, job: Job, *, by_force: bool) -> None:
         """QMP ``job-cancel``, by force, and ``block-job-cancel``, which lets a mirror end well."""
@@ -243,13 +266,16 @@ class Jobs:
                 raise ModelGapError("cancelling a pending job gently is not modelled")
             self._fail(job, "Operation canceled", is_cancelled=True)
             return
+        if job.status == "running":  # it sleeps until it may copy more, and is woken at once
+            self._fail(job, "Operation canceled", is_cancelled=True)
+            return
         if job.is_paused or job.is_ending:
             raise ModelGapError("cancelling a paused or completing job is not modelled")
         job.is_ending = True
         if by_force:
-            self._later(lambda: self._fail(job, "Operation canceled", is_cancelled=True))
+            self._later(0, lambda: self._fail(job, "Operation canceled", is_cancelled=True))
         else:
-            self._later(lambda: self._succeed(job))
+            self._later(0, lambda: self._succeed(job))
 
     def finalize(self, job: Job) -> None:
         """QMP ``job-finalize``."""
@@ -266,9 +292,27 @@ class Jobs:
     def drain(self) -> None:
         """The machine stands still for a moment, and so does every job that runs."""
         running = [job for job in self._jobs.values() if job.status == "ready"]
+        if running and self._copying():
+            raise ModelGapError("stopping beside a job that is ready and one that copies")
         self._rest()
         for job in running:
             self._move(job, "ready")
+        self._interrupt(self._copying())
+
+    def devices_stop(self) -> None:
+        """The devices pass on nothing for a moment: what copies behind a virtio disk rests."""
+        copying = self._copying()
+        if not all(user.is_virtio for job in copying for user in job.source.users):
+            raise ModelGapError("stopping a job that copies behind such a disk is not modelled")
+        self._interrupt([job for job in copying if job.source.users])
+
+    def _copying(self) -> list[Job]:
+        return [job for job in self._jobs.values() if job.status == "running"]
+
+    def _interrupt(self, copying: list[Job]) -> None:
+        for job in copying:
+            self._move(job, "paused")
+            self._move(job, "running")
 
     def _rest(self) -> None:
         """Every job that runs pauses: QEMU goes through the nodes, the oldest first."""
@@ -292,6 +336,8 @@ class Jobs:
                 continue
             if job.status == "standby":
                 self._move(job, "ready")
+            elif job.status == "running":
+                self._interrupt([job])
             self._fail(job, "Operation canceled", is_cancelled=True)
 
     # -- the way to the end -------------------------------------------------------------------
@@ -345,7 +391,7 @@ class Jobs:
                 "id": job.id,
                 "type": job.kind,
                 "status": job.status,
-                "current-progress": job.length,
+                "current-progress": job.done,
                 "total-progress": job.length,
                 **({} if job.error is None else {"error": job.error}),
             }
@@ -360,7 +406,7 @@ class Jobs:
                 "type": job.kind,
                 "status": job.status,
                 "len": job.length,
-                "offset": job.length,
+                "offset": job.done,
                 "speed": job.speed,
                 "busy": False,
                 "paused": job.is_paused,
@@ -387,5 +433,5 @@ def _check_idle(node: Node) -> None:
 
 def _facts(job: Job) -> dict[str, Any]:
     """What every event about a block job says."""
-    progress = {"len": job.length, "offset": job.length, "speed": job.speed}
+    progress = {"len": job.length, "offset": job.done, "speed": job.speed}
     return {"type": job.kind, "device": job.id, **progress}

@@ -178,6 +178,7 @@ class Machine:
         """Stop the processors. Event STOP, unless they stand still; block jobs rest either way."""
         if self.is_running:
             self._halt(state)
+            self.tree.jobs.devices_stop()
             self.emit("STOP", None)
         self.tree.jobs.drain()
 
@@ -202,6 +203,7 @@ class Machine:
             self.state = RunState.PRELAUNCH
 
     def _reset_devices(self) -> None:
+        self.tree.jobs.devices_stop()
         self.tree.reset()
 
     def shut_down(self, cause: Cause) -> None:

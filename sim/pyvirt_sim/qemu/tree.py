@@ -112,7 +112,7 @@ class DeviceTree:
         self.netdevs = Netdevs(self.chardevs, streams)
         self.blocks = Blocks(self.world)
         self.drives = Drives(self.blocks, self.emit, self.find)
-        later = partial(self._later, "block-job", 0)
+        later = partial(self._later, "block-job")
         self.jobs = Jobs(self.blocks, self.drives, self.emit, later)
         self.exports = Exports(self)
         self.system_bus, self.root = boards.build(self, self.board)

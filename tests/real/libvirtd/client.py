@@ -43,6 +43,12 @@ EVENTS = {
     "DEVICE_REMOVAL_FAILED": ("alias",),
     "METADATA_CHANGE": ("type", "uri"),
     "MEMORY_DEVICE_SIZE_CHANGE": ("alias", "size"),
+    "GRAPHICS": ("phase", "local", "remote", "auth", "subject"),
+    "BLOCK_JOB": ("path", "type", "status"),
+    "BLOCK_JOB_2": ("target", "type", "status"),
+    "MIGRATION_ITERATION": ("iteration",),
+    "JOB_COMPLETED": ("parameters",),
+    "BLOCK_THRESHOLD": ("target", "path", "threshold", "excess"),
 }
 
 

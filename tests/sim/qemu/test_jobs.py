@@ -37,9 +37,12 @@ class World:
         self.later: list[Any] = []
         self.blocks = Blocks(EmptyWorld())  # type: ignore[arg-type]  # as much of one as is used
         self.drives = Drives(self.blocks, self.emit, lambda _: None)
-        self.jobs = Jobs(self.blocks, self.drives, self.emit, self.later.append)
+        self.jobs = Jobs(self.blocks, self.drives, self.emit, self.do_later)
         for name in ("a", "b", "c"):
             self.blocks.add({"driver": "null-co", "node-name": name, "size": 65536})
+
+    def do_later(self, _seconds: float, action: Any) -> None:
+        self.later.append(action)
 
     def emit(self, name: str, data: Any) -> None:
         self.events.append((name, dict(data)))

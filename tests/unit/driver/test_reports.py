@@ -15,6 +15,8 @@ from pyvirt_trio.models import Disk, DomainDefinition
 from pyvirt_trio.models.events import (
     BlockThresholdExceeded,
     DomainEvent,
+    GraphicsChanged,
+    GraphicsPhase,
     MemoryFailed,
     MemoryFailureAction,
     MemoryFailureFlag,
@@ -62,6 +64,41 @@ class Stub:
             ),
             "BLOCK_WRITE_THRESHOLD",
             {"node-name": "NODE", "write-threshold": 100, "amount-exceeded": 7},
+        ),
+        (
+            GraphicsChanged(
+                **STAMP,
+                phase=GraphicsPhase.INITIALIZE,
+                local="127.0.0.1:5917",
+                remote="[::1]:51484",
+                auth_scheme="none",
+            ),
+            "VNC_INITIALIZED",
+            {
+                "server": {
+                    "auth": "none",
+                    "family": "ipv4",
+                    "service": "5917",
+                    "host": "127.0.0.1",
+                    "websocket": False,
+                },
+                "client": {
+                    "family": "ipv6",
+                    "service": "51484",
+                    "host": "::1",
+                    "websocket": False,
+                },
+            },
+        ),
+        (
+            GraphicsChanged(
+                **STAMP, phase=GraphicsPhase.DISCONNECT, local="/run/vnc", remote="", auth_scheme=""
+            ),
+            "VNC_DISCONNECTED",
+            {
+                "server": {"family": "unix", "service": "/run/vnc", "host": ""},
+                "client": {"family": "unix", "service": "", "host": ""},
+            },
         ),
     ],
 )
