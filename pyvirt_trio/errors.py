@@ -4,6 +4,7 @@
 
     PyvirtError
     ├── DefinitionError            your description is wrong
+    │   └── ArgumentError          an argument is none that the call takes
     ├── InvalidStateError          not in this state, or not now
     ├── NotFoundError              no such domain, device or node device
     ├── ConflictError
@@ -131,6 +132,20 @@ class DefinitionError(PyvirtError):
     @property
     def _own_text(self) -> str:
         return str(self).removeprefix(f"{self.path}: ")  # libvirt does not say where
+
+
+class ArgumentError(DefinitionError):
+    """An argument is none that the call takes; libvirt's own library says so before a driver does.
+
+    Nothing was changed. Trying again with the same argument fails in the same way.
+    """
+
+    code = ErrorCode.INVALID_ARG
+
+    @property
+    def libvirt_text(self) -> str:
+        """libvirt puts no heading before it (``virReportInvalidArg``)."""
+        return self._own_text
 
 
 class InvalidStateError(PyvirtError):

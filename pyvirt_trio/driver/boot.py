@@ -48,12 +48,14 @@ class Boot:
         is_paused: Leave the virtual processors stopped.
         incoming: Where QEMU reads the state of the machine from, as a migration URI; ``None`` for a
             machine that is switched on.
+        suspended: What is told of processors that are left stopped.
         loaded: Called when that has been read, before the processors run. What it raises ends the
             start.
     """
 
     is_paused: bool = False
     incoming: str | None = None
+    suspended: SuspendedDetail = SuspendedDetail.PAUSED
     loaded: Callable[[], Awaitable[None]] | None = None
 
     def patience_s(self, definition: DomainDefinition) -> float:
@@ -110,9 +112,8 @@ class Boot:
         detail = StartedDetail.RESTORED if is_restored else StartedDetail.BOOTED
         started = DomainStarted(**life.stamp, detail=detail)
         if self.is_paused:
-            why = SuspendedDetail.RESTORED if is_restored else SuspendedDetail.PAUSED
             status = DomainStatus(DomainState.PAUSED, PausedReason.USER)
-            life.announce(status, started, DomainSuspended(**life.stamp, detail=why))
+            life.announce(status, started, DomainSuspended(**life.stamp, detail=self.suspended))
         else:
             life.announce(None, started)
             life.running_reason = RunningReason.RESTORED

@@ -26,6 +26,10 @@ async def write_core(life: Life, path: str) -> None:
     """
     if not path.startswith("/"):
         raise DefinitionError(f"{path!r} is not an absolute path", code=ErrorCode.INVALID_ARG)
+    try:
+        await life.host.replace_file(path, "")  # for nobody else to read, which QEMU leaves open
+    except OSError as error:
+        raise HostError(f"Failed to create file '{path}': {error.strerror}") from error
     life.dumping.begin()
     # Detached, or the monitor would not answer before all is written.
     arguments = {"paging": False, "protocol": f"file:{path}", "detach": True}

@@ -9,6 +9,7 @@ from pyvirt_trio.driver.placement import place_devices
 from pyvirt_trio.driver.saving import read_image
 from pyvirt_trio.errors import InvalidStateError
 from pyvirt_trio.models.domain import DomainDefinition
+from pyvirt_trio.models.events import SuspendedDetail
 from pyvirt_trio.models.jobs import AsyncJob
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ async def restore(hypervisor: Hypervisor, path: str, *, running: bool | None) ->
         hypervisor.require_free(image.definition)
         domain = hypervisor.admit(image.definition)
     is_running = image.was_running if running is None else running
-    boot = Boot(is_paused=not is_running, incoming=image.uri)
+    boot = Boot(is_paused=not is_running, incoming=image.uri, suspended=SuspendedDetail.RESTORED)
     await _begin(hypervisor, domain, image.definition, boot)
     return domain
 

@@ -45,7 +45,7 @@ def refuse_fixed_type(xml: str, call: str, affected: Impact) -> None:
     """
     tag = device_tag(xml) if xml.lstrip().startswith("<") else ""
     if Impact.LIVE in affected and tag in ("input", "disk"):
-        _refuse_built_in(parse_document(xml), call)
+        _refuse_built_in(parse_document(xml, name="device_definition"), call)
     if tag not in FIXED_TYPES:
         return
     where = "persistent" if Impact.CONFIG in affected else "live"

@@ -294,6 +294,7 @@ class Hypervisor:
 
     def _record(self, definition: DomainDefinition, existing: Domain | None) -> Domain:
         domain = existing or self._new_domain(definition)
+        is_first = existing is None or existing.view.persistent is None
         with self.journal.commit() as commit:
             commit.update(domain, persistent=definition)
             self._domains[domain.name] = domain
@@ -302,7 +303,7 @@ class Hypervisor:
                     domain=domain.name,
                     uuid=domain.uuid,
                     life=domain.view.life,
-                    detail=DefinedDetail.UPDATED if existing else DefinedDetail.ADDED,
+                    detail=DefinedDetail.ADDED if is_first else DefinedDetail.UPDATED,
                 )
             )
         return domain

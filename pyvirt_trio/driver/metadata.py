@@ -9,7 +9,13 @@ import attrs
 import trio
 
 from pyvirt_trio.driver.domain_core import DomainCore
-from pyvirt_trio.errors import DefinitionError, ErrorCode, InvalidStateError, NotFoundError
+from pyvirt_trio.errors import (
+    ArgumentError,
+    DefinitionError,
+    ErrorCode,
+    InvalidStateError,
+    NotFoundError,
+)
 from pyvirt_trio.models.domain import DomainDefinition
 from pyvirt_trio.models.events import MetadataChanged, MetadataType
 from pyvirt_trio.models.impact import Impact
@@ -40,7 +46,7 @@ class MetadataCalls(DomainCore):
             It is set and announced, or not.
         """
         if title is not None and "\n" in title:
-            raise DefinitionError("Domain title can't contain newlines")
+            raise ArgumentError("metadata title can't contain newlines")
         change = attrs.evolve
         await self._change(
             MetadataType.TITLE, None, lambda one: change(one, title=title or None), impact

@@ -35,6 +35,7 @@ from pyvirt_trio.models.events import (
     IoErrorAction,
     IoErrorOccurred,
     PmSuspendedDetail,
+    ResumedDetail,
     RtcChanged,
     ShutdownDetail,
     StartedDetail,
@@ -95,7 +96,9 @@ def _stopped(life: Life, _data: Data) -> None:
 
 def _running(life: Life, _data: Data) -> None:
     reason, life.running_reason = life.running_reason, RunningReason.UNPAUSED
-    events: list[DomainEvent] = [DomainResumed(**life.stamp)]
+    is_restored = reason is RunningReason.RESTORED
+    detail = ResumedDetail.FROM_SNAPSHOT if is_restored else ResumedDetail.UNPAUSED
+    events: list[DomainEvent] = [DomainResumed(**life.stamp, detail=detail)]
     if life.is_booting:
         life.is_booting = False
         events.append(DomainStarted(**life.stamp))

@@ -9,7 +9,8 @@ import trio
 
 from pyvirt_trio.driver.autostart import AutostartCalls, write_wish
 from pyvirt_trio.driver.store import require_file_name
-from pyvirt_trio.errors import DefinitionError, InvalidStateError
+from pyvirt_trio.errors import ArgumentError, DefinitionError, InvalidStateError
+from pyvirt_trio.models.domain import DomainDefinition
 from pyvirt_trio.models.events import (
     DefinedDetail,
     DomainDefined,
@@ -41,12 +42,7 @@ class RenamingCalls(AutostartCalls):
             The domain is renamed and announced, or nothing has changed.
         """
         async with self.job.hold("rename"), self.definition_lock:
-            if name == self.name:
-                return
-            persistent = self.view.persistent
-            if persistent is None:
-                raise InvalidStateError("cannot rename a transient domain")
-            self._require_renamable(name)
+            persistent = self._require_renamable(name)
             with trio.CancelScope(shield=True):  # a few small files: files and record agree
                 await self._write(name)
                 old, changed = self.name, attrs.evolve(persistent, name=name)
@@ -60,16 +56,24 @@ class RenamingCalls(AutostartCalls):
                         DomainDefined(domain=name, detail=DefinedDetail.RENAMED, **stamp)
                     )
 
-    def _require_renamable(self, name: str) -> None:
+    def _require_renamable(self, name: str) -> DomainDefinition:
+        """What is to get the name ``name``; libvirt looks at these things in this order."""
+        if not name:
+            raise ArgumentError("string new_name in virDomainRename must not be empty")
         if "\n" in name or not name.strip():
             raise DefinitionError(f"{name!r} is no name for a domain", path="/domain/name")
         require_file_name(name)
         if self.current_life is not None:
-            raise InvalidStateError("domain has to be shutoff before renaming")
+            raise InvalidStateError("cannot rename active domain")
+        if self.view.persistent is None:  # it has just ceased to exist
+            raise InvalidStateError("cannot rename a transient domain")
         if self.view.has_managed_save:
             raise InvalidStateError("domain with a managed saved state can't be renamed")
+        if name == self.name:
+            raise InvalidStateError("Can't rename domain to itself")
         if any(domain.name == name for domain in self.hypervisor.domains()):
             raise InvalidStateError(f"domain with name '{name}' already exists")
+        return self.view.persistent
 
     async def _write(self, name: str) -> None:
         """The definition has another name on disk; the new file is there before the old one goes.

@@ -75,7 +75,7 @@ def decode(data: bytes, size: int, name: str) -> tuple[Head, int]:
     line, newline, rest = data.partition(b"\n")
     fields = _fields(line) if newline else None
     if fields is None:
-        raise _refused(f"'{name}' is not a saved domain")
+        raise _refused("image magic is incorrect")  # libvirt's words for what is no saved domain
     if fields.get("version") != VERSION:
         raise _refused(f"'{name}' has version {fields.get('version')}, expected {VERSION}")
     head = _head(fields, rest)

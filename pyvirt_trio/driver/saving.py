@@ -18,6 +18,7 @@ from pyvirt_trio.driver.life import Life
 from pyvirt_trio.driver.processors import resume_processors, stop_processors
 from pyvirt_trio.errors import DefinitionError, ErrorCode, HostError, InvalidStateError, PyvirtError
 from pyvirt_trio.models.domain import DomainDefinition
+from pyvirt_trio.models.events import SuspendedDetail
 from pyvirt_trio.models.jobs import AsyncJob
 from pyvirt_trio.models.states import DomainState, PausedReason, RunningReason
 from pyvirt_trio.xml.domain import format_domain, parse_domain
@@ -105,9 +106,13 @@ class SavingCalls(DomainCore):
         """The next start boots the guest (``virDomainManagedSaveRemove``).
 
         Raises:
-            HostError: The image could not be removed.
+            HostError: The image could not be removed, or there is none.
         """
         async with self.job.hold("remove-managed-save"):
+            if not self.view.has_managed_save:
+                path = managed_save_path(self)
+                missing = "No such file or directory"
+                raise HostError(f"Failed to remove managed save file '{path}': {missing}")
             await self.forget_managed_save()
 
     async def forget_managed_save(self) -> None:
@@ -131,7 +136,12 @@ class SavingCalls(DomainCore):
             await _move(host, path, used)
             _set_managed_save(self, is_there=False)
 
-        boot = Boot(is_paused=paused or not image.was_running, incoming=image.uri, loaded=loaded)
+        boot = Boot(
+            is_paused=paused or not image.was_running,
+            incoming=image.uri,
+            suspended=SuspendedDetail.PAUSED if paused else SuspendedDetail.RESTORED,
+            loaded=loaded,
+        )
         try:
             await self.begin_life(image.definition, boot)
         except BaseException:
@@ -174,7 +184,7 @@ async def _save(life: Life, job: AsyncHold, path: str, *, running: bool | None) 
         async with job.nested():
             if was_running:
                 await stop_processors(life, PausedReason.SAVE)
-            await _write(life.host, part, head)
+            await _write(life.host, part, head, path)
             written = await copying.store(life, part, abort=job.abort_requested)
         with trio.CancelScope(shield=True):
             await _finish(life, written, head, path)
@@ -215,7 +225,7 @@ async def read_image(host: Host, path: str) -> Image:
     try:
         found = await host.read_head(path, save_image.MAX_HEAD_BYTES)
     except OSError as error:
-        raise HostError(f"cannot read {path}: {error.strerror}") from error
+        raise HostError(f"Failed to open file '{path}': {error.strerror}") from error
     head, start = save_image.decode(found.data, found.size, path)
     definition = parse_domain(head.xml, fresh_uuid=host.fresh_uuid, keep_aliases=True)
     return Image(
@@ -228,11 +238,11 @@ def _set_managed_save(domain: DomainCore, *, is_there: bool) -> None:
         commit.update(domain, has_managed_save=is_there)
 
 
-async def _write(host: Host, path: str, head: save_image.Head) -> None:
+async def _write(host: Host, part: str, head: save_image.Head, path: str) -> None:
     try:
-        await host.replace_file(path, head.encode().decode())
+        await host.replace_file(part, head.encode().decode())
     except OSError as error:
-        raise HostError(f"cannot write {path}: {error.strerror}") from error
+        raise HostError(f"Failed to create file '{path}': {error.strerror}") from error
 
 
 async def _move(host: Host, path: str, new_path: str) -> None:

@@ -194,8 +194,10 @@ def require_file_name(name: str) -> None:
     Raises:
         DefinitionError: It cannot.
     """
-    if "/" in name or name in ("", ".", "..") or len(name.encode()) > MAX_NAME_BYTES:
+    if "/" in name:
+        raise DefinitionError(f"name {name} cannot contain '/'", path="/domain/name")
+    if name in ("", ".", "..") or len(name.encode()) > MAX_NAME_BYTES:
         raise DefinitionError(
-            f"name {name!r} must not be empty, contain '/' or exceed {MAX_NAME_BYTES} bytes",
+            f"name {name!r} must not be empty or exceed {MAX_NAME_BYTES} bytes",
             path="/domain/name",
         )

@@ -89,7 +89,7 @@ def parse_device(text: str | bytes, *, keep_aliases: bool = False) -> Device:
     Raises:
         DefinitionError: The text is malformed, wrong or not supported; ``path`` says where.
     """
-    reader = Reader(parse_document(text))
+    reader = Reader(parse_document(text, name="device_definition"))
     device = read_device(reader, keep_aliases=keep_aliases)
     reader.finish()
     return device
@@ -101,7 +101,7 @@ def device_tag(text: str) -> str:
     Raises:
         DefinitionError: It is not well-formed.
     """
-    return parse_document(text).tag
+    return parse_document(text, name="device_definition").tag
 
 
 def format_device(device: Device) -> str:

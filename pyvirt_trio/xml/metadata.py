@@ -47,7 +47,7 @@ def metadata_element(xml: str, *, uri: str, key: str) -> MetadataElement:
     Raises:
         DefinitionError: The text is not one element, or the prefix is none.
     """
-    parse_document(xml)
+    parse_document(xml, name="metadata_xml")
     try:
         root = etree.Element(f"{{{uri}}}x", nsmap={key: uri})
     except ValueError as error:

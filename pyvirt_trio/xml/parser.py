@@ -27,6 +27,9 @@ MAX_ATTRIBUTES = 64
 MAX_DEPTH = 32
 """libvirt's schema nests 8 deep; the rest is for what others keep in ``<metadata>``."""
 
+MAX_SHOWN_CHARACTERS = 80
+"""Of the line that is malformed; libvirt shows all of it."""
+
 # lxml's public name for the class of every node begins with an underscore.
 _Node: TypeAlias = etree._Element  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001
 
@@ -36,12 +39,15 @@ _DECLARED_ENCODING = re.compile(rb"<\?xml[^>]{0,80}?encoding\s*=\s*[\"']([\w.-]+
 _READABLE_ENCODINGS = (b"utf-8", b"utf8", b"us-ascii", b"ascii")
 
 
-def parse_document(text: str | bytes, *, root: str | None = None) -> Element:
+def parse_document(
+    text: str | bytes, *, root: str | None = None, name: str = "domain_definition"
+) -> Element:
     """Read one document.
 
     Args:
         text: The document; bytes must be UTF-8.
         root: The tag its root element must have; ``None`` accepts any.
+        name: What libvirt calls such a document where it is malformed.
 
     Raises:
         DefinitionError: Code ``XML_DETAIL`` when it is not well-formed (the message names the
@@ -62,7 +68,7 @@ def parse_document(text: str | bytes, *, root: str | None = None) -> Element:
     try:
         tree = etree.fromstring(content, parser)
     except etree.XMLSyntaxError as error:
-        raise _malformed(f"line {error.lineno or 1}: {error.msg}") from None
+        raise _malformed(_said_by_libvirt(error, content, name)) from None
     # The stubs call it always present; None is what lxml gives when there is no document type.
     document_type = cast("object | None", tree.getroottree().docinfo.internalDTD)
     if document_type is not None:
@@ -77,6 +83,22 @@ def parse_document(text: str | bytes, *, root: str | None = None) -> Element:
 
 def _malformed(message: str) -> DefinitionError:
     return DefinitionError(message, code=ErrorCode.XML_DETAIL)
+
+
+def _said_by_libvirt(error: etree.XMLSyntaxError, content: bytes, name: str) -> str:
+    """Where the parser stopped, as libvirt shows it (``catchXMLError``), null pointer and all.
+
+    libxml2 says what is wrong, and lxml adds the place, which is shown better here.
+    """
+    line, column = error.position
+    lines = content.decode().splitlines()
+    whole = lines[line - 1] if 0 < line <= len(lines) else ""
+    start = max(0, column - 1 - MAX_SHOWN_CHARACTERS // 2)
+    shown = whole[start : start + MAX_SHOWN_CHARACTERS]
+    message = (error.msg or "").removesuffix(f", line {line}, column {column}")
+    message = message[: 2 * MAX_SHOWN_CHARACTERS]
+    dashes = "-" * min(column - 1 - start, len(shown))
+    return f"({name}):{line}: {message}\n{shown or '(null)'}\n{dashes}^"
 
 
 def _checked_text(text: str | bytes) -> bytes:

@@ -127,7 +127,7 @@ async def test_a_counter_in_the_guest_s_memory_survives_a_managed_save(
         assert await counter.told(2) == ["DomainSuspended.PAUSED", "DomainStopped.SAVED"]
         assert str(domain.status) == "shutoff (saved)"
         await domain.start()
-        assert await counter.told(2) == ["DomainStarted.RESTORED", "DomainResumed.UNPAUSED"]
+        assert await counter.told(2) == ["DomainStarted.RESTORED", "DomainResumed.FROM_SNAPSHOT"]
         after = await counter.reaches(before + 3)
         counts = counter.counts()
         assert counts[-1] == after

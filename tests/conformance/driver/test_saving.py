@@ -48,7 +48,7 @@ async def test_a_machine_is_saved_and_restored_with_what_was_plugged_in(tmp_path
         assert await told(events, 2) == ["DomainSuspended.PAUSED", "DomainStopped.SAVED"]
         assert files(tmp_path, "*image*") == ["an 'image'"]
         await hypervisor.restore_domain(image)
-        assert await told(events, 2) == ["DomainStarted.RESTORED", "DomainResumed.UNPAUSED"]
+        assert await told(events, 2) == ["DomainStarted.RESTORED", "DomainResumed.FROM_SNAPSHOT"]
         assert domain.view.live == live
         await domain.detach_device("input2")
 

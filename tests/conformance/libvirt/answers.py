@@ -10,10 +10,15 @@ from typing import Any
 import attrs
 
 # Questions, libvirt's refresh of its list of devices, and greeting: they change nothing in QEMU.
-_QUESTIONS = ("query-", "qom-", "device-list-properties", "qmp_capabilities")
+_QUESTIONS = ("query-", "qom-list", "qom-get", "device-list-properties", "qmp_capabilities")
+
+# libvirt asks each QEMU at its start to tell of migrations; we ask when there is to be one.
+_COPIES_ARE_TOLD = {"capabilities": [{"capability": "events", "state": True}]}
 
 # Names of block nodes are each side's own business: libvirt-1-format, virtio-disk0-format.
 _NODE = re.compile(r'"[^"]+-(storage|format)"')
+
+ASPECTS = ("error", "events", "commands", "state")
 
 EventLine = tuple[str, ...]
 """Name of the event as libvirt calls it, then its values as text: device-removed, rng0."""
@@ -28,23 +33,24 @@ class Answer:
         error: libvirt's number and text of the refusal, or None.
         events: What observers were told, in order.
         commands: What QEMU was asked to do, in order; questions are left out.
+        state: Numbers of the domain's state and of its reason, None when there is no domain.
     """
 
     request: str
     error: tuple[int, str] | None
     events: tuple[EventLine, ...]
     commands: tuple[str, ...]
+    state: tuple[int, int] | None
 
     def differences(self, other: Answer) -> list[str]:
         """The aspects in which two answers to a request differ."""
-        aspects = ("error", "events", "commands")
-        return [one for one in aspects if getattr(self, one) != getattr(other, one)]
+        return [one for one in ASPECTS if getattr(self, one) != getattr(other, one)]
 
 
 def command_line(message: Mapping[str, Any]) -> str | None:
     """A command to QEMU as one line of text, or None for a mere question."""
     name: str = message["execute"]
-    if name.startswith(_QUESTIONS):
+    if name.startswith(_QUESTIONS) or message.get("arguments") == _COPIES_ARE_TOLD:
         return None
     arguments = json.dumps(message.get("arguments", {}), sort_keys=True)
     return f"{name} " + _NODE.sub(r'"NODE-\1"', arguments)

@@ -152,7 +152,7 @@ BUSY: tuple[tuple[str, str, str, Impact], ...] = (
     ("change medium of a fixed disk", "update", DISK.replace("IMAGE", "MEDIUM") % ("sda", "scsi"),
      LIVE),
     ("detach the busy disk", "detach", DISK % ("sda", "scsi"), LIVE),
-    ("attach interface", "attach", NET % ("0c", ""), LIVE),
+    ("attach interface with a twin", "attach", NET % ("0c", ""), LIVE),
     ("attach interface of the same MAC", "attach", NET % ("0c", ""), LIVE),
     ("detach the twin", "detach-alias", "net1", LIVE),
     ("change the model of an interface", "update",

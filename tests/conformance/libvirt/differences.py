@@ -13,6 +13,8 @@ from typing import Any
 
 import attrs
 
+from pyvirt_trio.models.states import REASONS as REASONS_OF_STATES
+from pyvirt_trio.models.states import DomainState, DomainStatus
 from tests.conformance.libvirt.answers import Answer
 
 RECORD = Path(__file__).with_name("differences.json")
@@ -21,9 +23,22 @@ OPEN = "open"
 
 REASONS: Mapping[str, str] = {
     "starts": """
-        libvirt asks QEMU for the events of migrations at each start, though most domains never
-        migrate. We ask when a machine's state is about to be copied. What a reset does is an option
-        of ours (``-no-reboot``) and a command of libvirt's.""",
+        What a reset does to the machine is an option of ours (``-no-reboot``), in force from the
+        first instruction, and a command of libvirt's.""",
+    "copies": """
+        libvirt opens the files that a machine is saved to and restored from, or its core is written
+        to, and hands them to QEMU (``getfd``). Our monitor may be any byte stream, which a file
+        descriptor cannot cross, so QEMU opens a core itself, and a saved machine goes through a
+        shell. libvirt also switches off, before each save, what nobody has switched on.""",
+    "restored": """
+        A domain that was restored with its processors stopped is said to be paused for a migration
+        by libvirt, though there is none. We say that its user wanted it so.""",
+    "defined anew": """
+        libvirt calls a definition an update where it has just announced that there is none: of a
+        domain that was undefined while it ran. We call it added.""",
+    "keys": """
+        We tell QEMU which keys to press by QEMU's names for them, libvirt by their numbers on a
+        keyboard of the year 1984. They are the same keys.""",
     "sockets": """
         libvirt opens the listening socket of a character device itself and hands it to QEMU
         (``getfd``), so that it can give it a security label. We let QEMU open it: there is nothing
@@ -66,7 +81,7 @@ class Difference:
 
     Attributes:
         request: Its name.
-        aspect: error, events or commands.
+        aspect: One of `answers.ASPECTS`.
         libvirt: What libvirt answers.
         ours: What we answer.
         why: A name among `REASONS`.
@@ -120,9 +135,11 @@ _INTRODUCTION = """\
 
 The same requests are made of libvirtd 9.0.0 of Debian 12 and of this library, on the same QEMU with
 the same guest, and the answers are compared: the number and the text of a refusal, the events in
-their order, and the commands to QEMU in theirs. Questions to QEMU are left out (libvirt asks
-some 400 of them at each start), and so are the names of block nodes: libvirt numbers them
-(`libvirt-1-format`), ours say which device they belong to (`virtio-disk0-format`).
+their order, the commands to QEMU in theirs, and the state the domain is in afterwards. Questions to
+QEMU are left out (libvirt asks some 400 of them at each start), and so is the wish to be told of
+migrations, which libvirt has at each start, and we have when a machine is to be copied. So are the
+names of block nodes: libvirt numbers them (`libvirt-1-format`), ours say which device they belong
+to (`virtio-disk0-format`).
 
 Below is every request whose answers differ. A test fails when another one does, or when one of
 these does not any more.
@@ -134,8 +151,12 @@ def page() -> str:
     parts = [_INTRODUCTION]
     known = listed()
     for name in sorted({one.why for one in known}, key=list(REASONS).index):
-        parts.append(f"## {name.capitalize()}\n\n{_reflowed(REASONS[name])}\n")
-        parts += [_row(one) for one in known if one.why == name]
+        parts.append(f"## {name[0].upper()}{name[1:]}\n\n{_reflowed(REASONS[name])}\n")
+        alike: dict[str, list[str]] = {}
+        for one in known:
+            if one.why == name:
+                alike.setdefault(_row(one), []).append(f"**{one.request}**")
+        parts += [f"* {', '.join(requests)}, {row}" for row, requests in alike.items()]
     return "\n".join(parts)
 
 
@@ -144,16 +165,19 @@ def _reflowed(text: str) -> str:
 
 
 def _row(one: Difference) -> str:
-    theirs, ours = _shown(one.libvirt), _shown(one.ours)
-    return f"* **{one.request}**, {one.aspect}\n  * libvirt: {theirs}\n  * here: {ours}\n"
+    theirs, ours = _shown(one.aspect, one.libvirt), _shown(one.aspect, one.ours)
+    return f"{one.aspect}\n  * libvirt: {theirs}\n  * here: {ours}\n"
 
 
-def _shown(value: Any) -> str:
+def _shown(aspect: str, value: Any) -> str:
     if value is None:
-        return "no error"
+        return f"no {'domain' if aspect == 'state' else aspect}"
     if not value:
         return "none"
-    if isinstance(value[0], int):
+    if aspect == "state":
+        state = DomainState(value[0])
+        return str(DomainStatus(state, REASONS_OF_STATES[state](value[1])))
+    if aspect == "error":
         return f"{value[0]} “{value[1]}”"
     rows = (" ".join(row) if isinstance(row, list) else row for row in value)
     return ", then ".join(f"`{row}`" for row in rows)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pyvirt_sim.conformance.real.guest import Guest
 from tests.conformance.libvirt.answers import EventLine
-from tests.conformance.libvirt.requests import DOMAIN, RNG, Request, guest_xml
+from tests.conformance.libvirt.devices import RNG
+from tests.conformance.libvirt.requests import DOMAIN, Request, calls, guest_xml
 
 STOPPED: EventLine = ("lifecycle", "5")
 
@@ -24,13 +25,6 @@ OTHER_UUID = EMPTY_XML.replace("0001</uuid>", "0002</uuid>")
 OTHER_NAME = EMPTY_XML.replace(f"<name>{DOMAIN}<", "<name>other<")
 
 
-def _calls(*rows: tuple[str, str] | tuple[str, str, str]) -> list[Request]:
-    """Rows of name, call and perhaps an argument."""
-    return [
-        Request(name=row[0], call=row[1], argument=row[2] if len(row) > 2 else "") for row in rows
-    ]
-
-
 def life_requests(guest: Guest) -> list[Request]:
     """A machine without a guest, then one with."""
     return [*_without_guest(), *_with_guest(guest)]
@@ -38,7 +32,7 @@ def life_requests(guest: Guest) -> list[Request]:
 
 def _without_guest() -> list[Request]:
     return [
-        *_calls(
+        *calls(
             ("start before it exists", "start"),
             ("define", "define", EMPTY_XML),
             ("define again", "define", EMPTY_XML),
@@ -62,7 +56,7 @@ def _without_guest() -> list[Request]:
             ("resume again", "resume"),
         ),
         Request(name="reset", call="reset", until=("reboot",)),
-        *_calls(
+        *calls(
             ("destroy", "destroy"),
             ("destroy again", "destroy"),
             ("start paused", "start-paused"),
@@ -83,17 +77,17 @@ def _with_guest(guest: Guest) -> list[Request]:
     reboot_xml = guest_xml(guest)
     destroyed_xml = reboot_xml.replace("<devices>", "<on_reboot>destroy</on_reboot><devices>")
     return [
-        *_calls(
+        *calls(
             ("define with a guest", "define", reboot_xml),
             ("start with a guest", "start"),
             ("boot", "boot"),
         ),
         Request(name="reboot by ACPI", call="reboot", until=("reboot",), boots=True),
         Request(name="shutdown by ACPI", call="shutdown", until=STOPPED),
-        *_calls(
+        *calls(
             ("define with on_reboot=destroy", "define", destroyed_xml),
             ("start with on_reboot=destroy", "start"),
         ),
         Request(name="reset with on_reboot=destroy", call="reset", until=STOPPED),
-        *_calls(("undefine", "undefine")),
+        *calls(("undefine", "undefine")),
     ]

@@ -11,11 +11,12 @@ import attrs
 import trio
 
 from pyvirt_sim.conformance.real.guest import Guest
-from pyvirt_trio import Domain, Hypervisor, PyvirtError, Subscription, open_hypervisor
+from pyvirt_trio import Hypervisor, NotFoundError, PyvirtError, Subscription, open_hypervisor
 from pyvirt_trio.host.real import RealHost
 from pyvirt_trio.models.events import DomainEvent, HypervisorEvent, LifecycleEvent
+from tests.conformance.libvirt import calls
 from tests.conformance.libvirt.answers import Answer, EventLine, certain, command_line, has
-from tests.conformance.libvirt.requests import DOMAIN, Request
+from tests.conformance.libvirt.requests import Request
 from tests.conformance.libvirt.workshop import SETTLE_S, Workshop
 
 PATIENCE_S = 60
@@ -85,49 +86,37 @@ async def _make(
             found.append(_event_line((await events.receive()).event))
     if request.boots:
         await trio.to_thread.run_sync(workshop.wait_until_ready)
+    if request.settle and error is None:
+        await trio.sleep(SETTLE_S)
     while True:
         try:
             found.append(_event_line(events.receive_nowait().event))
         except trio.WouldBlock:
             break
     commands = (command_line(json.loads(line)) for line in host.sent)
-    answer = Answer(
+    return Answer(
         request=request.name,
         error=error,
         events=certain(found),
         commands=tuple(workshop.neutral(line) for line in commands if line is not None),
+        state=_state(request, hypervisor),
     )
-    if request.settle and error is None:
-        await trio.sleep(SETTLE_S)
-    return answer
 
 
 async def _call(request: Request, hypervisor: Hypervisor, workshop: Workshop) -> None:
-    argument = workshop.filled(request.argument)
     if request.call == "boot":
         await trio.to_thread.run_sync(workshop.wait_until_ready)
-    elif request.call == "define":
-        await hypervisor.define(argument)
-    else:
-        await _call_domain(request, hypervisor.domain(DOMAIN), argument)
+        return
+    argument = workshop.filled(request.argument)
+    await calls.make(request.call, hypervisor, request.domain, argument, request.impact)
 
 
-async def _call_domain(request: Request, domain: Domain, argument: str) -> None:
-    match request.call:
-        case "attach":
-            await domain.attach_device(argument, request.impact)
-        case "detach":
-            await domain.detach_device(argument, request.impact)
-        case "detach-alias":
-            await domain.request_detach(argument, request.impact)
-        case "update":
-            await domain.update_device(argument, request.impact)
-        case "start-paused":
-            await domain.start(paused=True)
-        case "destroy-graceful":
-            await domain.destroy(graceful=True)
-        case name:
-            await getattr(domain, name)()
+def _state(request: Request, hypervisor: Hypervisor) -> tuple[int, int] | None:
+    try:
+        status = hypervisor.domain(request.domain).status
+    except NotFoundError:
+        return None
+    return int(status.state), int(status.reason)
 
 
 def _event_line(event: HypervisorEvent) -> EventLine:

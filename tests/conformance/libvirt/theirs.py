@@ -11,33 +11,12 @@ from typing import Any
 
 from pyvirt_sim.conformance.real.guest import Guest
 from tests.conformance.libvirt.answers import Answer, EventLine, certain, command_line, has
-from tests.conformance.libvirt.requests import DOMAIN, Request
+from tests.conformance.libvirt.calls import OF_DOMAIN, OF_HYPERVISOR
+from tests.conformance.libvirt.requests import Request
 from tests.conformance.libvirt.workshop import SETTLE_S, Workshop
 from tests.real.libvirtd.daemon import Client, Libvirtd, private_libvirtd
 
 _SENT = re.compile(r"QEMU_MONITOR_SEND_MSG: mon=\S+ msg=(\{.*\})")
-_CURRENT, _PAUSED, _GRACEFUL, _ACPI = 0, 1, 1, 1
-# The method, what it takes besides the argument, and whether it is one of the domain.
-METHODS: Mapping[str, tuple[str, tuple[Any, ...], bool]] = {
-    "define": ("define", (), False),
-    "create": ("create_transient", (_CURRENT,), False),
-    "start": ("create", (), True),
-    "start-paused": ("createWithFlags", (_PAUSED,), True),
-    "suspend": ("suspend", (), True),
-    "resume": ("resume", (), True),
-    "shutdown": ("shutdownFlags", (_ACPI,), True),
-    "reboot": ("reboot", (_ACPI,), True),
-    "reset": ("reset", (_CURRENT,), True),
-    "destroy": ("destroy", (), True),
-    "destroy-graceful": ("destroyFlags", (_GRACEFUL,), True),
-    "undefine": ("undefine", (), True),
-}
-_DEVICE_METHODS = {
-    "attach": "attachDeviceFlags",
-    "detach": "detachDeviceFlags",
-    "detach-alias": "detachDeviceAlias",
-    "update": "updateDeviceFlags",
-}
 _NAMES = {"pmwakeup": "pm-wakeup", "pmsuspend": "pm-suspend", "pmsuspend-disk": "pm-suspend-disk"}
 
 
@@ -58,30 +37,37 @@ def _make(request: Request, daemon: Libvirtd, client: Client, workshop: Workshop
             events += map(_event_line, client.wait())
     if request.boots:
         workshop.wait_until_ready()
+    if request.settle and not is_refused:
+        time.sleep(SETTLE_S)
     events += map(_event_line, client.events())
     with daemon.log.open() as log:
         log.seek(start)
         commands = _commands(log.read())
-    if request.settle and not is_refused:
-        time.sleep(SETTLE_S)
     return Answer(
         request=request.name,
         error=(answer["error"][0], workshop.neutral(answer["error"][2])) if is_refused else None,
         events=certain(events),
         commands=tuple(map(workshop.neutral, commands)),
+        state=_state(request, client),
     )
 
 
 def _call(request: Request, client: Client, workshop: Workshop) -> dict[str, Any]:
-    arguments = [workshop.filled(request.argument)] if request.argument else []
     if request.call == "boot":
         workshop.wait_until_ready()
         return {}
-    if request.call in _DEVICE_METHODS:
-        argument, flags = workshop.filled(request.argument), request.impact.value
-        return client.call(_DEVICE_METHODS[request.call], argument, flags, domain=DOMAIN)
-    method, more, is_of_domain = METHODS[request.call]
-    return client.call(method, *arguments, *more, domain=DOMAIN if is_of_domain else None)
+    domain = None if request.call in OF_HYPERVISOR else request.domain
+    call = OF_HYPERVISOR.get(request.call) or OF_DOMAIN[request.call]
+    arguments = call.arguments(workshop.filled(request.argument), request.impact)
+    return client.call(call.method, *arguments, domain=domain)
+
+
+def _state(request: Request, client: Client) -> tuple[int, int] | None:
+    answer = client.call("state", 0, domain=request.domain)
+    if "error" in answer:
+        return None
+    state, reason = answer["result"]
+    return state, reason
 
 
 def _event_line(event: Mapping[str, Any]) -> EventLine:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 
 from pyvirt_sim.conformance.real.guest import Guest
+
+_SAVE_FOLDER = re.compile(r"/[\w./-]*/save/")
+_OPEN_FILE = re.compile(r"\bfd:[0-9]+")
 
 SETTLE_S = 1.0
 """How long a Linux guest may take to find a new device and bind its driver: some 100 ms."""
@@ -24,6 +28,8 @@ class Workshop:
             "IMAGE": f"{folder}/image",
             "MEDIUM": f"{folder}/medium",
             "SOCKET": f"{folder}/socket",
+            "SAVED": f"{folder}/saved",
+            "CORE": f"{folder}/core",
             "NAME": f"pyvirt-{folder.parent.name}-{folder.name}",
         }
         self.console = self._files["CONSOLE"] = f"{folder}/console"
@@ -41,7 +47,7 @@ class Workshop:
         """``text`` without the names of this run's files."""
         for word, path in self._files.items():
             text = text.replace(path, word)
-        return text
+        return _OPEN_FILE.sub("fd:N", _SAVE_FOLDER.sub("SAVES/", text))
 
     def wait_until_ready(self) -> None:
         """Block until the guest has booted, once more than last time."""

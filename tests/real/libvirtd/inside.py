@@ -82,8 +82,9 @@ def _make_room(target: Path) -> None:
 def set_up(root: Path, state: Path, filters: str) -> dict[str, str]:
     """Mount what libvirtd looks for, write what it reads; return its environment."""
     mount("tmpfs", "/run", "tmpfs")  # hides D-Bus and with it systemd's daemons
-    for name in ("/usr/share/libvirt", "/usr/lib/libvirt"):
-        show(f"{root}{name}", Path(name))
+    libraries = os.fspath(next(root.glob("usr/lib/*-linux-gnu")))
+    show(f"{root}/usr/share/libvirt", Path("/usr/share/libvirt"))
+    show(os.fspath(_helpers(root, state, libraries)), Path("/usr/lib/libvirt"))
     for name in ("/etc", "/var/lib", "/var/cache", "/var/log"):
         (state / name[1:]).mkdir(parents=True, exist_ok=True)
         show(f"{state}{name}", Path(name, "libvirt"))
@@ -99,9 +100,23 @@ def set_up(root: Path, state: Path, filters: str) -> dict[str, str]:
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     return {
         "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
-        "LD_LIBRARY_PATH": os.fspath(next(root.glob("usr/lib/*-linux-gnu"))),
+        "LD_LIBRARY_PATH": libraries,
         "LIBVIRT_DRIVER_DIR": os.fspath(_drivers(root, state)),
     }
+
+
+def _helpers(root: Path, state: Path, libraries: str) -> Path:
+    """A folder of libvirt's helpers, one of which writes saved machines and cores.
+
+    They find libvirt's library here: libvirtd starts them without its own environment.
+    """
+    folder = state / "helpers"
+    folder.mkdir(exist_ok=True)
+    for program in root.glob("usr/lib/libvirt/*"):
+        wrapper = folder / program.name
+        wrapper.write_text(f'#!/bin/sh\nLD_LIBRARY_PATH={libraries} exec {program} "$@"\n')
+        wrapper.chmod(0o755)
+    return folder
 
 
 def _drivers(root: Path, state: Path) -> Path:

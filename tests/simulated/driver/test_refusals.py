@@ -48,7 +48,14 @@ NO_CARD = (
 REFUSALS = [
     # What cannot come, whatever there is.
     ("unknown element", "attach", "<foo/>", LIVE, 67, "unknown device type 'foo'"),
-    ("broken XML", "attach", "<rng", LIVE, 35, "line 1"),
+    (
+        "broken XML",
+        "attach",
+        "<rng",
+        LIVE,
+        35,
+        "(device_definition):1: Couldn't find end of Start Tag rng",
+    ),
     ("floppy", "attach", FLOPPY, LIVE, 84, "floppy device hotplug isn't supported"),
     (
         "controller",

@@ -60,9 +60,14 @@ OS = "<os><type>hvm</type></os>"
 
 DOMAINS = [
     # The text, then what is expected of the error: its code, its path, part of its message.
-    ("", MALFORMED, "", "line 1: "),
-    ("<domain>\n\n<name></domain>", MALFORMED, "", "line 3: Opening and ending tag mismatch"),
-    ("<domain>&nbsp;</domain>", MALFORMED, "", "line 1: Entity 'nbsp' not defined"),
+    ("", MALFORMED, "", "(domain_definition):1: Document is empty\n(null)\n^"),
+    (
+        "<domain>\n\n<name></domain>",
+        MALFORMED,
+        "",
+        "(domain_definition):3: Opening and ending tag mismatch",
+    ),
+    ("<domain>&nbsp;</domain>", MALFORMED, "", "(domain_definition):1: Entity 'nbsp' not defined"),
     ("<network/>", WRONG, "/", "expecting root element of 'domain', not 'network'"),
     ("<domain xmlns='urn:x'/>", WRONG, "/", "not '{urn:x}:domain'"),
     ("<domain/>", WRONG, "/domain", "missing attribute 'type'"),
@@ -214,7 +219,7 @@ DOMAINS = [
 
 DEVICES = [
     ("<foo/>", UNSUPPORTED, "/foo", "unknown device type 'foo'"),
-    ("<disk", MALFORMED, "", "line 1: "),
+    ("<disk", MALFORMED, "", "(device_definition):1: "),
     ("<disk/>", WRONG, "/disk", "missing element <source>"),
     ("<disk><source/></disk>", WRONG, "/disk/source", "missing attribute 'file'"),
     (
