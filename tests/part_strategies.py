@@ -11,6 +11,7 @@ from pyvirt_trio.models import (
     UsbAddress,
     VirtioSerialAddress,
 )
+from pyvirt_trio.models.iotune import MAX_RATE, IoTune
 
 # Everything XML 1.0 can carry, with those characters often that have a meaning in it.
 _special = st.sampled_from(" \t\r\n&<>'\"]=,\\%\x7f\x85\u2028\U0001f427")
@@ -110,3 +111,26 @@ def mac_addresses() -> st.SearchStrategy[str]:
     return st.binary(min_size=6, max_size=6).map(
         lambda raw: bytes([raw[0] & 0xFE, *raw[1:]]).hex(":")
     )
+
+
+def io_tunes() -> st.SearchStrategy[IoTune | None]:
+    """Limits of a disk: none, or some that make sense."""
+    rates = st.integers(min_value=1, max_value=MAX_RATE // 1000)
+    plain = st.builds(
+        lambda rate, more: IoTune(total_bytes_sec=rate, read_iops_sec=more, group_name="g"),
+        rates,
+        rates,
+    )
+    bursts = st.builds(
+        lambda rate, more, length: IoTune(
+            write_bytes_sec=rate,
+            write_bytes_sec_max=rate + more,
+            write_bytes_sec_max_length=length,
+            total_iops_sec=rate,
+            size_iops_sec=more + 1,
+        ),
+        rates,
+        st.integers(0, 1000),
+        st.integers(0, 100),
+    )
+    return st.none() | plain | bursts

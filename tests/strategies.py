@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import attrs
 import hypothesis.strategies as st
 
 from pyvirt_trio.models import (
@@ -51,6 +52,7 @@ from tests.part_strategies import (
     character_sources,
     drive_addresses,
     guest_addresses,
+    io_tunes,
     mac_addresses,
     pci_addresses,
     sockets,
@@ -361,6 +363,7 @@ def input_kinds() -> st.SearchStrategy[str]:
 
 def disks(alias: st.SearchStrategy[str | None]) -> st.SearchStrategy[Disk]:
     """Disks on each bus, and CD-ROM drives with and without a medium."""
+    policy = st.sampled_from([None, "mandatory", "optional"])
     image_format = st.sampled_from(["raw", "qcow2"])
     sd = st.from_regex(r"sd[a-z]{1,3}", fullmatch=True)
     on_virtio = st.builds(
@@ -368,6 +371,8 @@ def disks(alias: st.SearchStrategy[str | None]) -> st.SearchStrategy[Disk]:
         alias=alias,
         address=st.none() | guest_addresses(),
         source_file=absolute_paths(),
+        startup_policy=policy,
+        iotune=io_tunes(),
         target=st.from_regex(r"vd[a-z]{1,3}", fullmatch=True),
         image_format=image_format,
         is_readonly=st.booleans(),
@@ -377,6 +382,8 @@ def disks(alias: st.SearchStrategy[str | None]) -> st.SearchStrategy[Disk]:
         alias=alias,
         address=st.none() | drive_addresses(),
         source_file=absolute_paths(),
+        startup_policy=policy,
+        iotune=io_tunes(),
         target=sd,
         bus=st.just("scsi"),
         image_format=image_format,
@@ -387,6 +394,8 @@ def disks(alias: st.SearchStrategy[str | None]) -> st.SearchStrategy[Disk]:
         alias=alias,
         address=st.none() | usb_addresses(),
         source_file=absolute_paths(),
+        startup_policy=policy,
+        iotune=io_tunes(),
         target=sd,
         bus=st.just("usb"),
         image_format=image_format,
@@ -396,14 +405,16 @@ def disks(alias: st.SearchStrategy[str | None]) -> st.SearchStrategy[Disk]:
         Disk,
         alias=alias,
         address=st.none() | drive_addresses(),
-        source_file=st.none() | absolute_paths(),
+        source_file=absolute_paths(),
+        startup_policy=policy | st.just("requisite"),
         target=sd,
         bus=st.just("scsi"),
         is_cdrom=st.just(True),
         image_format=image_format,
         is_readonly=st.just(True),
     )
-    return st.one_of(on_virtio, on_scsi, on_usb, cdrom)
+    empty = cdrom.map(lambda disk: attrs.evolve(disk, source_file=None, startup_policy=None))
+    return st.one_of(on_virtio, on_scsi, on_usb, cdrom, empty)
 
 
 def rng_sources() -> st.SearchStrategy[str]:

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from pyvirt_trio.cli.session import Hidden
 from pyvirt_trio.errors import DefinitionError, ErrorCode
+from pyvirt_trio.models.impact import Impact
 
 Flag = Annotated[bool, Parameter(negative="")]
 
@@ -90,8 +91,47 @@ def domblkthreshold(domain: str, dev: str, threshold: int, *, session: Hidden) -
     )
 
 
+def blkdeviotune(
+    domain: str,
+    device: str,
+    *limits: str,
+    live: Flag = False,
+    config: Flag = False,
+    session: Hidden,
+) -> None:
+    """Print or set how much a guest may read and write of a disk in a second.
+
+    Args:
+        domain: Its name.
+        device: The disk's target, such as vda, or the path of its image.
+        limits: NAME=VALUE each, such as total-bytes-sec=1000000; 0 takes a limit away. The names
+            are virsh's options.
+        live: Of the running machine, as without --config while it runs.
+        config: Of what the next start uses.
+        session: Given by the launcher.
+    """
+    changes: dict[str, int | str] = {}
+    for limit in limits:
+        name, sign, value = limit.replace("-", "_").partition("=")
+        if not sign:
+            raise DefinitionError(f"expected NAME=VALUE, not {limit!r}", code=ErrorCode.INVALID_ARG)
+        changes[name] = int(value) if value.isdecimal() else limit.partition("=")[2]
+    impact = Impact.LIVE if live else Impact.CURRENT
+    if config:
+        impact |= Impact.CONFIG
+    session.call(
+        lambda found: "\n".join(f"{key:26}: {value}" for key, value in found.items()),
+        "blkdeviotune",
+        domain=domain,
+        disk=device,
+        changes=changes or None,
+        impact=impact.value,
+    )
+
+
 COMMANDS: dict[str, Callable[..., None]] = {
     "blockpull": blockpull,
     "blockjob": blockjob,
     "domblkthreshold": domblkthreshold,
+    "blkdeviotune": blkdeviotune,
 }

@@ -7,6 +7,7 @@ from typing import Any
 
 import trio
 
+from pyvirt_trio.daemon.impacts import impact_of
 from pyvirt_trio.driver.hypervisor import Hypervisor
 from pyvirt_trio.errors import DefinitionError, ErrorCode
 from pyvirt_trio.models.agent import GuestSuspendTarget
@@ -28,13 +29,6 @@ def _mode(mode: object) -> ShutdownMode:
     raise DefinitionError(
         f"unknown mode {mode!r}, expected 'acpi' or 'agent'", code=ErrorCode.INVALID_ARG
     )
-
-
-def _impact(impact: object) -> Impact:
-    known = Impact.LIVE | Impact.CONFIG
-    if type(impact) is not int or impact & ~known.value:
-        raise DefinitionError(f"unsupported flags ({impact!r})", code=ErrorCode.INVALID_ARG)
-    return Impact(impact)
 
 
 async def _undefine(hypervisor: Hypervisor, domain: str, *, managed_save: bool = False) -> None:
@@ -158,7 +152,7 @@ async def _desc(
     found = hypervisor.domain(domain)
     if text is not None:
         change = found.set_title if title else found.set_description
-        await change(text, _impact(impact))
+        await change(text, impact_of(impact))
         return text
     return found.definition.title if title else found.definition.description
 
@@ -175,8 +169,8 @@ async def _metadata(
 ) -> str | None:
     found = hypervisor.domain(domain)
     if xml is None and not remove:
-        return found.metadata(uri, inactive=_impact(impact) is Impact.CONFIG)
-    await found.set_metadata(uri, xml, key=key, impact=_impact(impact))
+        return found.metadata(uri, inactive=impact_of(impact) is Impact.CONFIG)
+    await found.set_metadata(uri, xml, key=key, impact=impact_of(impact))
     return xml
 
 

@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from pyvirt_trio.daemon import agent_methods, block_methods, lifecycle_methods
+from pyvirt_trio.daemon.impacts import impact_of
 from pyvirt_trio.driver.domain import Domain
 from pyvirt_trio.driver.hypervisor import Hypervisor
 from pyvirt_trio.errors import DefinitionError, ErrorCode
 from pyvirt_trio.host.nodedev import list_node_devices
-from pyvirt_trio.models.impact import Impact
 from pyvirt_trio.xml.devices import format_device
 
 Method = Callable[..., Awaitable[Any]]
@@ -43,29 +43,21 @@ async def _dumpxml(hypervisor: Hypervisor, domain: str, *, inactive: bool = Fals
     return hypervisor.domain(domain).xml(inactive=inactive)
 
 
-def _impact(flags: object) -> Impact:
-    """The flags of a client, who may say anything."""
-    known = Impact.LIVE | Impact.CONFIG
-    if type(flags) is not int or flags & ~known.value:
-        raise DefinitionError(f"unsupported flags ({flags!r})", code=ErrorCode.INVALID_ARG)
-    return Impact(flags)
-
-
 async def _attach(
     hypervisor: Hypervisor, domain: str, xml: str, *, impact: int = 0
 ) -> dict[str, Any]:
-    device = await hypervisor.domain(domain).attach_device(xml, _impact(impact))
+    device = await hypervisor.domain(domain).attach_device(xml, impact_of(impact))
     return {"alias": device.alias, "xml": format_device(device)}
 
 
 async def _detach(hypervisor: Hypervisor, domain: str, device: str, *, impact: int = 0) -> None:
-    await hypervisor.domain(domain).detach_device(device, _impact(impact))
+    await hypervisor.domain(domain).detach_device(device, impact_of(impact))
 
 
 async def _update(
     hypervisor: Hypervisor, domain: str, xml: str, *, impact: int = 0
 ) -> dict[str, Any]:
-    device = await hypervisor.domain(domain).update_device(xml, _impact(impact))
+    device = await hypervisor.domain(domain).update_device(xml, impact_of(impact))
     return {"alias": device.alias, "xml": format_device(device)}
 
 

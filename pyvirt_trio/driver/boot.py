@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
-from pyvirt_trio.driver import memory_reports
+from pyvirt_trio.driver import memory_reports, throttling
 from pyvirt_trio.driver.argv import build_argv
 from pyvirt_trio.driver.copying import load
 from pyvirt_trio.driver.launch import running_qemu
+from pyvirt_trio.driver.missing_images import without_missing
 from pyvirt_trio.driver.processes import mark_of
 from pyvirt_trio.models.devices import Interface
 from pyvirt_trio.models.events import (
@@ -72,10 +73,11 @@ class Boot:
             HostError: It could not be started, or a host device is not to be had.
             DeviceInUseError: Another domain has one of the host devices.
         """
+        is_incoming = self.incoming is not None
+        definition, changes = await without_missing(life, definition, is_restored=is_incoming)
         life.note(starting=definition)
         devices = await life.host_devices.prepare(life.owner, definition.devices)
         definition = attrs.evolve(definition, devices=devices)
-        is_incoming = self.incoming is not None
         argv = build_argv(definition, monitor_path=life.paths.monitor, is_incoming=is_incoming)
         async with running_qemu(life.host, argv, life.paths, life.leaves) as (process, stream):
             mark = await mark_of(life.host, process.pid)
@@ -83,6 +85,8 @@ class Boot:
             with life.domain.journal.commit() as commit:
                 commit.update(life.domain, live=definition, status=status)
                 commit.note(life.domain, starting=None, process=mark)
+                for change in changes:
+                    commit.announce(change)
             yield process, stream
 
     async def go_on(self, life: Life) -> None:
@@ -94,6 +98,7 @@ class Boot:
         for device in life.definition.devices:
             if isinstance(device, Interface) and not device.is_link_up:
                 await life.execute("set_link", {"name": device.alias, "up": False})
+        await throttling.apply_all(life)
         if self.incoming is not None:
             life.lift_deadline()  # reading memory takes as long as it takes
             await load(life, self.incoming)

@@ -11,6 +11,7 @@ from pyvirt_trio.driver.lifecycle import LifecycleCalls
 from pyvirt_trio.driver.metadata import MetadataCalls
 from pyvirt_trio.driver.renaming import RenamingCalls
 from pyvirt_trio.driver.statistics import StatisticsCalls
+from pyvirt_trio.driver.tuning import TuningCalls
 
 
 class Domain(
@@ -22,6 +23,7 @@ class Domain(
     MetadataCalls,
     RenamingCalls,
     StatisticsCalls,
+    TuningCalls,
 ):
     """A domain of one hypervisor. Two handles of one domain are the same object.
 

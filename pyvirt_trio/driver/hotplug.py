@@ -13,8 +13,9 @@ from pyvirt_trio.driver.memory_rules import require_memory_fits
 from pyvirt_trio.driver.placement import complete_device, missing_controller, name_device
 from pyvirt_trio.driver.pluggable import require_hotpluggable, require_pluggable
 from pyvirt_trio.driver.sharing import require_shared_memory
+from pyvirt_trio.driver.throttling import apply_iotune
 from pyvirt_trio.errors import MonitorError, OutcomeUnknownError
-from pyvirt_trio.models.devices import Device, Interface, Watchdog
+from pyvirt_trio.models.devices import Device, Disk, Interface, Watchdog
 from pyvirt_trio.models.events import DeviceAdded, MemoryDeviceSizeChanged
 from pyvirt_trio.models.memory import VirtioMemory
 from pyvirt_trio.models.sharing import Lease
@@ -110,6 +111,8 @@ async def _create(life: Life, device: Device, created: list[Backend]) -> None:
     properties = frontend(device)
     if properties is not None:  # a forwarded address is a backend and no device
         await life.execute("device_add", properties)
+    if isinstance(device, Disk) and device.iotune is not None:  # known to make sense to QEMU
+        await apply_iotune(life, device, device.iotune)
     if isinstance(device, Interface) and not device.is_link_up:
         await life.execute("set_link", {"name": device.alias, "up": False})
 

@@ -47,7 +47,10 @@ def merged(device: Device, wanted: Device) -> Device:
     changed: Device
     if isinstance(device, Disk) and isinstance(wanted, Disk) and device.is_cdrom:
         changed = attrs.evolve(
-            device, source_file=wanted.source_file, image_format=wanted.image_format
+            device,
+            source_file=wanted.source_file,
+            image_format=wanted.image_format,
+            startup_policy=wanted.startup_policy,
         )
     elif isinstance(device, Interface) and isinstance(wanted, Interface):
         changed = attrs.evolve(device, is_link_up=wanted.is_link_up)

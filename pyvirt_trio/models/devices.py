@@ -12,6 +12,7 @@ import attrs
 
 from pyvirt_trio.models.addresses import GuestAddress, PciAddress
 from pyvirt_trio.models.character import CharacterSource
+from pyvirt_trio.models.iotune import IoTune
 
 
 @attrs.frozen(kw_only=True)
@@ -57,6 +58,10 @@ class Disk(Device):
         is_cdrom: It is a drive for CD-ROMs, on a SCSI bus and read-only.
         image_format: ``raw`` or ``qcow2``.
         is_readonly: The guest may not write.
+        startup_policy: What happens when a start does not find the image: with ``mandatory``, or
+            ``None``, it fails; with ``optional`` it goes on without it; with ``requisite``, which
+            is for CD-ROM drives, only a start from a saved state does.
+        iotune: How much the guest may read and write in a second; ``None`` is no limit.
     """
 
     source_file: str | None
@@ -65,6 +70,8 @@ class Disk(Device):
     is_cdrom: bool = False
     image_format: str = "raw"
     is_readonly: bool = False
+    startup_policy: str | None = None
+    iotune: IoTune | None = None
 
 
 @attrs.frozen(kw_only=True)

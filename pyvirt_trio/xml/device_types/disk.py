@@ -6,6 +6,7 @@ import re
 
 from pyvirt_trio.models import Disk, DriveAddress, PciAddress, UsbAddress
 from pyvirt_trio.xml.device_types.base import DeviceType
+from pyvirt_trio.xml.device_types.iotune import read_iotune, write_iotune
 from pyvirt_trio.xml.element import Element, element
 from pyvirt_trio.xml.reader import Reader, quoted
 from pyvirt_trio.xml.values import checked_path
@@ -31,8 +32,9 @@ def read_disk(reader: Reader) -> Disk:
     if driver is not None:
         driver.choice("name", "qemu", default="qemu")
         image_format = driver.choice("type", "raw", "qcow2", default="raw")
-    source_file = _read_source(reader, is_cdrom=is_cdrom)
+    source_file, startup_policy = _read_source(reader, is_cdrom=is_cdrom)
     name, bus = _read_target(reader.required_child("target"), is_cdrom=is_cdrom)
+    iotune = reader.child("iotune")
     is_readonly = reader.child("readonly") is not None
     return Disk(
         source_file=source_file,
@@ -41,14 +43,27 @@ def read_disk(reader: Reader) -> Disk:
         is_cdrom=is_cdrom,
         image_format=image_format,
         is_readonly=is_readonly or is_cdrom,
+        startup_policy=startup_policy,
+        iotune=None if iotune is None else read_iotune(iotune),
     )
 
 
-def _read_source(reader: Reader, *, is_cdrom: bool) -> str | None:
+def _read_source(reader: Reader, *, is_cdrom: bool) -> tuple[str | None, str | None]:
+    """The image, and what is to happen when it is missing."""
     source = reader.child("source") if is_cdrom else reader.required_child("source")
     if source is None:
-        return None
-    return checked_path(source, source.required("file"), attribute="file")
+        return None, None
+    path = checked_path(source, source.required("file"), attribute="file")
+    policy = source.attribute("startupPolicy")
+    if policy is None:
+        return path, None
+    source.choice("startupPolicy", "mandatory", "requisite", "optional")
+    if policy == "requisite" and not is_cdrom:
+        raise source.wrong(
+            "disk startupPolicy 'requisite' is not allowed for disk of 'disk' device",
+            attribute="startupPolicy",
+        )
+    return path, policy
 
 
 def _read_target(target: Reader, *, is_cdrom: bool) -> tuple[str, str]:
@@ -68,13 +83,14 @@ def _read_target(target: Reader, *, is_cdrom: bool) -> tuple[str, str]:
 
 def write_disk(disk: Disk) -> Element:
     """The element that ``read_disk`` reads."""
-    has_medium = disk.source_file is not None
+    source = {"file": disk.source_file, "startupPolicy": disk.startup_policy}
     return element(
         "disk",
         {"type": "file", "device": "cdrom" if disk.is_cdrom else "disk"},
         element("driver", {"name": "qemu", "type": disk.image_format}),
-        element("source", {"file": disk.source_file}) if has_medium else None,
+        element("source", source) if disk.source_file is not None else None,
         element("target", {"dev": disk.target, "bus": disk.bus}),
+        write_iotune(disk.iotune),
         element("readonly") if disk.is_readonly else None,
     )
 

@@ -93,6 +93,7 @@ COMMANDS: Final[Mapping[str, Handler]] = {
     "blockdev-add": lambda qemu, a: _tree(qemu).blocks.add(a),
     "blockdev-del": lambda qemu, a: _tree(qemu).blocks.delete(a["node-name"]),
     "block-set-write-threshold": lambda qemu, a: _tree(qemu).blocks.set_write_threshold(a),
+    "block_set_io_throttle": lambda qemu, a: _tree(qemu).drives.throttle(a),
     "query-named-block-nodes": _query_named_block_nodes,
     "query-block": lambda qemu, _: _tree(qemu).drives.listing(),
     "blockdev-open-tray": lambda qemu, a: _tree(qemu).drives.open_tray(a),

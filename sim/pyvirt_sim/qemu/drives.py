@@ -7,7 +7,8 @@ from typing import Any
 
 import attrs
 
-from pyvirt_sim.qemu import block
+from pyvirt_sim.gaps import ModelGapError
+from pyvirt_sim.qemu import block, throttling
 from pyvirt_sim.qemu.block import Blocks, Node, User
 from pyvirt_sim.qemu.devices import Device
 from pyvirt_sim.qemu.errors import QmpError, device_not_found
@@ -24,6 +25,7 @@ class Drive:
         user: Its claim on that node.
         is_removable: Whether it has a tray.
         is_tray_open: Whether the tray is out.
+        limits: How much the guest may read and write in a second, by QEMU's names.
     """
 
     device: Device
@@ -32,6 +34,7 @@ class Drive:
     user: User
     is_removable: bool
     is_tray_open: bool = False
+    limits: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
 
 
 class Drives:
@@ -99,7 +102,8 @@ class Drives:
         if device is None:
             raise device_not_found(name)
         for drive in self._drives:
-            if drive.device is device and drive.name in {name, device.path, device.id}:
+            is_its_own = drive.device is device and drive.name in {name, device.path, device.id}
+            if is_its_own or drive.name == device.path:  # or that of a part of it
                 return drive
         raise QmpError("Device does not have a block device backend")
 
@@ -159,6 +163,18 @@ class Drives:
         self._move_tray(drive, is_open=True)
         self._remove(drive, str(arguments["id"]))
 
+    def throttle(self, arguments: Mapping[str, Any]) -> None:
+        """QMP ``block_set_io_throttle``.
+
+        Raises:
+            QmpError: There is no such drive, nothing in it, or the limits make no sense.
+        """
+        drive = self._find(arguments)
+        if drive.medium is None:
+            raise QmpError(f"Device '{arguments['id']}' has no medium")
+        throttling.check_drive(arguments)
+        drive.limits = {key: one for key, one in arguments.items() if key != "id" and one}
+
     def move(self, source: Node, target: Node) -> None:
         """Whatever has one node has another one in its place from now on."""
         for drive in self._drives:
@@ -167,12 +183,18 @@ class Drives:
         target.users += source.users
         source.users.clear()
 
+    def all(self) -> tuple[Drive, ...]:
+        """All drives, in the order in which they came."""
+        return tuple(self._drives)
+
     def listing(self) -> list[dict[str, Any]]:
         """QMP ``query-block``."""
         return [_describe(drive) for drive in self._drives]
 
 
 def _describe(drive: Drive) -> dict[str, Any]:
+    if drive.limits:
+        raise ModelGapError(f"what is told of {drive.name}, which has limits, is not modelled")
     result: dict[str, Any] = {
         "device": "",
         "qdev": drive.name,

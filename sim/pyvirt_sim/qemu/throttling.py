@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from pyvirt_sim.qemu.errors import QmpError
 
@@ -39,6 +39,23 @@ def check(limits: Mapping[str, int]) -> None:
             )
 
 
+def check_drive(arguments: Mapping[str, Any]) -> None:
+    """Check limits as ``block_set_io_throttle`` takes them: ``bps``, ``iops_rd_max`` and so on.
+
+    Raises:
+        QmpError: They contradict each other.
+    """
+    check({_newer_name(key): value for key, value in arguments.items() if "ps" in key})
+
+
+def _newer_name(name: str) -> str:
+    kind, *rest = name.split("_")
+    if rest == ["size"]:
+        return f"{kind}-size"
+    way = {"rd": "read", "wr": "write"}.get(rest[0]) if rest else None
+    return "-".join((kind, way or "total", *(rest[1:] if way else rest)))
+
+
 def _check_bucket(average: int, burst: int, length: int) -> None:
     if not (0 <= average <= _MAX_RATE and 0 <= burst <= _MAX_RATE):
         raise QmpError(f"bps/iops/max values must be within [0, {_MAX_RATE}]")
@@ -50,3 +67,5 @@ def _check_bucket(average: int, burst: int, length: int) -> None:
         raise QmpError("bps_max/iops_max require corresponding bps/iops values")
     if burst and burst < average:
         raise QmpError("bps_max/iops_max cannot be lower than bps/iops")
+    if length > 1 and burst > _MAX_RATE // length:
+        raise QmpError("burst length too high for this burst rate")

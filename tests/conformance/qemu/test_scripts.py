@@ -198,3 +198,66 @@ def test_jobs_rest_in_the_order_of_their_nodes(first: tuple[int, int]) -> None:
         nodes = {"device": names[source], "target": names[target], "sync": "full"}
         steps.append(Execute("blockdev-mirror", {**nodes, "job-id": job}))
     compare("q35", [*steps, Execute("stop"), Execute("query-jobs")])
+
+
+LIMITS: tuple[dict[str, int | str], ...] = (
+    {"bps": 10},
+    {"bps": 10, "bps_rd": 3},
+    {"bps_max": 5},
+    {"bps": 10, "bps_max": 5},
+    {"iops_max": 5},
+    {"iops_size": 5},
+    {"iops": 3, "iops_size": 5},
+    {"bps": 10, "bps_max": 50, "bps_max_length": 3},
+    {"bps": 10, "bps_max": 50, "bps_max_length": 0},
+    {"bps": 10, "bps_max_length": 0},
+    {"bps_max_length": 3},
+    {"bps_max_length": 1},
+    {"bps": -1},
+    {"bps": 10**15 + 1},
+    {"bps": 10, "bps_max": 10**15, "bps_max_length": 2},
+    {"bps": 10, "bps_max": 20, "bps_rd_max": 5},
+    {"bps_rd": 10, "bps_max": 20},
+    {"bps": 10, "group": "g"},
+    {"bps": 10, "bps_max": -5},
+    {"bps": 10, "iops": 3, "iops_rd": 2},
+    {"id": "disk"},
+    {"id": "nope"},
+    {},
+)
+
+
+def test_limits_of_a_disk_are_taken_and_refused_alike() -> None:
+    none = dict.fromkeys(("bps", "bps_rd", "bps_wr", "iops", "iops_rd", "iops_wr"), 0)
+    disk = {"id": "/machine/peripheral/disk/virtio-backend"}
+    steps: list[Step] = [
+        Execute("blockdev-add", {"driver": "null-co", "node-name": "node", "size": 65536}),
+        Execute(
+            "device_add",
+            {"driver": "virtio-blk-pci", "id": "disk", "drive": "node", "bus": "pci.1"},
+        ),
+    ]
+    steps += [Execute("block_set_io_throttle", {**none, **disk, **limits}) for limits in LIMITS]
+    compare("q35-buses", steps)
+
+
+def test_a_stream_of_a_disk_that_is_in_use_has_the_same_life() -> None:
+    stream = {"job-id": "job", "device": "node", "speed": 1000, "auto-dismiss": False}
+    compare(
+        "q35-buses",
+        [
+            Execute("blockdev-add", {"driver": "null-co", "node-name": "node", "size": 1 << 30}),
+            Execute(
+                "device_add",
+                {"driver": "virtio-blk-pci", "id": "disk", "drive": "node", "bus": "pci.1"},
+            ),
+            Execute("block-stream", stream),
+            Execute("block-stream", stream),
+            Execute("query-jobs"),
+            Execute("query-block-jobs"),
+            Execute("job-dismiss", {"id": "job"}),
+            Execute("block-stream", stream),
+            Execute("query-jobs"),
+            Execute("quit"),
+        ],
+    )
