@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from typing import Annotated
 
 import attrs
 import cyclopts
 
-from pyvirt_sim.prove import Proof, Verdict, proof_named, proof_names
+from pyvirt_sim.campaign.workers import run_all
+from pyvirt_sim.prove import Part, Proof, Verdict, proof_named, proof_names
 from pyvirt_sim.prove.kinds import KINDS, kind_named
 from pyvirt_sim.prove.permuted import Sensitivity, sensitivities
 
@@ -53,14 +52,13 @@ def prove(
     unknown = [name for name in wanted if name not in proof_names()]
     if unknown:
         return _complain(f"no proof is called {unknown[0]!r}; --list shows what there is")
-    with _workers(jobs) as workers:
-        if permuted:
-            return _permuted(wanted, as_json, workers)
-        verdicts: list[Verdict] = []
-        for verdict in workers.map(partial(_prove, schedules), wanted):
-            verdicts.append(verdict)
-            if not as_json:
-                print("\n".join(_lines(verdict)), flush=True)
+    if permuted:
+        return _permuted(wanted, as_json, jobs)
+    verdicts: list[Verdict] = []
+    for verdict in _prove_all(wanted, schedules, jobs):
+        verdicts.append(verdict)
+        if not as_json:
+            print("\n".join(_lines(verdict)), flush=True)
     if as_json:
         print(json.dumps([_as_json(verdict) for verdict in verdicts], indent=2))
     else:
@@ -70,26 +68,43 @@ def prove(
     return 0 if all(verdict.is_proved for verdict in verdicts) else 1
 
 
-def _workers(jobs: int) -> ProcessPoolExecutor:
-    """Fresh processes: a search patches classes, which other threads would see."""
-    return ProcessPoolExecutor(jobs or None, mp_context=multiprocessing.get_context("spawn"))
+@attrs.frozen
+class _Piece:
+    """One part of one proof: what a process is given to do."""
+
+    proof: str
+    part: str
 
 
-def _prove(schedules: int, name: str) -> Verdict:
-    return proof_named(name).run(schedules)
+def _prove_all(wanted: Sequence[str], schedules: int, jobs: int) -> Iterator[Verdict]:
+    """Each verdict as soon as its last part is there, in the order in which they are wanted."""
+    proofs = [proof_named(name) for name in wanted]
+    pieces = [_Piece(proof.name, part) for proof in proofs for part in proof.parts]
+    done: dict[str, list[Part]] = {proof.name: [] for proof in proofs}
+    for name, part in run_all(partial(_prove, schedules), pieces, workers=jobs or None):
+        done[name].append(part)
+        while proofs and len(done[proofs[0].name]) == len(proofs[0].parts):
+            yield proofs[0].verdict(done[proofs[0].name])
+            del proofs[0]
 
 
-def _permuted(wanted: Sequence[str], as_json: bool, workers: ProcessPoolExecutor) -> int:
+def _prove(schedules: int, piece: _Piece) -> tuple[str, Part]:
+    return piece.proof, proof_named(piece.proof).search(piece.part, schedules)
+
+
+def _permuted(wanted: Sequence[str], as_json: bool, jobs: int) -> int:
     kinds = [
         kind for kind in KINDS if not kind.stays and (not wanted or f"unplug-{kind.name}" in wanted)
     ]
     found: list[Sensitivity] = []
-    for rows in workers.map(_sensitivities, [kind.name for kind in kinds]):
+    names = [kind.name for kind in kinds]
+    for rows in run_all(_sensitivities, names, workers=jobs or None):
         found += rows
         if not as_json:
             for row in rows:
                 seen = f"{row.broken}, {row.schedules} schedules" if row.broken else "nothing"
                 print(f"{row.kind}: {row.change}: {seen}", flush=True)
+    found.sort(key=lambda row: names.index(row.kind))
     missed = [row for row in found if row.is_early and not row.is_found_in_time]
     if as_json:
         print(json.dumps([attrs.asdict(row) for row in found], indent=2))

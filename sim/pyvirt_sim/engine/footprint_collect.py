@@ -45,6 +45,11 @@ class Collector:
         self._built: list[Footprint] = []
         self._last_own: dict[int, int] = {}
 
+    @property
+    def era(self) -> int:
+        """Index of the first step since nothing could run, as far as anything has been touched."""
+        return self._eras[-1]
+
     # -- what happens while a step runs --------------------------------------------------------
 
     def step(self) -> int:

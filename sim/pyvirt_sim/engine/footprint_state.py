@@ -34,7 +34,7 @@ import sys
 import types
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
 import trio
 
@@ -52,9 +52,7 @@ _CONTAINERS: Final = (list, dict, set, deque, bytearray, tuple, types.MappingPro
 _COPIED: Final = (list, dict, set, deque, bytearray)
 _MUTABLE: Final = (*_COPIED, types.MappingProxyType)
 # Tuples, and what is in them, are looked at like the rest.
-_EXACT: Final = frozenset(
-    (int, float, str, bytes, bool, type(None), tuple, frozenset, types.MethodType)
-)
+_EXACT: Final = frozenset((int, float, str, bytes, bool, type(None), frozenset, types.MethodType))
 # Those that hold more are only compared after steps that got at them through their attribute.
 _LARGE: Final = 500
 _TOO_MANY: Final = 1000
@@ -68,8 +66,8 @@ class StateWatch(trio.abc.Instrument):
     Attributes:
         begun_at: Number of the step in which the last run that gathered footprints called `begin`.
 
-    Inside the block runs are slower (each look at an attribute is a call), and nothing else. Only
-    what happens after `begin`, in a run that gathers footprints, is touched.
+    Only what happens from `begin` on, in a run that gathers footprints, is touched; meanwhile each
+    look at an attribute is a call.
 
     Args:
         packages: Names of the packages whose classes are watched, with all modules below.
@@ -79,10 +77,12 @@ class StateWatch(trio.abc.Instrument):
         self.begun_at = 0
         self._packages = packages
         self._modules: set[str] = set()
-        self._patched: list[tuple[type, str, Any]] = []
+        self._constructors: list[_Patch] = []
+        self._accesses: list[_Patch] = []
         self._known: dict[type, bool] = {}
         self._names: dict[type, frozenset[str]] = {}
         self._is_on = False
+        self._last_era: int | None = None  # after which nothing is watched any more
         # Every container that was looked at, by label and identity.
         self._seen: dict[tuple[str, int], _Seen] = {}
         # What the running step has read already.
@@ -95,41 +95,56 @@ class StateWatch(trio.abc.Instrument):
         self._modules = set(_modules(self._packages)) - footprint_trio.watched_modules
         footprint_trio.watched_modules.update(self._modules)
         classes = list(_classes(sorted(self._modules)))
-        watched = set(classes)
         self._known = dict.fromkeys(classes, True)
-        for one in classes:
-            self._patch(one, watched)
+        self._constructors = list(self._wrapped(classes, __init__=self._naming))
+        self._accesses = list(
+            self._wrapped(
+                classes,
+                __getattribute__=self._reading,
+                __setattr__=self._writing,
+                __delattr__=self._writing,
+            )
+        )
+        _patch(self._constructors)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._is_on = False
-        for owner, name, original in reversed(self._patched):
-            if original is _UNKNOWN:
-                delattr(owner, name)
-            else:
-                setattr(owner, name, original)
-        self._patched.clear()
+        self._stop()
+        _unpatch(self._constructors)
         from pyvirt_sim.engine import footprint_trio
 
         footprint_trio.watched_modules.difference_update(self._modules)
 
     def begin(self) -> None:
-        """From here to its end, this run's steps say what they do to the objects of the classes.
+        """From here on, this run's steps say what they do to the objects of the classes.
 
         To be called by the program. Notes of different tasks count as commuting from here on: what
         judges the run must not read their order.
         """
-        self._seen.clear()
-        self._read.clear()
-        self._is_on = bool(active)
-        if active:
-            self.begun_at = len(active[0].order)
-            active[0].orders_notes = False
-            trio.lowlevel.add_instrument(self)
+        self._stop()
+        if not active:
+            return
+        self.begun_at = len(active[0].order)
+        active[0].orders_notes = False
+        self._is_on = True
+        _patch(self._accesses)
+        trio.lowlevel.add_instrument(self)
 
-    def after_run(self) -> None:
-        """Trio's instrument: the run is over."""
-        self._is_on = False
+    def end_with_era(self) -> None:
+        """Watch until nothing can run; what comes after that cannot come before anything now.
+
+        To be called by a program from where on nobody is asked any more. What can run then may
+        still race with what has run, in schedules to come.
+        """
+        if active:
+            self._last_era = active[0].era
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        """Trio's instrument: stop when a new era has begun."""
+        del task
+        if self._last_era is not None and active and active[0].era > self._last_era:
+            self._stop()
+            trio.lowlevel.remove_instrument(self)
 
     def after_task_step(self, task: trio.lowlevel.Task) -> None:
         """Trio's instrument: find out which containers the step has changed."""
@@ -138,28 +153,40 @@ class StateWatch(trio.abc.Instrument):
         self._read.clear()
         if not active:
             return
-        changed = [
-            one
-            for one in self._seen.values()
-            if (not one.is_large or one.owner in read) and one.has_changed(self)
-        ]
-        for one in changed:
-            active[0].touch_last(one.label, WRITE)
+        for key, one in list(self._seen.items()):
+            if one.is_large and one.owner not in read:
+                continue
+            if one.has_changed(self):
+                active[0].touch_last(one.label, WRITE)
+            if one.is_dead:
+                del self._seen[key]
+
+    def after_run(self) -> None:
+        """Trio's instrument: the run is over."""
+        self._stop()
+
+    def _stop(self) -> None:
+        """Nothing is watched, and no class is slower for it."""
+        if self._is_on:
+            _unpatch(self._accesses)
+        self._is_on = False
+        self._last_era = None
+        self._seen.clear()
+        self._read.clear()
 
     # -- patching ------------------------------------------------------------------------------
 
-    def _patch(self, owner: type, watched: set[type]) -> None:
-        has_watched_base = any(base in watched for base in owner.__mro__[1:])
-        for name, make in (
-            ("__init__", self._naming),
-            ("__getattribute__", self._reading),
-            ("__setattr__", self._writing),
-            ("__delattr__", self._writing),
-        ):
-            if name in owner.__dict__ or not has_watched_base:
-                original = getattr(owner, name)
-                self._patched.append((owner, name, owner.__dict__.get(name, _UNKNOWN)))
-                setattr(owner, name, make(original))
+    def _wrapped(
+        self, classes: Sequence[type], **wrappers: Callable[[Any], Callable[..., Any]]
+    ) -> Iterator[_Patch]:
+        """How to wrap the methods with these names, where no base class is wrapped already."""
+        watched = set(classes)
+        for owner in classes:
+            has_watched_base = any(base in watched for base in owner.__mro__[1:])
+            for name, wrap in wrappers.items():
+                if name in owner.__dict__ or not has_watched_base:
+                    original = owner.__dict__.get(name, _UNKNOWN)
+                    yield _Patch(owner, name, original, wrap(getattr(owner, name)))
 
     def _naming(self, original: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(original)
@@ -174,7 +201,7 @@ class StateWatch(trio.abc.Instrument):
         @functools.wraps(original)
         def read(this: object, name: str) -> Any:
             value = original(this, name)
-            if self._is_on and (id(this), name) not in self._read:
+            if (id(this), name) not in self._read:
                 names = self._names.get(type(this))
                 if names is None:
                     names = self._names[type(this)] = _names_of(type(this))
@@ -188,11 +215,10 @@ class StateWatch(trio.abc.Instrument):
     def _writing(self, original: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(original)
         def write(this: Any, name: str, *value: Any) -> None:
-            if self._is_on:
-                self._read.discard((id(this), name))
-                old = _raw(this, name)
-                is_same = bool(value) and old is value[0]
-                self._touch_label(this, name, READ if is_same else WRITE)
+            self._read.discard((id(this), name))
+            old = _raw(this, name)
+            is_same = bool(value) and old is value[0]
+            self._touch_label(this, name, READ if is_same else WRITE)
             original(this, name, *value)
 
         return write
@@ -200,14 +226,12 @@ class StateWatch(trio.abc.Instrument):
     # -- touching ------------------------------------------------------------------------------
 
     def _touch(self, this: object, name: str, value: object) -> None:
-        if self.is_value(type(value)):
+        if self.is_value(type(value)) or is_constant(value, self.is_value):
             self._touch_label(this, name, READ)
         elif _is_container(type(value)):
             label = self._touch_label(this, name, READ)
             if label is not None and (label, id(value)) not in self._seen:
-                seen = _Seen(label, (id(this), name), value, self)
-                if not seen.is_constant:
-                    self._seen[label, id(value)] = seen
+                self._seen[label, id(value)] = _Seen(label, (id(this), name), value, self)
         else:
             self._touch_label(this, name, WRITE)
 
@@ -234,6 +258,28 @@ class StateWatch(trio.abc.Instrument):
         return known
 
 
+class _Patch(NamedTuple):
+    """A method of a class, as it is by itself (if it has its own), and as it is when watched."""
+
+    owner: type
+    name: str
+    original: Any
+    wrapper: Callable[..., Any]
+
+
+def _patch(patches: Sequence[_Patch]) -> None:
+    for one in patches:
+        setattr(one.owner, one.name, one.wrapper)
+
+
+def _unpatch(patches: Sequence[_Patch]) -> None:
+    for one in reversed(patches):
+        if one.original is _UNKNOWN:
+            delattr(one.owner, one.name)
+        else:
+            setattr(one.owner, one.name, one.original)
+
+
 class _Seen:
     """A container, and what was in it at the end of the last step.
 
@@ -256,43 +302,61 @@ class _Seen:
         self._copy: Any = None
         self._remember(watch)
 
-    @property
-    def is_constant(self) -> bool:
-        """Whether it can never change: tuples of values."""
-        contents = self._contents
-        return contents is not None and not any(isinstance(one, _MUTABLE) for one in contents)
-
     def _remember(self, watch: StateWatch) -> None:
-        contents = self._contents = contents_of(self._container, watch.is_value)
-        kinds = set(map(type, (contents or (self,))[:-1]))
         container: Any = self._container
-        is_copied = type(container) in _COPIED and all(map(_is_exact, kinds))
-        self._copy = container.copy() if is_copied else None
+        if type(container) in _COPIED and all(map(_is_exact, _kinds_in(container))):
+            self._copy, self._contents = container.copy(), None
+        else:
+            self._copy = None
+            self._contents = contents_of(container, watch.is_value)
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether nobody else has the container, which can therefore never change again."""
+        # This object's own reference, the argument's, and the one among the contents.
+        return sys.getrefcount(self._container) == 2 + (self._contents is not None)
 
     def has_changed(self, watch: StateWatch) -> bool:
         """Whether something else is in it than before; what is in it now is remembered."""
         container, copy = self._container, self._copy
-        # A dict that is equal may be in another order.
-        is_same_order = not self._is_dict or all(map(operator.is_, copy or (), container))
-        if copy is not None and copy == container and is_same_order:
-            return False
-        before = self._contents
-        now = contents_of(container, watch.is_value)
-        if (
-            before is not None
-            and now is not None
-            and len(before) == len(now)
-            and all(map(operator.is_, before, now))
-        ):
-            return False
-        self._remember(watch)
-        return True
+        if copy is not None:
+            # A dict that is equal may be in another order.
+            is_same_order = not self._is_dict or all(map(operator.is_, copy, container))
+            is_same = copy == container and is_same_order
+        else:
+            before, now = self._contents, contents_of(container, watch.is_value)
+            is_same = (
+                before is not None
+                and now is not None
+                and len(before) == len(now)
+                and all(map(operator.is_, before, now))
+            )
+        if not is_same:
+            self._remember(watch)
+        return not is_same
+
+
+def _kinds_in(container: Any) -> set[type[Any]]:
+    """The classes of what is in a container itself."""
+    kind: type[Any] = container.__class__
+    if issubclass(kind, bytearray):
+        return {int}
+    found = set(map(type, container))
+    return found.union(map(type, container.values())) if issubclass(kind, dict) else found
 
 
 def _is_exact(kind: type[Any]) -> bool:
     """Whether objects of this class are equal only to themselves, or to what is no different."""
     equals: Any = kind.__eq__
     return kind in _EXACT or equals is object.__eq__ or _is_frozen(kind)
+
+
+def is_constant(thing: Any, is_value: Callable[[type[Any]], bool]) -> bool:
+    """Whether a container can never change: tuples of values, and of tuples."""
+    kind: type[Any] = thing.__class__
+    return kind is tuple and all(
+        is_value(item.__class__) or is_constant(item, is_value) for item in thing
+    )
 
 
 def contents_of(thing: Any, is_value: Callable[[type[Any]], bool]) -> list[Any] | None:

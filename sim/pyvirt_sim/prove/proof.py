@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import attrs
 
@@ -80,14 +80,27 @@ class Verdict:
 
 @attrs.frozen(kw_only=True)
 class Proof:
-    """Something that can be proved by name.
+    """Something that can be proved by name, part by part, on as many processors as there are.
 
     Args:
         name: As on the command line, such as ``unplug-rng``.
         summary: What is proved, one sentence.
-        run: Does it. Takes how many schedules each part may have at most.
+        bound: What "every schedule" means here: what is varied, and what is not.
+        parts: The names of its searches.
+        search: Does one of them. Takes its name, and how many schedules it may have at most.
     """
 
     name: str
     summary: str
-    run: Callable[[int], Verdict]
+    bound: str
+    parts: tuple[str, ...]
+    search: Callable[[str, int], Part]
+
+    def verdict(self, parts: Iterable[Part]) -> Verdict:
+        """What the proof came to, by its parts in any order."""
+        ordered = sorted(parts, key=lambda part: self.parts.index(part.name))
+        return Verdict(name=self.name, bound=self.bound, parts=tuple(ordered))
+
+    def run(self, limit: int) -> Verdict:
+        """Do all of it here, with ``limit`` schedules for each part at most."""
+        return self.verdict(self.search(name, limit) for name in self.parts)

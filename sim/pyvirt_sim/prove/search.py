@@ -44,22 +44,24 @@ class Window:
 
     Args:
         chooser: Who decides.
-        begin: Called when it opens.
+        watch: Watches the state from when it opens, if the search needs that.
     """
 
     chooser: Eager
-    begin: Callable[[], object] | None = None
+    watch: StateWatch | None = None
 
     @contextmanager
     def open(self) -> Generator[None]:
         """Whatever runs inside is run in every order; around it all is canonical."""
-        if self.begin is not None:
-            self.begin()
+        if self.watch is not None:
+            self.watch.begin()
         self.chooser.is_open = True
         try:
             yield
         finally:
             self.chooser.is_open = False
+            if self.watch is not None:
+                self.watch.end_with_era()
 
 
 @contextmanager
@@ -84,7 +86,7 @@ def search(
     eager = _EAGER if is_release_late else _EAGER_RELEASE
     dpor = Dpor()
     chooser = Eager(dpor, lambda path: eager.search(path) is not None)
-    result = hunt(_program(story, Window(chooser, watch.begin)), chooser, limit, freeze=False)
+    result = hunt(_program(story, Window(chooser, watch)), chooser, limit, freeze=False)
     is_complete = result.is_exhausted and not dpor.is_cut
     return _part(name, result, dpor.runs, limit, is_complete=is_complete)
 

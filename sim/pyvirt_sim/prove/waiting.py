@@ -18,7 +18,7 @@ from pyvirt_sim.checkers.promise import Observation, require
 from pyvirt_sim.prove.calls import Calls, attach, detach, request_detach
 from pyvirt_sim.prove.judge import judge_books, judge_calls
 from pyvirt_sim.prove.kinds import ALIAS, Kind, kind_named
-from pyvirt_sim.prove.proof import Proof, Verdict
+from pyvirt_sim.prove.proof import Part, Proof
 from pyvirt_sim.prove.search import BOUND, Window, search, watching
 from pyvirt_sim.prove.stage import SETTLED_S, Stage, open_stage, qemu_of
 from pyvirt_sim.qemu.guest import UnplugAnswer
@@ -64,11 +64,10 @@ class Case:
             _, events = stage.hypervisor.subscribe()
             await self.scene(stage, Calls(stage, window, events))
 
-    def prove(self, limit: int) -> Verdict:
+    def prove(self, limit: int) -> Part:
         """Play it under every schedule."""
         with watching() as watch:
-            part = search(self.name, self.play, watch, limit, is_release_late=self.is_release_late)
-        return Verdict(name=f"waiting-{self.name}", bound=BOUND, parts=(part,))
+            return search(self.name, self.play, watch, limit, is_release_late=self.is_release_late)
 
 
 def _count(records: list[Record], kind: type) -> int:
@@ -481,10 +480,16 @@ CASES: tuple[Case, ...] = (
 def proofs() -> Iterator[Proof]:
     """One for each case."""
     for case in CASES:
-        yield Proof(name=f"waiting-{case.name}", summary=case.promise, run=partial(_prove, case))
+        yield Proof(
+            name=f"waiting-{case.name}",
+            summary=case.promise,
+            bound=BOUND,
+            parts=(case.name,),
+            search=partial(_prove, case),
+        )
 
 
-def _prove(case: Case, limit: int) -> Verdict:
+def _prove(case: Case, _: str, limit: int) -> Part:
     return case.prove(limit)
 
 

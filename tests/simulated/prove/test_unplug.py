@@ -63,7 +63,7 @@ def test_steps_that_are_said_to_have_nothing_in_common_commute(
 ) -> None:
     with watching() as watch:
         chooser = Eager(RandomWalk(seed), lambda _: False)
-        window = Window(chooser, watch.begin)
+        window = Window(chooser, watch)
 
         async def program() -> None:
             with labelled_only():
