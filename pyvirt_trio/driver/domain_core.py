@@ -15,7 +15,7 @@ from pyvirt_trio.driver.agent import DomainAgent
 from pyvirt_trio.driver.agent_link import NONE_OPEN
 from pyvirt_trio.driver.jobs import JobLock
 from pyvirt_trio.driver.placement import name_devices
-from pyvirt_trio.driver.status import PrivateData, Texts
+from pyvirt_trio.driver.status import PrivateData, Written
 from pyvirt_trio.errors import InvalidStateError, NotFoundError
 from pyvirt_trio.models.domain import DomainDefinition
 from pyvirt_trio.models.states import DomainState, DomainStatus, ShutoffReason
@@ -65,7 +65,7 @@ class DomainCore:
     def __init__(self, hypervisor: Hypervisor, view: DomainView) -> None:
         self.view = view
         self.private = PrivateData()
-        self.texts = Texts()
+        self.written = Written()
         self.job = JobLock(max_queued=hypervisor.max_queued_jobs)
         self.agent = DomainAgent(self)
         self.journal = hypervisor.journal

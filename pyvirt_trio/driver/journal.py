@@ -236,12 +236,7 @@ class Subscription:
         Cancellation:
             No record is lost: the next call returns the same one.
         """
-        await trio.lowlevel.checkpoint()
-        while True:
-            try:
-                return self.receive_nowait()
-            except trio.WouldBlock:
-                await self._journal.wait_beyond(self._sequence)
+        return (await self.receive_batch(1))[0]
 
     async def receive_batch(self, limit: int = JOURNAL_LENGTH) -> list[Record]:
         """All records that have come, at least one; a quicker way to read than one by one.
@@ -255,7 +250,10 @@ class Subscription:
         Cancellation:
             No record is lost: the next call returns the same ones.
         """
-        await trio.lowlevel.checkpoint()
+        if self._sequence != self._journal.sequence or self._has_ended:
+            await trio.lowlevel.checkpoint()
+        else:  # to wait is checkpoint enough
+            await self._journal.wait_beyond(self._sequence)
         while not (found := self._take(limit)):
             await self._journal.wait_beyond(self._sequence)
         return found

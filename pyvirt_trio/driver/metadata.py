@@ -9,11 +9,11 @@ import attrs
 import trio
 
 from pyvirt_trio.driver.domain_core import DomainCore
+from pyvirt_trio.driver.modification import changing, persistent_of
 from pyvirt_trio.errors import (
     ArgumentError,
     DefinitionError,
     ErrorCode,
-    InvalidStateError,
     NotFoundError,
 )
 from pyvirt_trio.models.domain import DomainDefinition
@@ -115,21 +115,16 @@ class MetadataCalls(DomainCore):
     async def _change(
         self, kind: MetadataType, uri: str | None, change: Change, impact: Impact
     ) -> None:
-        async with self.job.hold("set-metadata"), self.definition_lock:
-            is_running = self.view.live is not None
-            if impact is Impact.CURRENT:
-                impact = Impact.LIVE if is_running else Impact.CONFIG
-            if Impact.LIVE in impact and not is_running:
-                raise InvalidStateError("domain is not running")
-            if Impact.CONFIG in impact and self.view.persistent is None:
-                raise InvalidStateError("transient domains do not have any persistent config")
-            changed: dict[str, DomainDefinition] = {}
-            if Impact.LIVE in impact and self.view.live is not None:
-                changed["live"] = change(self.view.live)
+        async with changing(self, "set-metadata", impact) as affected:
+            if Impact.CONFIG not in affected:
+                await trio.lowlevel.checkpoint()
+                self._commit({"live": change(self.running_life().definition)}, kind, uri)
+                return
             with trio.CancelScope(shield=True):  # one small file: file and record agree
-                if Impact.CONFIG in impact and self.view.persistent is not None:
-                    changed["persistent"] = change(self.view.persistent)
-                    await self.store.save(changed["persistent"])
+                changed = {"persistent": change(persistent_of(self))}
+                await self.store.save(changed["persistent"])
+                if Impact.LIVE in affected and self.view.live is not None:
+                    changed["live"] = change(self.view.live)
                 self._commit(changed, kind, uri)
 
     def _commit(

@@ -79,7 +79,7 @@ async def open_hypervisor(
                 hypervisor.destroys_on_exit = destroy_on_exit
                 hypervisor.max_queued_jobs = max_queued_jobs
                 try:
-                    await restore(hypervisor, host, log, remembered)
+                    await restore(hypervisor, log, remembered)
                     yield hypervisor
                 except Exception as error:  # noqa: BLE001 - raised again, outside the nursery,
                     failure = error  # which would wrap it in a group

@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import attrs
 import trio
 
-from pyvirt_trio.abc import Host
 from pyvirt_trio.driver.autostart import find_wishes, start_all
 from pyvirt_trio.driver.domain import Domain, DomainView
 from pyvirt_trio.driver.hostdevs import Owner
@@ -22,7 +22,7 @@ from pyvirt_trio.driver.hypervisor import Hypervisor
 from pyvirt_trio.driver.journal import Committed
 from pyvirt_trio.driver.reconnect import Reconnection
 from pyvirt_trio.driver.saving import SAVE_FOLDER
-from pyvirt_trio.driver.status import FORGOTTEN, Kept, digest, entry_of, read_entry
+from pyvirt_trio.driver.status import FORGOTTEN, Kept, Written, read_entry
 from pyvirt_trio.driver.status_log import Entry, Remembered, StatusLog
 from pyvirt_trio.errors import HostError, PyvirtError
 from pyvirt_trio.models.domain import DomainDefinition
@@ -36,14 +36,11 @@ from pyvirt_trio.models.events import (
 from pyvirt_trio.models.states import DomainState, DomainStatus, ShutoffReason
 
 
-async def restore(
-    hypervisor: Hypervisor, host: Host, log: StatusLog, remembered: Remembered
-) -> None:
+async def restore(hypervisor: Hypervisor, log: StatusLog, remembered: Remembered) -> None:
     """``hypervisor``, which is empty, has all domains of its root, and keeps writing of them.
 
     Args:
         hypervisor: The hypervisor.
-        host: Its machine.
         log: Where it writes.
         remembered: What was read there.
 
@@ -52,7 +49,7 @@ async def restore(
     """
     found = await _definitions(hypervisor, remembered)
     keeper = _Keeper(hypervisor, log)
-    kept = _kept(host, log, remembered)
+    kept = _kept(log, remembered)
     await keeper.begin()
     hypervisor.journal.keep = keeper.keep
     _take(hypervisor, remembered, kept, found)
@@ -89,9 +86,13 @@ class _Keeper:
         entries: dict[str, Entry | None] = {}
         for domain in changed:
             assert isinstance(domain, Domain), "nothing else is committed"
-            is_known = self._hypervisor.knows(domain)
-            entry = entry_of(domain.view, domain.private, domain.texts) if is_known else None
-            entries[str(domain.uuid)] = entry
+            if self._hypervisor.knows(domain):
+                entries[str(domain.uuid)] = domain.written.changes(
+                    domain.view, domain.private, domain.store.digest(domain.name)
+                )
+            else:
+                entries[str(domain.uuid)] = None
+                domain.written = Written()
         try:
             self._log.write(entries, records)
         except OSError as error:
@@ -130,12 +131,12 @@ async def _definitions(
     return found
 
 
-def _kept(host: Host, log: StatusLog, remembered: Remembered) -> dict[str, Kept]:
+def _kept(log: StatusLog, remembered: Remembered) -> dict[str, Kept]:
     """What is known of each domain, by UUID; what cannot be read is forgotten, and put aside."""
     kept: dict[str, Kept] = {}
     for key, entry in remembered.domains.items():
         try:
-            kept[key] = read_entry(key, entry, host.fresh_uuid)
+            kept[key] = read_entry(key, entry)
         except ValueError as error:
             log.forget(key, str(error))
     return kept
@@ -181,6 +182,7 @@ def _domain(hypervisor: Hypervisor, before: Kept | None, now: DomainDefinition |
     )
     domain = Domain(hypervisor, view)
     domain.private = before.private
+    domain.written = Written(attrs.evolve(view, name=before.name), before.private)
     return domain
 
 
@@ -202,7 +204,7 @@ def _changes(
             DomainUndefined(**gone, detail=UndefinedDetail.RENAMED),
             DomainDefined(**stamp, detail=DefinedDetail.RENAMED),
         ]
-    if old == digest(now):
+    if old == domain.store.digest(now.name):
         return []
     detail = DefinedDetail.ADDED if before is None else DefinedDetail.UPDATED
     return [DomainDefined(**stamp, detail=detail)]

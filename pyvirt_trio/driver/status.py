@@ -6,7 +6,7 @@ domain's QEMU and to finish what was under way.
 
 from __future__ import annotations
 
-import hashlib
+import operator
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +18,13 @@ from pyvirt_trio.models.block_jobs import BlockJob
 from pyvirt_trio.models.devices import Device
 from pyvirt_trio.models.domain import DomainDefinition
 from pyvirt_trio.models.event_details import BlockJobStatus, BlockJobType
+from pyvirt_trio.models.metadata import MetadataElement
 from pyvirt_trio.models.states import REASONS, DomainState, DomainStatus
 from pyvirt_trio.xml.devices import format_device, parse_device
 from pyvirt_trio.xml.domain import format_domain, parse_domain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from pyvirt_trio.driver.domain_core import DomainView
     from pyvirt_trio.driver.status_log import Entry
@@ -79,58 +80,68 @@ FORGOTTEN = attrs.asdict(PrivateData(), recurse=False)
 """The changes that leave nothing of it, when a life has ended."""
 
 
-class Texts:
-    """A domain's definitions as text. Most commits change neither: each is made once."""
+class Written:
+    """What was written down of a domain last, and so what has changed since.
 
-    def __init__(self) -> None:
-        self._live: tuple[DomainDefinition | None, str | None] = (None, None)
-        self._persistent: tuple[DomainDefinition | None, str | None] = (None, None)
+    Most commits change one attribute of many, and a definition is long: only what is another
+    object than last time is made JSON of.
 
-    def live(self, definition: DomainDefinition | None) -> str | None:
-        """The XML of what a running machine is made of."""
-        if definition is not self._live[0]:
-            text = None if definition is None else format_domain(definition)
-            self._live = (definition, text)
-        return self._live[1]
+    Args:
+        view: The view that is written down already, when it is; not its persistent definition.
+        private: As for ``view``.
+    """
 
-    def digest(self, definition: DomainDefinition | None) -> str | None:
-        """Tells one persistent definition from another; its text is in a file of its own."""
-        if definition is not self._persistent[0]:
-            text = None if definition is None else digest(definition)
-            self._persistent = (definition, text)
-        return self._persistent[1]
+    def __init__(self, view: DomainView | None = None, private: PrivateData | None = None) -> None:
+        self._view = view
+        self._private = private
+        self._persistent: object = self  # no definition, so that it is written the first time
+
+    def changes(self, view: DomainView, private: PrivateData, digest: str | None) -> Entry:
+        """The keys that may have another value, ``None`` for what a domain without life has.
+
+        Args:
+            view: Of the domain.
+            private: Of the domain.
+            digest: Tells the file with its persistent definition from others.
+        """
+        found: Entry = {}
+        if view is not self._view:
+            _add_changed(found, _VIEW_KEYS, self._view, view)
+            if self._view is None or view.live is not self._view.live:
+                _add_changed_machine(found, self._view.live if self._view else None, view.live)
+            self._view = view
+        if private is not self._private:
+            _add_changed(found, _PRIVATE_KEYS, self._private, private)
+            self._private = private
+        if view.persistent is not self._persistent:
+            found["persistent"] = None if view.persistent is None else digest
+            self._persistent = view.persistent
+        return found
 
 
-def digest(definition: DomainDefinition) -> str:
-    """Tells this definition from others."""
-    return hashlib.sha256(format_domain(definition).encode()).hexdigest()[:16]
+def _add_changed(found: Entry, keys: Mapping[str, _Key], before: object, now: object) -> None:
+    for name, key in keys.items():
+        value = getattr(now, name)
+        if before is None or value is not getattr(before, name):
+            found[name] = key.to_json(value) if value else None
 
 
-def entry_of(view: DomainView, private: PrivateData, texts: Texts) -> Entry:
-    """What is kept of a domain."""
-    entry: Entry = {
-        "name": view.name,
-        "life": view.life,
-        "state": int(view.status.state),
-        "reason": int(view.status.reason),
-    }
-    optional: Entry = {
-        "id": view.id,
-        "live": texts.live(view.live),
-        "open_channels": sorted(view.open_channels),
-        "defined": texts.digest(view.persistent),
-        "starting": private.starting and format_domain(private.starting),
-        "process": private.process and [private.process.pid, private.process.started],
-        "is_announced": private.is_announced,
-        "ending": private.ending and private.ending.name,
-        "plugging": [format_device(device) for device in private.plugging],
-        "leaving": list(private.leaving),
-        "is_autodestroyed": private.is_autodestroyed,
-        "reboots": private.reboots,
-        "is_copying": private.is_copying,
-        "block_jobs": [_job_to_value(job) for job in private.block_jobs],
-    }
-    return entry | {key: value for key, value in optional.items() if value}
+def _add_changed_machine(
+    found: Entry, before: DomainDefinition | None, now: DomainDefinition | None
+) -> None:
+    """What people note down about a machine changes without the machine, and has its own key."""
+    if now is None:
+        found |= {"machine": None, "notes": None}
+        return
+    if before is None or not _is_same(_machine_of(before), _machine_of(now)):
+        found["machine"] = format_domain(attrs.evolve(now, **_NO_NOTES))
+    if before is None or not _is_same(_notes_of(before), _notes_of(now)):
+        title, description, metadata = _notes_of(now)
+        found["notes"] = [title, description, [[one.uri, one.xml] for one in metadata]]
+
+
+def _is_same(before: tuple[Any, ...], now: tuple[Any, ...]) -> bool:
+    return all(map(operator.is_, before, now))
 
 
 @attrs.frozen(kw_only=True)
@@ -141,66 +152,89 @@ class Kept:
         name: The domain's name.
         uuid: Its identity.
         status: State and reason.
-        life: Number of its latest life.
+        life: Number of its latest life; 0 before the first.
         id: Its id, while it runs.
         live: What the running machine is made of.
         open_channels: Aliases of the channels that a program in the guest has open.
-        defined: Digest of its persistent definition.
+        defined: Digest of the file with its persistent definition.
         private: The rest.
     """
 
     name: str
     uuid: uuid.UUID
     status: DomainStatus
-    life: int
-    id: int | None
-    live: DomainDefinition | None
-    open_channels: frozenset[str]
-    defined: str | None
+    life: int = 0
+    id: int | None = None
+    live: DomainDefinition | None = None
+    open_channels: frozenset[str] = frozenset()
+    defined: str | None = None
     private: PrivateData
 
 
-def read_entry(key: str, entry: Entry, fresh_uuid: Callable[[], uuid.UUID]) -> Kept:
-    """What `entry_of` has written for the domain with the UUID ``key``.
+def read_entry(key: str, entry: Entry) -> Kept:
+    """What `Written` has given of the domain with the UUID ``key``.
 
     Raises:
         ValueError: It is damaged.
     """
     try:
-        state = DomainState(entry["state"])
-        process = entry.get("process")
-        ending = entry.get("ending")
-        private = PrivateData(
-            starting=_definition(entry.get("starting"), fresh_uuid),
-            process=None if process is None else ProcessMark(*map(int, process)),
-            is_announced=bool(entry.get("is_announced")),
-            ending=None if ending is None else Ending[ending],
-            plugging=tuple(
-                parse_device(one, keep_aliases=True) for one in entry.get("plugging") or ()
-            ),
-            leaving=tuple(map(str, entry.get("leaving") or ())),
-            is_autodestroyed=bool(entry.get("is_autodestroyed")),
-            reboots=bool(entry.get("reboots")),
-            is_copying=bool(entry.get("is_copying")),
-            block_jobs=tuple(map(_job_from_value, entry.get("block_jobs") or ())),
-        )
+        private = {
+            name: one.from_json(entry[name])
+            for name, one in _PRIVATE_KEYS.items()
+            if entry.get(name) is not None
+        }
+        view = {
+            name: one.from_json(entry[name])
+            for name, one in _VIEW_KEYS.items()
+            if entry.get(name) is not None
+        }
         return Kept(
-            name=str(entry["name"]),
             uuid=uuid.UUID(key),
-            status=DomainStatus(state, REASONS[state](entry["reason"])),
-            life=int(entry["life"]),
-            id=entry.get("id"),
-            live=_definition(entry.get("live"), fresh_uuid),
-            open_channels=frozenset(map(str, entry.get("open_channels") or ())),
-            defined=entry.get("defined"),
-            private=private,
+            defined=entry.get("persistent"),
+            live=_read_live(entry),
+            private=PrivateData(**private),
+            **view,
         )
     except (PyvirtError, LookupError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"the status of domain {key} is damaged: {error}") from error
 
 
-def _definition(text: Any, fresh_uuid: Callable[[], uuid.UUID]) -> DomainDefinition | None:
-    return text and parse_domain(text, fresh_uuid=fresh_uuid, keep_aliases=True)
+# -- one key for each attribute -------------------------------------------------------------------
+
+
+def _read_live(entry: Entry) -> DomainDefinition | None:
+    text = entry.get("machine")
+    if text is None:
+        return None
+    title, description, metadata = entry["notes"]
+    notes = {"title": title, "description": description}
+    elements = tuple(MetadataElement(str(uri), str(xml)) for uri, xml in metadata)
+    return attrs.evolve(_read_definition(text), **notes, metadata=elements)
+
+
+def _read_definition(text: str) -> DomainDefinition:
+    return parse_domain(text, fresh_uuid=_no_uuid, keep_aliases=True)
+
+
+def _no_uuid() -> uuid.UUID:
+    raise ValueError("a definition without a UUID")
+
+
+def _read_status(value: list[int]) -> DomainStatus:
+    state = DomainState(value[0])
+    return DomainStatus(state, REASONS[state](value[1]))
+
+
+def _read_device(text: str) -> Device:
+    return parse_device(text, keep_aliases=True)
+
+
+def _tuple_of(read: Callable[[Any], Any]) -> Callable[[Any], tuple[Any, ...]]:
+    return lambda values: tuple(map(read, values))
+
+
+def _list_of(write: Callable[[Any], Any]) -> Callable[[Any], list[Any]]:
+    return lambda values: list(map(write, values))
 
 
 def _job_to_value(job: BlockJob) -> list[Any]:
@@ -216,3 +250,41 @@ def _job_from_value(value: list[Any]) -> BlockJob:
         type=BlockJobType[kind],
         outcome=None if outcome is None else BlockJobStatus[outcome],
     )
+
+
+@attrs.frozen
+class _Key:
+    """How an attribute that says something is kept, and what is made of it again."""
+
+    to_json: Callable[[Any], Any]
+    from_json: Callable[[Any], Any]
+
+
+_VIEW_KEYS = {
+    "name": _Key(str, str),
+    "status": _Key(lambda status: [int(status.state), int(status.reason)], _read_status),
+    "life": _Key(int, int),
+    "id": _Key(int, int),
+    "open_channels": _Key(sorted, frozenset),
+}
+"""Attribute of `DomainView` -> how it is kept; the definitions have keys of their own."""
+
+_PRIVATE_KEYS = {
+    "starting": _Key(format_domain, _read_definition),
+    "process": _Key(lambda mark: [mark.pid, mark.started], lambda mark: ProcessMark(*mark)),
+    "is_announced": _Key(bool, bool),
+    "ending": _Key(lambda ending: ending.name, Ending.__getitem__),
+    "plugging": _Key(_list_of(format_device), _tuple_of(_read_device)),
+    "leaving": _Key(list, _tuple_of(str)),
+    "is_autodestroyed": _Key(bool, bool),
+    "reboots": _Key(bool, bool),
+    "is_copying": _Key(bool, bool),
+    "block_jobs": _Key(_list_of(_job_to_value), _tuple_of(_job_from_value)),
+}
+"""Attribute of `PrivateData` -> how it is kept."""
+
+_NO_NOTES: dict[str, Any] = {"title": None, "description": None, "metadata": ()}
+_notes_of = operator.attrgetter(*_NO_NOTES)
+_machine_of = operator.attrgetter(
+    *(one.name for one in attrs.fields(DomainDefinition) if one.name not in _NO_NOTES)
+)

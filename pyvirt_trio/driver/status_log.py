@@ -10,10 +10,12 @@ machine itself goes down, its QEMUs go with it, and nothing here needs to have r
 
 ``ROOT/run/status.N.log``: a header with the format and the boot, the status of every domain, the
 latest records, and the word that it is complete; then one line for each commit, with all that is
-known of the domains that it changed, so that a damaged line costs no more than itself. When a file
-has grown long, the next one is begun with a fresh summary, written with a rename and a sync of the
-directory; the highest complete number counts. A reader ignores keys that it does not know. Files
-that it cannot read, or that a newer format has, are moved to ``ROOT/aside`` and reported.
+known of the domains that it changed, so that a damaged line costs no more than itself. Only what
+people note down about a domain, which may be often, is a line without the rest: an entry without a
+name adds to the one before. When a file has grown long, the next one is begun with a fresh summary,
+written with a rename and a sync of the directory; the highest complete number counts. A reader
+ignores keys that it does not know. Files that it cannot read, or that have another format, are
+moved to ``ROOT/aside`` and reported.
 """
 
 from __future__ import annotations
@@ -27,14 +29,15 @@ import attrs
 
 from pyvirt_trio.abc import AppendedFile, Host
 from pyvirt_trio.driver.event_records import record_from_value, record_to_value
+from pyvirt_trio.errors import HostError
 from pyvirt_trio.models.events import Record
 
 if TYPE_CHECKING:
     from pyvirt_trio.driver.store import Store
 
-FORMAT = 1
+FORMAT = 2
 """Raised when an older version could no longer make sense of the lines. New keys need no new
-number."""
+number. (1, of which there is no release, had one key for the whole definition.)"""
 
 SUMMARY_RECORDS = 1024
 """Records that a new file begins with, for observers that were behind when a manager ended."""
@@ -43,8 +46,14 @@ LEAST_GROWTH_CHARACTERS = 1 << 20
 """How much may follow a summary, or twice its own length if that is more; so writing summaries
 never costs more than half of all writing."""
 
+NOTED = frozenset({"notes", "persistent"})
+"""Keys that change alone: what people note down about a domain, and the digest of its file."""
+
+MAX_UNWRITTEN_LINES = 1024
+"""How many lines that a full disk did not take are kept for it; then only a new file will do."""
+
 Entry: TypeAlias = dict[str, Any]
-"""What is kept of one domain, as JSON; see `status`."""
+"""What is kept of one domain, or what of it has changed, as JSON; see `status`."""
 
 _NAME = re.compile(r"status\.([0-9]{1,18})\.log")
 
@@ -90,7 +99,7 @@ class StatusLog:
         self._head: Entry = {}
         self._room = 0
         self._since: list[str] | None = None
-        self._unwritten: list[Record] = []
+        self._unwritten: list[str] = []
         self._has_torn = False
 
     # -- reading ----------------------------------------------------------------------------------
@@ -163,12 +172,17 @@ class StatusLog:
 
     def _switch(self, file: AppendedFile, name: str, length: int) -> None:
         since, self._since = self._since or [], None
-        file.append("".join(since) + _line({"complete": True}))
+        try:
+            file.append("".join(since) + _line({"complete": True}))
+        except OSError as error:
+            file.close()
+            raise HostError(f"cannot write {name}: {error.strerror}") from error
         if self._file is not None:
             self._file.close()
         self._file, self._number = file, _number(name)
         self._old.append(name)
         self._has_torn = False
+        self._unwritten.clear()
         self._room = max(LEAST_GROWTH_CHARACTERS, 2 * length)
 
     def _summary(self, last_id: int, records: Sequence[Record]) -> list[Entry]:
@@ -180,40 +194,49 @@ class StatusLog:
         return lines
 
     def write(self, domains: Mapping[str, Entry | None], records: Sequence[Record]) -> None:
-        """Add one commit: what its domains have become (``None``: gone), and its events.
+        """Add one commit: what has changed of its domains (``None``: all is gone), and its events.
 
         Raises:
-            OSError: It could not be written. The next call writes this one's changes as well.
+            OSError: It could not be written. The next call writes this one's line as well.
         """
-        changes = {key: now for key, now in domains.items() if self._known.get(key) != now}
-        self._unwritten += records
-        line: Entry = {}
-        if changes:
-            line["domains"] = changes
-        if self._unwritten:
-            line["records"] = [record_to_value(record) for record in self._unwritten]
-        if not line:
-            return
-        text = _line(line)
-        if self._file is not None:
-            self._append(text)
-        if self._since is not None:
-            self._since.append(text)
-        self._unwritten.clear()
-        for key, now in domains.items():
-            if now is None:
-                self._known.pop(key, None)
-            else:
-                self._known[key] = now
+        value: Entry = {}
+        changed = {key: self._changed(key, change) for key, change in domains.items()}
+        if told := {key: entry for key, entry in changed.items() if entry != {}}:
+            value["domains"] = told
+        if records:
+            value["records"] = [record_to_value(record) for record in records]
+        if value:
+            line = _line(value)
+            if self._since is not None:
+                self._since.append(line)
+            self._append(line)
 
-    def _append(self, text: str) -> None:
-        assert self._file is not None
+    def _changed(self, key: str, change: Entry | None) -> Entry | None:
+        """Know what a domain has become; what is to be written of it, which may be nothing."""
+        if change is None:
+            return None if self._known.pop(key, None) is not None else {}
+        known = self._known.get(key, {})
+        changed = {name: value for name, value in change.items() if known.get(name) != value}
+        if not changed:
+            return {}
+        self._known[key] = now = _with(known, changed)
+        return changed if changed.keys() <= NOTED and known else now
+
+    def _append(self, line: str) -> None:
+        if self._file is None:
+            return
+        self._unwritten.append(line)
+        text = "".join(self._unwritten)
         try:
             self._file.append("\n" + text if self._has_torn else text)
         except OSError:
             self._has_torn = True
+            if len(self._unwritten) > MAX_UNWRITTEN_LINES:  # a summary has what they say
+                self._room = 0
+                del self._unwritten[:-MAX_UNWRITTEN_LINES]
             raise
         self._has_torn = False
+        self._unwritten.clear()
         self._room -= len(text)
 
     @property
@@ -241,8 +264,15 @@ def _number(name: str) -> int:
     return int(match[1])
 
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
 def _line(value: Entry) -> str:
-    return json.dumps(value, separators=(",", ":")) + "\n"
+    return _encode(value) + "\n"
+
+
+def _with(entry: Entry, change: Entry) -> Entry:
+    return {name: value for name, value in (entry | change).items() if value is not None}
 
 
 class _Reading:
@@ -308,14 +338,16 @@ class _Reading:
         self.is_complete = self.is_complete or value.get("complete") is True
         try:
             for key, change in value.get("domains", {}).items():
-                self._merge(key, change)
+                self._learn(key, change)
             self._records += [record_from_value(one) for one in value.get("records", [])]
         except (ValueError, TypeError, AttributeError) as error:
             self.complaint = f"a line of it is damaged: {error}"
 
-    def _merge(self, key: str, change: Entry | None) -> None:
-        if change is None:
+    def _learn(self, key: str, entry: Entry | None) -> None:
+        if entry is None:
             self._domains.pop(key, None)
+        elif "name" in entry:
+            self._domains[key] = entry
+            self._last_id = max(self._last_id, int(entry.get("id") or 0))
         else:
-            self._domains[key] = change
-            self._last_id = max(self._last_id, int(change.get("id") or 0))
+            self._domains[key] = _with(self._domains.get(key, {}), entry)

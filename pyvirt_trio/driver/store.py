@@ -9,6 +9,7 @@ removed, nor does it keep the rest from being used.
 from __future__ import annotations
 
 import errno
+import hashlib
 import itertools
 
 from pyvirt_trio.abc import AppendedFile, Host
@@ -32,6 +33,7 @@ class Store:
         self._host = host
         self.root = root
         self.problems: list[str] = []
+        self._digests: dict[str, str] = {}
 
     @property
     def lock_file(self) -> str:
@@ -70,6 +72,7 @@ class Store:
                     await self.put_aside(f"etc/{name}", str(error))
                 else:
                     definitions.append(definition)
+                    self._digests[definition.name] = _digest(text)
         return definitions
 
     async def save(self, definition: DomainDefinition) -> None:
@@ -78,10 +81,12 @@ class Store:
         Raises:
             HostError: It could not be written; the older one is still there.
         """
+        text = format_domain(definition)
         try:
-            await self._host.replace_file(self._path(definition.name), format_domain(definition))
+            await self._host.replace_file(self._path(definition.name), text)
         except OSError as error:
             raise HostError(f"cannot save {definition.name}: {error.strerror}") from error
+        self._digests[definition.name] = _digest(text)
 
     async def remove(self, name: str) -> None:
         """Forget the definition of ``name``.
@@ -93,6 +98,11 @@ class Store:
             await self._host.remove_file(self._path(name))
         except OSError as error:
             raise HostError(f"cannot remove {name}: {error.strerror}") from error
+        self._digests.pop(name, None)
+
+    def digest(self, name: str) -> str | None:
+        """Tells the file with the definition of ``name`` from others; ``None`` without one."""
+        return self._digests.get(name)
 
     # -- files below the root, named as they are there --------------------------------------------
 
@@ -182,6 +192,10 @@ class Store:
 
     def _path(self, name: str) -> str:
         return f"{self.root}/etc/{name}.xml"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _trouble(doing: str, path: str, error: OSError) -> HostError:

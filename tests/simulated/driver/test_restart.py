@@ -24,6 +24,7 @@ from pyvirt_sim.scenarios.hot_unplug import (
 from pyvirt_trio import (
     DomainState,
     Hypervisor,
+    Impact,
     InvalidStateError,
     JobActiveError,
     ResyncRequiredError,
@@ -335,6 +336,50 @@ async def test_what_a_full_disk_did_not_take_is_written_with_the_next_commit(
 
 def _disk_is_full(*_: object) -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
+
+
+async def test_a_disk_that_stays_full_costs_no_more_than_the_oldest_events(
+    autojump_clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pyvirt_trio.driver.status_log.MAX_UNWRITTEN_LINES", 4)
+    async with open_machine() as machine:
+        async with machine.manager() as hypervisor:
+            await boot(machine, hypervisor)
+            domain = hypervisor.domain("demo")
+            with monkeypatch.context() as patch:
+                patch.setattr("pyvirt_sim.host.host._AppendedFile.append", _disk_is_full)
+                for number in range(20):
+                    await domain.set_title(f"title {number}", Impact.LIVE)
+            await trio.sleep(1)
+            await domain.suspend()
+            before = domain.view
+        async with machine.manager() as hypervisor:
+            assert before == hypervisor.domain("demo").view
+            assert hypervisor.domain("demo").definition.title == "title 19"
+
+
+async def test_a_new_title_is_a_short_line_that_costs_itself_when_it_is_damaged(
+    autojump_clock: Clock,
+) -> None:
+    async with open_machine() as machine:
+        async with machine.manager() as hypervisor:
+            await boot(machine, hypervisor)
+            for title in ("one", "two", "three"):
+                await hypervisor.domain("demo").set_title(title, Impact.LIVE)
+        path = "/vms/run/status.1.log"
+        text = await machine.host.read_text(path)
+        *_, two, three = text.splitlines()
+        assert "three" in three
+        assert len(three) < 300
+        async with machine.manager() as hypervisor:
+            assert hypervisor.domain("demo").definition.title == "three"
+        await machine.host.remove_file("/vms/run/status.2.log")
+        await machine.host.replace_file(path, text.replace(three, "{").replace(two, "{"))
+        machine.cursor = None
+        async with machine.manager() as hypervisor:
+            await reconnected(hypervisor)
+            assert hypervisor.domain("demo").status.is_active
+            assert hypervisor.domain("demo").definition.title == "one"
 
 
 async def test_a_log_that_has_grown_long_is_begun_again(

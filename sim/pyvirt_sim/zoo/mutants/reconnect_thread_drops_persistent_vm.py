@@ -10,17 +10,14 @@ from pyvirt_sim.clients import truth
 from pyvirt_sim.scenarios.restarts import DIES_MEANWHILE
 from pyvirt_sim.zoo.mutant import BugClass, Mutant
 from pyvirt_sim.zoo.planting import replacing
-from pyvirt_trio.abc import Host
 from pyvirt_trio.driver import opening, restoring
 from pyvirt_trio.driver.hypervisor import Hypervisor
 from pyvirt_trio.driver.status_log import Remembered, StatusLog
 
 
-async def _restore(
-    hypervisor: Hypervisor, host: Host, log: StatusLog, remembered: Remembered
-) -> None:
+async def _restore(hypervisor: Hypervisor, log: StatusLog, remembered: Remembered) -> None:
     keeper = restoring._Keeper(hypervisor, log)
-    kept = restoring._kept(host, log, remembered)
+    kept = restoring._kept(log, remembered)
     await keeper.begin()
     hypervisor.journal.keep = keeper.keep
     restoring._take(hypervisor, attrs.evolve(remembered, journal=None), kept, {})
