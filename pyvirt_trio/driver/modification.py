@@ -7,8 +7,9 @@ written down is refused before anything has happened; what QEMU refuses leaves t
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
@@ -30,6 +31,7 @@ from pyvirt_trio.xml.unique import refuse_duplicates
 
 if TYPE_CHECKING:
     from pyvirt_trio.driver.domain_core import DomainCore
+    from pyvirt_trio.driver.life import Life
 
 
 async def attach(domain: DomainCore, xml: str, impact: Impact) -> Device:
@@ -58,22 +60,45 @@ async def request_detach(domain: DomainCore, device: str, impact: Impact) -> Rem
     """See `Domain.request_detach`. The removal is ``None`` when nothing running is affected."""
     impact = _resolved(domain, impact)
     refuse_fixed_type(device, "detach", impact)
+    without = partial(_without, device=device)
+    if Impact.LIVE not in impact:
+        async with domain.job.hold("detach-device"), _written(domain, without):
+            return None
     if Impact.CONFIG in impact:
-        find_device(persistent_of(domain), device, is_live=False)
-    removal = None
-    if Impact.LIVE in impact:
-        life = domain.running_life()
-        found = find_device(life.definition, device)
-        require_unpluggable(life.definition, found)
-        if isinstance(found, Disk):
-            life.block_jobs.require_idle(found)
-        removal = await request_removal(life, found)
-    if Impact.CONFIG in impact:
-        async with changing(domain, "detach-device", Impact.CONFIG):
-            persistent = persistent_of(domain)
-            found = find_device(persistent, device, is_live=False)
-            await save(domain, persistent.without_device(found))
-    return removal
+        without(persistent_of(domain))  # refused before anything has begun
+    life = domain.running_life()
+    # Found before the job is waited for: whatever comes under that alias meanwhile is not meant.
+    found = find_device(life.definition, device)
+    _require_detachable(life, found)
+
+    @asynccontextmanager
+    async def within() -> AsyncGenerator[None]:
+        _require_detachable(life, found)
+        async with _written(domain, without) if Impact.CONFIG in impact else nullcontext():
+            yield
+
+    return await request_removal(life, found, within)
+
+
+def _require_detachable(life: Life, device: Device) -> None:
+    require_unpluggable(life.definition, device)
+    if isinstance(device, Disk):
+        life.block_jobs.require_idle(device)
+
+
+def _without(persistent: DomainDefinition, device: str) -> DomainDefinition:
+    return persistent.without_device(find_device(persistent, device, is_live=False))
+
+
+@asynccontextmanager
+async def _written(
+    domain: DomainCore, change: Callable[[DomainDefinition], DomainDefinition]
+) -> AsyncGenerator[None]:
+    """Save a changed copy of the persistent definition when the block, under the job, is done."""
+    async with domain.definition_lock:
+        changed = change(persistent_of(domain))
+        yield
+        await save(domain, changed)
 
 
 async def update(domain: DomainCore, xml: str, impact: Impact) -> Device:

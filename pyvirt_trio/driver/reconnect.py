@@ -304,8 +304,6 @@ async def _finish_removals(life: Life) -> None:
     leaving = life.domain.private.leaving
     for device in life.definition.devices:
         has_left = frontend(device) is not None and device.alias not in present
-        is_taken_down = frontend(device) is None and device.alias in leaving
-        if has_left or is_taken_down:
-            life.begin_removal(Removal(life, device, guest_let_go=True, is_resumed=True))
-        elif device.alias in leaving:
-            life.begin_removal(Removal(life, device, is_resumed=True))
+        if has_left or device.alias in leaving:
+            removal = Removal(life, device, guest_let_go=has_left, is_resumed=True)
+            life.begin_removal(removal)

@@ -22,6 +22,7 @@ import attrs
 import trio
 
 from pyvirt_trio.driver.backends import Backend, backends
+from pyvirt_trio.driver.jobs import PATIENCE_S
 from pyvirt_trio.driver.journal import Commit
 from pyvirt_trio.errors import (
     CommandFailedError,
@@ -85,6 +86,7 @@ class RecordStep:
 
 
 Step: TypeAlias = WorkStep | RecordStep
+Within: TypeAlias = Callable[[], contextlib.AbstractAsyncContextManager[None]]
 
 
 class Removal:
@@ -104,10 +106,18 @@ class Removal:
         device: The device.
         guest_let_go: The guest has given it up.
         is_resumed: A former manager may have asked the guest, or even deleted backends.
+        within: What asking is a part of: entered under the domain's job before the guest is asked,
+            and left when QEMU has taken the request.
     """
 
     def __init__(
-        self, life: Life, device: Device, *, guest_let_go: bool = False, is_resumed: bool = False
+        self,
+        life: Life,
+        device: Device,
+        *,
+        guest_let_go: bool = False,
+        is_resumed: bool = False,
+        within: Within = contextlib.nullcontext,
     ) -> None:
         assert device.alias is not None, "a device in a life has an alias"
         self.life = life
@@ -121,6 +131,7 @@ class Removal:
         self.is_deleted = guest_let_go
         self.error: PyvirtError | None = None
         self.is_resumed = is_resumed
+        self._within = within
         if guest_let_go:
             self.asked.set()
             self.answered.set()
@@ -147,24 +158,35 @@ class Removal:
         Raises:
             PyvirtError: It did, with this.
         """
-        if self.error is not None and not self.answered.is_set():
+        if self.has_failed:
+            assert self.error is not None, "that is what failing means"
             raise self.error
         return self
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether it failed before the guest had a say: the device stays, or the domain stops."""
+        return self.error is not None and not self.answered.is_set()
+
     async def run(self) -> None:
         """Execute the row of the table for this device; ends as `wait` tells."""
-        row = REMOVAL_TABLE[type(self.device)]
-        request, teardown = split_at_consent(row)
+        request, teardown = split_at_consent(REMOVAL_TABLE[type(self.device)])
+        if not request:  # nobody is asked: all of it is done at once
+            request, teardown = teardown, ()
+        patience_s = math.inf if self.is_resumed else PATIENCE_S
         try:
-            if request and not self.asked.is_set():
-                async with self.life.domain.job.hold("detach-device"):
+            if not self.asked.is_set():
+                async with (
+                    self.life.domain.job.hold("detach-device", patience_s=patience_s),
+                    self._within(),
+                ):
                     await self._execute(request)
-            self.asked.set()
-            if request:
+                self.asked.set()
+            if teardown:
                 await AWAIT_GUEST.run(self)
-            # However long: the guest has let go, and only this tears down what it had.
-            async with self.life.domain.job.hold("remove-device", patience_s=math.inf):
-                await self._execute(teardown)
+                # However long: the guest has let go, and only this tears down what it had.
+                async with self.life.domain.job.hold("remove-device", patience_s=math.inf):
+                    await self._execute(teardown)
         except (MonitorClosedError, OutcomeUnknownError) as error:
             stopped = self._stopped()
             stopped.__cause__ = error
@@ -364,11 +386,18 @@ REMOVAL_TABLE: dict[type[Device], tuple[Step, ...]] = {
 """The steps of a removal for each device type that can be unplugged, in order."""
 
 
-async def request_removal(life: Life, device: Device) -> Removal:
+async def request_removal(
+    life: Life, device: Device, within: Within = contextlib.nullcontext
+) -> Removal:
     """Ask the guest to give ``device`` up (``qemuDomainDetachDeviceAlias``).
 
     A removal that is already pending is joined, and the guest is asked again: it may have been
     booting and deaf when it was asked first.
+
+    Args:
+        life: The life that has it.
+        device: The device.
+        within: What asking is a part of, see `Removal`. Its errors are raised.
 
     Returns:
         The removal. QEMU has accepted the request; the guest has not answered yet, or has.
@@ -377,19 +406,25 @@ async def request_removal(life: Life, device: Device) -> Removal:
         CommandFailedError: QEMU refused the first request; the device stays.
 
     Cancellation:
-        The request may have been sent; the removal then goes on.
+        The request may have been sent, or will be; the removal then goes on.
     """
     assert device.alias is not None, "a device in a life has an alias"
     pending = life.removals.get(device.alias)
     if pending is None:
-        removal = life.begin_removal(Removal(life, device))
+        removal = life.begin_removal(Removal(life, device, within=within))
         await removal.asked.wait()
         return removal.accepted()
     await pending.asked.wait()
-    with contextlib.suppress(CommandFailedError):  # "already in the process of unplug" and the like
-        async with life.domain.job.hold("detach-device"):
-            # Meanwhile it may be over, and the name another device's.
-            if not pending.answered.is_set() and not pending.finished.is_set():
+    if (
+        pending.has_failed
+        and not life.is_ending
+        and life.definition.device(pending.alias) is device
+    ):
+        return await request_removal(life, device, within)  # that one's trouble need not be ours
+    async with life.domain.job.hold("detach-device"), within():
+        # Meanwhile it may be over, and the name another device's.
+        if not pending.answered.is_set() and not pending.finished.is_set():
+            with contextlib.suppress(CommandFailedError):  # "already in the process of unplug", say
                 await _ask_guest(pending)
     return pending.accepted()
 

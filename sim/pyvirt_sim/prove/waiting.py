@@ -28,6 +28,7 @@ from pyvirt_trio import (
     DeviceRemovalFailed,
     DeviceRemoved,
     DomainState,
+    Impact,
     InvalidStateError,
     NotFoundError,
     Record,
@@ -39,6 +40,8 @@ from pyvirt_trio.driver.life_core import LifeCore
 
 CHECKER = "waiting"
 RNG = kind_named("rng")
+OTHER = "ua-other"
+OTHER_XML = f"<input type='mouse' bus='usb'><alias name='{OTHER}'/></input>"
 Scene = Callable[[Stage, Calls], Awaitable[None]]
 
 
@@ -327,6 +330,31 @@ async def _job_held(stage: Stage, calls: Calls) -> None:
     judge_books(stage, records)
 
 
+async def _both_at_once(stage: Stage, calls: Calls) -> None:
+    domain = stage.domain
+    await domain.attach_device(stage.kind.device_xml, Impact.CONFIG)
+
+    async def from_both(_: Stage) -> None:
+        await domain.detach_device(ALIAS, Impact.LIVE | Impact.CONFIG)
+
+    async def edit(_: Stage) -> None:
+        await domain.detach_device(ALIAS, Impact.CONFIG)
+        await domain.attach_device(OTHER_XML, Impact.CONFIG)
+
+    with calls.open():
+        await calls.make(operator=from_both, editor=edit)
+    records = await calls.settle()
+    judge_calls(calls.outcomes, {"operator": (NotFoundError,), "editor": (NotFoundError,)})
+    is_asked = calls.outcomes["operator"] is None
+    _expect("who finds it in the definition?", is_asked, calls.outcomes["editor"] is not None)
+    announced = _count(records, DeviceRemoved)
+    _expect("how often is the removal announced?", int(is_asked), announced)
+    persistent = domain.view.persistent
+    left = () if persistent is None else [one.alias for one in persistent.devices if one.alias]
+    _expect("what was written last?", [OTHER] if not is_asked else [], [*left])
+    judge_books(stage, records)
+
+
 async def _two_detaches(stage: Stage, calls: Calls) -> None:
     journal = stage.domain.journal
     before = journal.sequence
@@ -455,6 +483,12 @@ CASES: tuple[Case, ...] = (
         name="job-held",
         promise="While somebody else has the domain's job, nothing is torn down.",
         scene=_job_held,
+    ),
+    Case(
+        name="both-at-once",
+        promise="Where the running machine and the persistent definition are to lose a device, "
+        "both do under one job: who does not find it in one has changed nothing of the other.",
+        scene=_both_at_once,
     ),
     Case(
         name="two-detaches",

@@ -14,8 +14,10 @@ from pyvirt_sim.prove.search import search, watching
 from pyvirt_sim.prove.unplug import RIVALS, play
 from pyvirt_sim.prove.waiting import CASES, Case
 from pyvirt_sim.zoo.planting import replacing, with_step
-from pyvirt_trio.driver import removal
+from pyvirt_trio import Domain, Impact
+from pyvirt_trio.driver import modification, removal
 from pyvirt_trio.driver.life import Life
+from pyvirt_trio.driver.matching import find_device
 from pyvirt_trio.driver.removal import ASK_GUEST, Removal
 from pyvirt_trio.errors import CommandFailedError
 from pyvirt_trio.models import Device
@@ -53,7 +55,7 @@ async def _not_found_is_gone(one: Removal) -> None:
             raise
 
 
-async def _ask_whoever_is_there(life: Life, device: Device) -> Removal:
+async def _ask_whoever_is_there(life: Life, device: Device, _: object) -> Removal:
     assert device.alias is not None
     pending = life.removals.get(device.alias)
     if pending is None:
@@ -103,6 +105,27 @@ def test_a_second_request_that_reaches_another_device_is_found(
     monkeypatch.setattr("pyvirt_trio.driver.modification.request_removal", _ask_whoever_is_there)
     part = searched("two-detaches")
     assert part.violation is not None
+
+
+async def _one_after_the_other(domain: Domain, device: str, impact: Impact) -> Removal | None:
+    removal = None
+    if Impact.LIVE in impact:
+        find_device(modification.persistent_of(domain), device, is_live=False)
+        removal = await request_detach(domain, device, Impact.LIVE)
+    if Impact.CONFIG in impact:
+        await request_detach(domain, device, Impact.CONFIG)
+    return removal
+
+
+request_detach = modification.request_detach
+
+
+def test_a_definition_that_is_changed_under_a_job_of_its_own_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Ours of yesterday: in between somebody else has changed it."""
+    monkeypatch.setattr(modification, "request_detach", _one_after_the_other)
+    assert searched("both-at-once").violation is not None
 
 
 def test_taking_not_found_for_the_end_is_found() -> None:
