@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 from collections.abc import Callable
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -13,9 +14,9 @@ import trio
 from cyclopts import Parameter
 
 from pyvirt_trio.cli.session import Hidden, Session
-from pyvirt_trio.errors import MonitorClosedError
 from pyvirt_trio.models.event_filter import EVENT_TYPES, virsh_name
 from pyvirt_trio.remote.client import RemoteHypervisor, open_remote
+from pyvirt_trio.remote.following import follow_events
 
 Flag = Annotated[bool, Parameter(negative="")]
 
@@ -29,14 +30,16 @@ def event(
     everything: Annotated[bool, Parameter("--all", negative="")] = False,
     timestamp: Flag = False,
     after: str | None = None,
+    loop: Flag = False,
     count: int | None = None,
     timeout: float | None = None,
     names: Annotated[bool, Parameter("--list", negative="")] = False,
     session: Hidden,
 ) -> None:
-    """Print events as they happen, until interrupted.
+    """Print the next event, or with --loop events as they happen, until interrupted.
 
-    The last line, on standard error, is the cursor with which --after goes on.
+    When the keeper has gone another one is waited for, and no event is lost or printed twice. The
+    last line, on standard error, is the cursor with which --after goes on.
 
     Args:
         domain: Only events of this domain; may be given several times.
@@ -44,6 +47,7 @@ def event(
         everything: All events; the same as no --event.
         timestamp: Say when each happened.
         after: A cursor: first what happened since.
+        loop: Go on after the first.
         count: End after so many.
         timeout: End after so many seconds.
         names: Only print the names of the events there are.
@@ -56,6 +60,8 @@ def event(
     say: Callable[[dict[str, Any]], str] = json.dumps if session.as_json else sentence
     if timestamp and not session.as_json:  # JSON has the time in any case
         say = _stamped
+    if count is None and not loop:
+        count = 1
     trio.run(_print_events, session, wanted, say, count, timeout)
 
 
@@ -66,31 +72,27 @@ async def _print_events(
     count: int | None,
     timeout_s: float | None,
 ) -> None:
-    cursor = wanted["after"]
+    cursor: str | None = wanted["after"]
+    connections = itertools.count()
+
+    def connect() -> AbstractAsyncContextManager[RemoteHypervisor]:
+        """Only the first connection starts a keeper: one that somebody has ended stays ended."""
+        return open_remote(session.root, starts=next(connections) == 0)
+
     try:
         with trio.move_on_after(float("inf") if timeout_s is None else timeout_s):
-            async with open_remote(session.root) as hypervisor:
+            async with aclosing(follow_events(connect, **wanted)) as found:
                 left = count
-                async with aclosing(hypervisor.events(**wanted)) as found:
-                    async for one in found:
-                        cursor = _cursor(hypervisor, one) or cursor
-                        if "cursor" in one:
-                            continue  # the snapshot, which says where the events begin
-                        print(say(one), flush=True)
-                        left = None if left is None else left - 1
-                        if left == 0:
-                            return
-    except MonitorClosedError as error:
-        print(f"{error}", file=sys.stderr)
+                async for told in found:
+                    cursor = told.cursor
+                    if "cursor" in told.value:
+                        continue  # the snapshot, which says where the events begin
+                    print(say(told.value), flush=True)
+                    left = None if left is None else left - 1
+                    if left == 0:
+                        return
     finally:
         print(f"cursor: {cursor}", file=sys.stderr)
-
-
-def _cursor(hypervisor: RemoteHypervisor, one: dict[str, Any]) -> str | None:
-    if "sequence" in one and "cursor" not in one:
-        return hypervisor.cursor_after(one)
-    found: str | None = one.get("cursor")
-    return found
 
 
 def _stamped(one: dict[str, Any]) -> str:

@@ -115,17 +115,22 @@ class RemoteHypervisor:
 
 
 @asynccontextmanager
-async def open_remote(root: str) -> AsyncGenerator[RemoteHypervisor]:
+async def open_remote(root: str, *, starts: bool = True) -> AsyncGenerator[RemoteHypervisor]:
     """A connection to the keeper of ``root``, for the length of a block.
 
     Args:
-        root: An absolute directory; its keeper is started if none is there.
+        root: An absolute directory.
+        starts: Start its keeper if none is there.
 
     Raises:
         HostError: No keeper could be started; its log says why.
+        MonitorClosedError: There is none, and none was to be started.
     """
     path = f"{root}/run/pyvirt.sock"
-    stream = await _connect(path) or await _start_keeper(root, path)
+    stream = await _connect(path)
+    if stream is None and not starts:
+        raise MonitorClosedError(f"there is no keeper of {root}")
+    stream = stream or await _start_keeper(root, path)
     async with stream:
         yield RemoteHypervisor(stream)
 

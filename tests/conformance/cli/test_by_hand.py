@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -129,3 +130,38 @@ def test_a_domain_outlives_its_keeper(shell: Shell, tmp_path: Path, number: sign
     assert qemus(shell.root) == [qemu]
     shell.run("destroy", "demo")
     assert qemus(shell.root) == []
+
+
+def test_whoever_follows_events_sees_each_once_though_the_keeper_is_killed(
+    shell: Shell, tmp_path: Path
+) -> None:
+    (tmp_path / "demo.xml").write_text(
+        "<domain type='qemu'><name>demo</name><memory unit='MiB'>16</memory>"
+        "<os><type machine='q35'>hvm</type></os></domain>"
+    )
+    shell.run("define", str(tmp_path / "demo.xml"))
+    watcher = shell.start("event", "--loop", "--timestamp", "--json", "--count", "8")
+    one = shell.start("event", "--domain", "demo", "--event", "lifecycle", "--timestamp")
+    time.sleep(1.5)  # a subscriber is told nothing of what came before it
+    shell.run("start", "demo")
+    line, cursor = one.communicate(timeout=PATIENCE_S)  # the first event, and no more
+    assert re.fullmatch(
+        r"2\d{3}-\S+ \S+: event 'lifecycle' for domain 'demo': DomainResumed detail=\S+\n", line
+    )
+    assert re.fullmatch(r"cursor: \S+:2\n", cursor)
+    for _ in range(2):
+        (keeper,) = keepers(shell.root)
+        os.kill(keeper, signal.SIGKILL)
+        while keepers(shell.root):
+            time.sleep(0.05)
+        shell.run("suspend", "demo")  # starts the next one
+        shell.run("resume", "demo")
+    shell.run("destroy", "demo")
+    out, _ = watcher.communicate(timeout=PATIENCE_S)
+    told = [json.loads(line) for line in out.splitlines()]
+    assert [one["sequence"] for one in told] == list(range(2, 10))
+    assert [one["kind"] for one in told] == [
+        *("DomainResumed", "DomainStarted"),
+        *("DomainSuspended", "DomainResumed") * 2,
+        *("DomainShutdown", "DomainStopped"),
+    ]
