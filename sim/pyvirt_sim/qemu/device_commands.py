@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from pyvirt_sim.gaps import ModelGapError
-from pyvirt_sim.qemu import block, pci, qom_types
+from pyvirt_sim.qemu import balloon, block, pci, qom_types
 from pyvirt_sim.qemu.command import Arguments, Handler
 from pyvirt_sim.qemu.errors import QmpError
 from pyvirt_sim.qemu.qom import Qom
@@ -40,7 +40,7 @@ def _chardev_change(qemu: QemuProcess, arguments: Arguments) -> object:
 def _query_balloon(qemu: QemuProcess, _arguments: Arguments) -> object:
     if _tree(qemu).balloon is None:
         raise QmpError("No balloon device has been activated", "DeviceNotActive")
-    return {"actual": _tree(qemu).memory.base_bytes + _tree(qemu).memory.plugged_bytes}
+    return {"actual": balloon.all_bytes(_tree(qemu)) - _tree(qemu).balloon_bytes}
 
 
 def _balloon(qemu: QemuProcess, arguments: Arguments) -> object:
@@ -49,6 +49,9 @@ def _balloon(qemu: QemuProcess, arguments: Arguments) -> object:
         raise QmpError("No balloon device has been activated", "DeviceNotActive")
     if arguments["value"] <= 0:
         raise QmpError("Parameter 'target' expects a size")
+    wanted = min(arguments["value"], balloon.all_bytes(tree))
+    tree.balloon_target_bytes = balloon.all_bytes(tree) - wanted
+    qemu.guest.balloon_wanted()
     return None
 
 

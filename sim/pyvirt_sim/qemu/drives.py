@@ -26,6 +26,7 @@ class Drive:
         is_removable: Whether it has a tray.
         is_tray_open: Whether the tray is out.
         limits: How much the guest may read and write in a second, by QEMU's names.
+        errno: Why the host fails writes, 0 while it does not; a test may set it.
     """
 
     device: Device
@@ -35,6 +36,7 @@ class Drive:
     is_removable: bool
     is_tray_open: bool = False
     limits: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
+    errno: int = 0
 
 
 class Drives:
@@ -182,6 +184,10 @@ class Drives:
                 drive.medium = target
         target.users += source.users
         source.users.clear()
+
+    def of_device(self, name: str) -> Drive:
+        """The drive of the device with that id."""
+        return next(drive for drive in self._drives if drive.device.id == name)
 
     def all(self) -> tuple[Drive, ...]:
         """All drives, in the order in which they came."""

@@ -11,7 +11,7 @@ import trio
 
 from pyvirt_sim.engine import note
 from pyvirt_sim.gaps import ModelGapError
-from pyvirt_sim.qemu import guest_modules, guest_slots
+from pyvirt_sim.qemu import balloon, disk_writes, guest_modules, guest_slots
 from pyvirt_sim.qemu.buses import Bus, Hotplug
 from pyvirt_sim.qemu.devices import Device
 from pyvirt_sim.qemu.guest_actions import GuestAction, perform
@@ -55,7 +55,7 @@ class Guest:
 
     What is in ``memory`` is lost at each boot, and survives a save; a test may write there. A
     test may steer it: ``unplug_answer`` and ``obeys_powerdown`` replace what the plan would
-    draw, as long as they are not ``None``.
+    draw, as long as they are not ``None``; with ``has_balloon`` it has a driver for a balloon.
 
     Args:
         machine: The machine it runs on.
@@ -73,6 +73,7 @@ class Guest:
     has_system: bool
     state: GuestState = GuestState.OFF
     unplug_answer: UnplugAnswer | None = None
+    has_balloon: bool = False
     obeys_powerdown: bool | None = None
     memory: dict[str, str] = attrs.field(factory=dict[str, str])
     agent: GuestAgent = attrs.field(init=False)
@@ -178,6 +179,31 @@ class Guest:
         self.state = _AFTER.get(action, self.state) if self.has_system else self.state
         note(self.actor, action.value)
         perform(self.machine, action)
+
+    def write(self, disk: str, end_bytes: int) -> None:
+        """Let somebody in the guest write to a disk, up to a place in its image.
+
+        Args:
+            disk: The id of the device.
+            end_bytes: The first byte behind what is written.
+        """
+        if not self.machine.is_running or self.state is not GuestState.RUNNING:
+            note(self.actor, "cannot write", device=disk)
+            return
+        disk_writes.write(self.machine, disk, end_bytes)
+
+    def balloon_wanted(self) -> None:
+        """The host wants more or less of the guest's memory: followed in the background."""
+        device = self.machine.tree.balloon
+        if device is not None and self.has_balloon:
+            self._see_to(balloon.follow, device)
+
+    def change_filters(self, card: str) -> None:
+        """Let somebody in the guest change which packets a network card lets through."""
+        if self.machine.is_running and self.state is GuestState.RUNNING:
+            name, path = self.machine.tree.netdevs.change_filters(card)
+            if name:
+                self.machine.emit("NIC_RX_FILTER_CHANGED", {"name": name, "path": path})
 
     # -- what it does -------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ import attrs
 import trio
 
 from pyvirt_sim.gaps import ModelGapError
+from pyvirt_sim.qemu import disk_writes
 from pyvirt_sim.qemu.boards import BOARDS
 from pyvirt_sim.qemu.buses import Hotplug
 from pyvirt_sim.qemu.cpus import Cpus, Topology
@@ -99,6 +100,8 @@ class Machine:
     saving: Saving = attrs.field(init=False)
     migration: Migration = attrs.field(init=False)
     firmware_bytes: int = 256 << 10
+    # Writes that the host has failed and that are tried again when the processors run.
+    failed_writes: list[Callable[[], None]] = attrs.field(factory=list[Callable[[], None]])
     resumed: trio.Event = attrs.field(factory=trio.Event)
     _clock_ms: float = 0.0
     _running_since_s: float = 0.0
@@ -171,6 +174,7 @@ class Machine:
         self.tree.jobs.check_start()
         self.emit("RESUME", None)
         self._run()
+        disk_writes.try_again(self)
         if self.is_fresh:
             self._start_guest()
 

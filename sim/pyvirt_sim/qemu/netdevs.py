@@ -62,6 +62,8 @@ class Netdevs:
         self._streams = streams
         self._items: dict[str, Netdev] = {}
         self._cards: dict[str, Device] = {}
+        # The cards whose guest has set filters of which nobody has asked yet.
+        self._changed_filters: set[str] = set()
         # How many cards use each of the addresses that QEMU gives out itself.
         self._macs: dict[int, int] = {}
 
@@ -217,12 +219,28 @@ class Netdevs:
         if name not in self._items and name not in self._cards:
             raise device_not_found(name)
 
+    def change_filters(self, name: str) -> tuple[str, str]:
+        """The guest changes what a card lets through, which is told once until somebody asks.
+
+        Returns:
+            The card's name, and the path of its inner part; empty when nothing is told.
+        """
+        card = self._cards[name]
+        if card.driver != "virtio-net-pci":
+            raise ModelGapError(f"filters of {card.driver} are not modelled")
+        if name in self._changed_filters:
+            return "", ""
+        self._changed_filters.add(name)
+        return name, f"{card.path}/virtio-backend"
+
     def rx_filters(self, name: str | None) -> list[dict[str, Any]]:
         """QMP ``query-rx-filter`` of cards whose guest has not touched them.
 
         Raises:
             QmpError: The name is no card that can tell.
         """
+        if self._changed_filters:
+            raise ModelGapError("the filters that a guest has set are not modelled")
         if name is None:
             cards = [card for card in self._cards.values() if card.driver == "virtio-net-pci"]
             return [_rx_filter(card) for card in cards]

@@ -22,6 +22,7 @@ class RunState(enum.Enum):
     SHUTDOWN = "shutdown"
     GUEST_PANICKED = "guest-panicked"
     WATCHDOG = "watchdog"
+    IO_ERROR = "io-error"
     POSTMIGRATE = "postmigrate"
 
 

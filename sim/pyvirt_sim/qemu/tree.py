@@ -93,6 +93,9 @@ class DeviceTree:
     # Out of the tree, not finalized yet; in order.
     dying: list[Device] = attrs.field(factory=list[Device])
     balloon: Device | None = None
+    # How much of its memory the guest is to give up, and has given up.
+    balloon_target_bytes: int = 0
+    balloon_bytes: int = 0
     # Listing all types makes QEMU load the modules it is installed with.
     has_all_modules: bool = False
     system_bus: Bus = attrs.field(init=False)

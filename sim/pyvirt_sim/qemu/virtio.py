@@ -82,7 +82,12 @@ def _balloon(tree: DeviceTree, device: Device, _inner: Device) -> None:
     if tree.balloon is not None:
         raise QmpError("Only one balloon device is supported")
     tree.balloon = device
-    device.on_unrealize.append(lambda: setattr(tree, "balloon", None))
+
+    def leave() -> None:
+        tree.balloon = None
+        tree.balloon_target_bytes = tree.balloon_bytes = 0
+
+    device.on_unrealize.append(leave)
 
 
 def _scsi(tree: DeviceTree, device: Device, inner: Device) -> None:

@@ -27,7 +27,11 @@ from pyvirt_sim.conformance.real.guest import (
 AGENT_PACKAGE = "qemu-guest-agent"
 
 # A file system's checksums are a module that Linux loads by itself only where there is a modprobe.
-_MODULES = (*MODULES, "virtio_console", "crc32c_generic", "ext4")
+_MODULES = (
+    *MODULES,
+    *("virtio_console", "crc32c_generic", "ext4"),
+    *("virtio_balloon", "virtio_scsi", "sr_mod"),
+)
 
 _INIT = """\
 #!/bin/busybox sh
