@@ -53,6 +53,23 @@ names virsh's. An event of a domain also has `domain`, `uuid` and `life`. A clas
 last column is there for its number; nothing the driver does today leads to it.
 """
 
+_UNTOLD = {
+    "JobCompleted": "the end of a save or dump is told by the call and by the lifecycle events",
+    "MigrationIterated": "there is no migration; libvirt tells of the passes of a save, too, which "
+    "QEMU announces and this library does not pass on yet",
+}
+"""Why nothing leads to an event."""
+
+_NEED = {
+    "BalloonChanged": "a balloon, which no definition can have: it takes one that somebody has put "
+    "into QEMU by hand",
+    "BlockJobChanged": "a block job begun here (`Domain.block_pull`): copies and commits are not",
+    "GraphicsChanged": "a graphical console, in the definition or put into QEMU by hand",
+    "MemoryFailed": "broken memory of the host, or a machine check that somebody injects",
+    "TunableChanged": "`Domain.set_block_io_tune`: nothing else that libvirt tunes is set here",
+}
+"""What an event that is told needs, and a usual domain has not."""
+
 
 def page() -> str:
     """The text of the page."""
@@ -67,7 +84,11 @@ def page() -> str:
         parts.append(f"### {title}\n")
         parts.append("| class | virsh | number | fields | told | when |\n|---|---|---|---|---|---|")
         parts.append("\n".join(_row(one, raised) for one in sorted(rows, key=_order)) + "\n")
-    return "\n".join(parts)
+    parts.append("## Events that hardly come\n")
+    untold = [name for name in EVENT_TYPES if name not in raised]
+    parts += [f"* `{name}` is never told: {_UNTOLD[name]}." for name in untold]
+    parts += [f"* `{name}` needs {need}." for name, need in _NEED.items()]
+    return "\n".join(parts) + "\n"
 
 
 def _belongs(one: type[HypervisorEvent], base: type[HypervisorEvent]) -> bool:
