@@ -269,6 +269,10 @@ class Host(abc.ABC):
         """
 
     @abc.abstractmethod
+    def is_port_free(self, port: int) -> bool:
+        """Whether a server could listen at this TCP port, at every address of the machine, now."""
+
+    @abc.abstractmethod
     async def read_vf_settings(self, interface: str, index: int) -> VfSettings:
         """What a network card does with the packets of its virtual function ``index``.
 

@@ -47,6 +47,7 @@ from pyvirt_trio.models import (
     Vsock,
     Watchdog,
 )
+from tests.display_strategies import displays
 from tests.part_strategies import (
     absolute_paths,
     character_sources,
@@ -107,6 +108,7 @@ def devices(
             driver=st.sampled_from([None, "vfio", "kvm"]),
         ),
         other_host_devices(alias),
+        displays(alias),
     )
 
 

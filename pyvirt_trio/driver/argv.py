@@ -6,8 +6,10 @@ import json
 
 from pyvirt_trio.driver.backends import backends, frontend
 from pyvirt_trio.driver.chardev import escaped
+from pyvirt_trio.driver.display import audio_options, codecs, graphics_options
 from pyvirt_trio.driver.memory_devices import memory_options
 from pyvirt_trio.models.devices import Watchdog
+from pyvirt_trio.models.display import Graphics
 from pyvirt_trio.models.domain import DomainDefinition
 
 
@@ -53,7 +55,10 @@ def build_argv(
     ):
         if value is not None:
             argv += [option, value]
+    argv += audio_options(definition.devices)
     for device in definition.devices:
+        if isinstance(device, Graphics):
+            argv += graphics_options(device)
         for backend in backends(device):
             argv += backend.argv
         if isinstance(device, Watchdog):
@@ -61,6 +66,8 @@ def build_argv(
         properties = frontend(device)
         if properties is not None:
             argv += ["-device", json.dumps(properties)]
+        for codec in codecs(device):
+            argv += ["-device", json.dumps(codec)]
     return argv
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from pyvirt_trio.driver import memory_devices, networks, sharing
+from pyvirt_trio.driver import display, memory_devices, networks, sharing
 from pyvirt_trio.driver.chardev import chardev_backend, chardev_option
 from pyvirt_trio.driver.qdev import Backend as Backend
 from pyvirt_trio.driver.qdev import place
@@ -33,6 +33,7 @@ from pyvirt_trio.models.devices import (
     SharedMemory,
     Watchdog,
 )
+from pyvirt_trio.models.display import Graphics, Sound, Video
 from pyvirt_trio.models.host_devices import (
     HostInterface,
     HostMediated,
@@ -241,7 +242,7 @@ def _parallel(device: Parallel) -> dict[str, Any]:
     }
 
 
-def _no_device(_device: GuestForward | Lease) -> None:
+def _no_device(_device: GuestForward | Lease | Graphics) -> None:
     return None
 
 
@@ -348,5 +349,8 @@ _FRONTENDS: dict[type[Device], Callable[[Any], dict[str, Any] | None]] = {
     Lease: _no_device,
     RedirectedUsb: _redirected_usb,
     GuestForward: _no_device,
+    Graphics: _no_device,
+    Sound: display.sound_card,
+    Video: display.video_card,
     **memory_devices.FRONTENDS,
 }

@@ -16,6 +16,7 @@ import trio
 from pyvirt_trio.driver import memory_reports, throttling
 from pyvirt_trio.driver.argv import build_argv
 from pyvirt_trio.driver.copying import load
+from pyvirt_trio.driver.graphics import begin_graphics, set_passwords
 from pyvirt_trio.driver.launch import running_qemu
 from pyvirt_trio.driver.missing_images import without_missing
 from pyvirt_trio.driver.processes import mark_of
@@ -75,7 +76,12 @@ class Boot:
         """
         is_incoming = self.incoming is not None
         definition, changes = await without_missing(life, definition, is_restored=is_incoming)
-        life.note(starting=definition)
+        others = [one for one in life.domain.hypervisor.domains() if one is not life.domain]
+        running = [one.view.live or one.private.starting for one in others]
+        definition = begin_graphics(
+            definition, filter(None, running), life.host, life.paths.monitor
+        )
+        life.note(starting=definition)  # without a pause in between: its ports are taken
         devices = await life.host_devices.prepare(life.owner, definition.devices)
         definition = attrs.evolve(definition, devices=devices)
         argv = build_argv(definition, monitor_path=life.paths.monitor, is_incoming=is_incoming)
@@ -95,6 +101,7 @@ class Boot:
         Raises:
             PyvirtError: QEMU did not obey, or has ended.
         """
+        await set_passwords(life)
         for device in life.definition.devices:
             if isinstance(device, Interface) and not device.is_link_up:
                 await life.execute("set_link", {"name": device.alias, "up": False})

@@ -13,6 +13,7 @@ import attrs
 
 from pyvirt_trio.driver.agent import DomainAgent
 from pyvirt_trio.driver.agent_link import NONE_OPEN
+from pyvirt_trio.driver.graphics import without_secrets
 from pyvirt_trio.driver.jobs import JobLock
 from pyvirt_trio.driver.placement import name_devices
 from pyvirt_trio.driver.status import PrivateData, Written
@@ -112,11 +113,12 @@ class DomainCore:
             raise NotFoundError(f"domain {self.name!r} is gone")
         return definition
 
-    def xml(self, *, inactive: bool = False) -> str:
+    def xml(self, *, inactive: bool = False, secure: bool = False) -> str:
         """The definition as libvirt XML (``virDomainGetXMLDesc``).
 
         Args:
             inactive: The persistent definition, even when the domain runs.
+            secure: With passwords.
 
         Raises:
             InvalidStateError: The persistent one was asked for, and there is none.
@@ -124,14 +126,18 @@ class DomainCore:
         if inactive and self.view.persistent is None:
             raise InvalidStateError(f"domain {self.name!r} is not persistent")
         if inactive or self.view.live is None:
-            return self._format(self.view.persistent or self.definition, None)
-        return self._format(self.view.live, self.view.id)
+            definition, life_id = self.view.persistent or self.definition, None
+        else:
+            definition, life_id = self.view.live, self.view.id
+        if secure:
+            return format_domain(definition, life_id=life_id)
+        return self._format(definition, life_id)
 
     def _format(self, definition: DomainDefinition, life_id: int | None) -> str:
         """The text of a definition, kept until another one is asked for: clients poll for it."""
         known = self._formatted
         if known is None or known[0] is not definition or known[1] != life_id:
-            text = format_domain(definition, life_id=life_id)
+            text = format_domain(without_secrets(definition), life_id=life_id)
             known = self._formatted = (definition, life_id, text)
         return known[2]
 

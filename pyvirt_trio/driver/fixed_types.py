@@ -27,8 +27,17 @@ FIXED_TYPES = frozenset(
         "video",
     }
 )
-"""Tags (``qemuDomainAttachDeviceLive`` and its like). libvirt lets ``sound`` into a persistent
-definition by itself, which this library cannot represent."""
+"""Tags (``qemuDomainAttachDeviceLive`` and its like)."""
+
+_POSSIBLE = frozenset(
+    {
+        ("update", "live", "graphics"),
+        ("update", "persistent", "graphics"),
+        ("attach", "persistent", "sound"),
+        ("detach", "persistent", "sound"),
+    }
+)
+"""What can be done all the same."""
 
 
 def refuse_fixed_type(xml: str, call: str, affected: Impact) -> None:
@@ -48,7 +57,10 @@ def refuse_fixed_type(xml: str, call: str, affected: Impact) -> None:
         _refuse_built_in(parse_document(xml, name="device_definition"), call)
     if tag not in FIXED_TYPES:
         return
-    where = "persistent" if Impact.CONFIG in affected else "live"
+    asked = ("persistent",) * (Impact.CONFIG in affected) + ("live",) * (Impact.LIVE in affected)
+    where = next((one for one in asked if (call, one, tag) not in _POSSIBLE), None)
+    if where is None:
+        return
     is_live_update = (where, call) == ("live", "update")
     code = ErrorCode.CONFIG_UNSUPPORTED if is_live_update else ErrorCode.OPERATION_UNSUPPORTED
     raise DefinitionError(f"{where} {call} of device '{tag}' is not supported", code=code)

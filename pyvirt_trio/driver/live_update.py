@@ -1,7 +1,8 @@
 """Changing a device of a running domain without taking it out (``qemuDomainUpdateDeviceLive``).
 
-Three things can be changed: the medium of a CD-ROM drive, whether a network card's link is up, and
-how much of a virtio-mem device the guest is asked to use.
+What can be changed: the medium of a CD-ROM drive, whether a network card's link is up, how much of
+a virtio-mem device the guest is asked to use, and the password that clients of the screen must
+know.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ import attrs
 import trio
 
 from pyvirt_trio.driver.backends import Backend, backends
+from pyvirt_trio.driver.graphics import has_new_password, merged_graphics, set_password
 from pyvirt_trio.driver.memory_devices import KIB
 from pyvirt_trio.errors import CommandFailedError, DefinitionError, ErrorCode
 from pyvirt_trio.models.devices import Device, Disk, Interface
+from pyvirt_trio.models.display import Graphics
 from pyvirt_trio.models.memory import MemoryDevice, VirtioMemory
 from pyvirt_trio.xml.devices import device_element
 
@@ -28,7 +31,7 @@ def replaced(device: Device, wanted: Device) -> Device:
     Raises:
         DefinitionError: Nothing of such a device can be changed.
     """
-    if not isinstance(device, Disk | Interface | MemoryDevice):
+    if not isinstance(device, Disk | Interface | Graphics | MemoryDevice):
         return merged(device, wanted)
     if isinstance(wanted, VirtioMemory):
         wanted = attrs.evolve(wanted, current_kib=None)
@@ -45,6 +48,8 @@ def merged(device: Device, wanted: Device) -> Device:
         DefinitionError: ``wanted`` differs in something else (``OPERATION_UNSUPPORTED``).
     """
     changed: Device
+    if isinstance(device, Graphics) and isinstance(wanted, Graphics):
+        return merged_graphics(device, wanted)
     if isinstance(device, Disk) and isinstance(wanted, Disk) and device.is_cdrom:
         changed = attrs.evolve(
             device,
@@ -103,6 +108,9 @@ async def update(life: Life, device: Device, wanted: Device) -> Device:
             present = life.definition.device(device.alias or "")
             assert isinstance(present, VirtioMemory), "the job keeps it from being taken out"
             changed = attrs.evolve(present, requested_kib=changed.requested_kib)
+        elif isinstance(device, Graphics) and isinstance(changed, Graphics):
+            if has_new_password(device, changed):
+                await set_password(life, changed)
         elif isinstance(device, Disk) and isinstance(changed, Disk) and changed != device:
             await _change_medium(life, device, changed)
         _record(life, device, changed)
@@ -169,7 +177,7 @@ async def _insert_again(life: Life, drive: Disk, empty: Disk) -> None:
 def _record(life: Life, old: Device, new: Device) -> None:
     """The live definition has ``new`` in the place of what has the alias of ``old``."""
     live = life.definition
-    present = live.device(old.alias or "")
+    present = old if isinstance(old, Graphics) else live.device(old.alias or "")
     if present is not None and present != new:
         with life.domain.journal.commit() as commit:
             commit.update(life.domain, live=live.replacing(present, new))

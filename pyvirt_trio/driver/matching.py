@@ -28,6 +28,7 @@ from pyvirt_trio.models.devices import (
     SharedMemory,
     Watchdog,
 )
+from pyvirt_trio.models.display import Graphics, Sound, Video
 from pyvirt_trio.models.domain import DomainDefinition
 from pyvirt_trio.models.host_devices import (
     HostInterface,
@@ -48,6 +49,9 @@ _IDENTITY: dict[type[Device], Callable[[Any], object]] = {
     HostScsi: str,
     HostScsiTarget: str,
     HostMediated: str,
+    Graphics: lambda graphics: graphics.kind,
+    Sound: lambda sound: sound.model,
+    Video: lambda video: video.model,
     Rng: lambda rng: rng.source,
     Serial: lambda serial: (serial.port, serial.source, serial.model),
     Console: lambda console: (console.source, console.port),

@@ -28,6 +28,7 @@ from pyvirt_trio.models.devices import (
     SharedMemory,
     Watchdog,
 )
+from pyvirt_trio.models.display import Graphics, Sound
 from pyvirt_trio.models.memory import Dimm, Nvdimm, VirtioMemory, VirtioPmem
 from pyvirt_trio.models.sharing import Filesystem, Lease, Vsock
 from pyvirt_trio.xml.devices import device_element
@@ -102,6 +103,9 @@ _LIVE: dict[type[Device], _Sentence] = {
     Vsock: _fixed("matching vsock device not found"),
     Filesystem: _fixed("matching filesystem not found"),
     Lease: _NO_LEASE,
+    Graphics: _said(
+        lambda one: f"cannot find existing graphics device to modify of type '{one.kind}'"
+    ),
     **dict.fromkeys((Dimm, Nvdimm, VirtioMemory, VirtioPmem), _said(_no_such_memory)),
     HostDevice: _said(lambda device: f"host pci device {device.source} not found"),
 }
@@ -122,6 +126,11 @@ _CONFIG: dict[type[Device], _Sentence] = {
     Vsock: _fixed("matching vsock device not found"),
     Filesystem: _fixed("no matching filesystem device was found"),
     Lease: _NO_LEASE,
+    Graphics: (
+        ErrorCode.INVALID_ARG,
+        lambda one: f"cannot find existing graphics type '{one.kind}' device to modify",
+    ),
+    Sound: _fixed("device not present in domain configuration"),
     **dict.fromkeys(
         (Dimm, Nvdimm, VirtioMemory, VirtioPmem), _fixed("matching memory device was not found")
     ),

@@ -23,6 +23,7 @@ from pyvirt_trio.driver.pluggable import require_unpluggable
 from pyvirt_trio.driver.removal import Removal, request_removal
 from pyvirt_trio.errors import DefinitionError, ErrorCode, InvalidStateError
 from pyvirt_trio.models.devices import Device, Disk, Interface
+from pyvirt_trio.models.display import Graphics
 from pyvirt_trio.models.domain import DomainDefinition
 from pyvirt_trio.models.impact import Impact
 from pyvirt_trio.models.memory import MemoryDevice
@@ -169,7 +170,7 @@ def require_updatable(device: Device, affected: Impact) -> None:
     Raises:
         DefinitionError: It is not.
     """
-    if isinstance(device, Disk | Interface | MemoryDevice):
+    if isinstance(device, Disk | Interface | Graphics | MemoryDevice):
         return
     what = f"update of device '{device_element(device).tag}' is not supported"
     if Impact.CONFIG in affected:  # which libvirt looks at first

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import attrs
 
+from pyvirt_trio.driver.display import completed, preferred_place
 from pyvirt_trio.driver.memory_rules import require_memory_fits
 from pyvirt_trio.driver.sharing import require_shared_memory
 from pyvirt_trio.errors import AlreadyExistsError, DefinitionError, ErrorCode
@@ -45,6 +46,7 @@ from pyvirt_trio.models.devices import (
     SharedMemory,
     Watchdog,
 )
+from pyvirt_trio.models.display import Graphics, Sound, Video
 from pyvirt_trio.models.domain import DomainDefinition
 from pyvirt_trio.models.host_devices import (
     HostInterface,
@@ -103,6 +105,8 @@ _ALIAS_PREFIX: dict[type[Device], str] = {
     SharedMemory: "shmem",
     VirtioMemory: "virtiomem",
     VirtioPmem: "virtiopmem",
+    Sound: "sound",
+    Video: "video",
 }
 
 BUILT_IN_INPUTS = 2
@@ -122,6 +126,7 @@ def place_devices(
     Raises:
         DefinitionError: Two devices claim one place, or a place does not exist.
     """
+    definition = attrs.evolve(definition, devices=tuple(completed(definition.devices)))
     others = [device for device in definition.devices if not isinstance(device, Controller)]
     named = [device for device in definition.devices if isinstance(device, Controller)]
     others = [*(c for c in named if c.kind != "pci"), *_implicit_controllers(definition), *others]
@@ -228,16 +233,22 @@ def _first_free_port(present: Iterable[Device]) -> int:
 def _behind_a_port(device: Device, present: Iterable[Device]) -> Device:
     present = list(present)
     ports = _indexes("pci", present) - {0}
-    place = device.pci_address
+    place = device.pci_address or preferred_place(device, present)
     if place is not None:
-        if place.bus not in ports:
+        if place.bus not in ports and not _may_be_on_root(device, place):
             raise DefinitionError(f"no PCI controller with index {place.bus} for {place}")
-        return device
+        return attrs.evolve(device, address=place)
     full = {other.pci_address.bus for other in present if other.pci_address is not None}
     free = sorted(ports - full)
     if not free:
         raise DefinitionError("No more available PCI slots", code=ErrorCode.INTERNAL_ERROR)
     return attrs.evolve(device, address=PciAddress(0, free[0], 0, 0))
+
+
+def _may_be_on_root(device: Device, place: PciAddress) -> bool:
+    """Cards for screen and sound sit on the root bus, as no port of it may."""
+    is_slot = 0 < place.slot <= LAST_PORT_SLOT
+    return place.bus == 0 and is_slot and isinstance(device, Sound | Video)
 
 
 def _on_scsi(device: Device, present: Iterable[Device]) -> Device:
@@ -343,6 +354,8 @@ def name_device(device: Device, present: Iterable[Device]) -> Device:
         AlreadyExistsError: Its own alias is taken.
     """
     aliases = {other.alias for other in present}
+    if isinstance(device, Graphics):  # QEMU knows it by no name
+        return device
     if device.alias is not None:
         if device.alias in aliases:
             raise AlreadyExistsError(
@@ -387,7 +400,8 @@ def _fixed_alias(device: Device) -> str | None:
 def _with_root_and_ports(named: list[Controller], others: list[Device]) -> list[Controller]:
     """The controllers of a definition, with what it needs and does not name."""
     ports = [controller for controller in named if controller.model == "pcie-root-port"]
-    wanted = sum(address_kind(device) is PciAddress for device in others)
+    behind = (device for device in others if preferred_place(device, ()) is None)
+    wanted = sum(address_kind(device) is PciAddress for device in behind)
     if not ports:
         wanted += SPARE_PORTS
     indexes = {port.index for port in ports}
@@ -398,16 +412,18 @@ def _with_root_and_ports(named: list[Controller], others: list[Device]) -> list[
             break
         if index not in indexes:
             ports.append(Controller(model="pcie-root-port", index=index))
-    return [Controller(model="pcie-root", index=0), *_with_port_places(ports)]
+    return [Controller(model="pcie-root", index=0), *_with_port_places(ports, others)]
 
 
-def _with_port_places(ports: list[Controller]) -> list[Controller]:
+def _with_port_places(ports: list[Controller], others: list[Device]) -> list[Controller]:
     taken = {port.pci_address for port in ports}
+    kept = {preferred_place(device, ()) or device.pci_address for device in others}
+    slots_kept = {place.slot for place in kept if place is not None and place.bus == 0}
     slots = itertools.product(range(FIRST_PORT_SLOT, LAST_PORT_SLOT + 1), range(8))
     free = (
         place
         for slot, function in slots
-        if (place := PciAddress(0, 0, slot, function)) not in taken
+        if slot not in slots_kept and (place := PciAddress(0, 0, slot, function)) not in taken
     )
     try:
         return [

@@ -201,6 +201,10 @@ class RealHost(abc.Host):
         """
         return await trio.to_thread.run_sync(_start_process, list(argv), log_file)
 
+    def is_port_free(self, port: int) -> bool:
+        """Bind to it, in both families, and let it go again: the kernel answers at once."""
+        return all(_can_bind(family, port) for family in (socket.AF_INET, socket.AF_INET6))
+
     async def adopt_process(self, pid: int) -> RealProcess:
         """Open a pidfd. A zombie can be adopted; `wait` then returns at once."""
         await trio.lowlevel.checkpoint()
@@ -272,6 +276,20 @@ async def _open_tcp(host: str, port: int) -> trio.SocketStream:
         if first is None:
             raise
         raise OSError(first, os.strerror(first), f"{host}:{port}") from error
+
+
+def _can_bind(family: socket.AddressFamily, port: int) -> bool:
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            # What has just been closed may be bound again, as QEMU does it.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            probe.bind(("", port))
+    except OSError as error:
+        # A kernel without that family has nobody who could have the port.
+        return error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
+    return True
 
 
 def _read_text(path: str) -> str:

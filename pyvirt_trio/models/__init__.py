@@ -26,6 +26,10 @@ from pyvirt_trio.models.devices import Rng as Rng
 from pyvirt_trio.models.devices import Serial as Serial
 from pyvirt_trio.models.devices import SharedMemory as SharedMemory
 from pyvirt_trio.models.devices import Watchdog as Watchdog
+from pyvirt_trio.models.display import Graphics as Graphics
+from pyvirt_trio.models.display import Listen as Listen
+from pyvirt_trio.models.display import Sound as Sound
+from pyvirt_trio.models.display import Video as Video
 from pyvirt_trio.models.domain import DomainDefinition as DomainDefinition
 from pyvirt_trio.models.domain import NumaCell as NumaCell
 from pyvirt_trio.models.domain import OperatingSystem as OperatingSystem

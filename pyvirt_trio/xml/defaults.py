@@ -70,10 +70,7 @@ ACCEPTED_DEFAULTS: tuple[AcceptedDefault, ...] = (
     AcceptedDefault(
         "/domain/devices", "<input type='keyboard' bus='ps2'/>", "q35 has one built in"
     ),
-    AcceptedDefault("/domain/devices", "<audio id='1' type='none'/>", "there is no sound"),
-    AcceptedDefault(
-        "/domain/devices", "<video><model type='none'/></video>", "there is no graphics card"
-    ),
+    AcceptedDefault("/domain/devices", "<audio id='1' type='none'/>", "nobody hears a guest"),
     AcceptedDefault("/domain/devices", "<memballoon model='none'/>", "there is no balloon", True),
 )
 

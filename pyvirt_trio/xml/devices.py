@@ -9,12 +9,14 @@ from typing import Any
 import attrs
 
 from pyvirt_trio.errors import DefinitionError, ErrorCode
-from pyvirt_trio.models import Device, GuestAddress
+from pyvirt_trio.models import Device, Graphics, GuestAddress
 from pyvirt_trio.xml.device_types.base import DeviceType
 from pyvirt_trio.xml.device_types.channel import CHANNEL, GUEST_FORWARD
 from pyvirt_trio.xml.device_types.console import CONSOLE, PARALLEL
 from pyvirt_trio.xml.device_types.controller import CONTROLLER
 from pyvirt_trio.xml.device_types.disk import DISK
+from pyvirt_trio.xml.device_types.display import SOUND, VIDEO
+from pyvirt_trio.xml.device_types.graphics import GRAPHICS
 from pyvirt_trio.xml.device_types.hostdev import (
     HOST_DEVICE,
     HOST_MEDIATED,
@@ -67,6 +69,9 @@ DEVICE_TYPES: tuple[DeviceType[Any], ...] = (
     NVDIMM,
     VIRTIO_MEMORY,
     VIRTIO_PMEM,
+    GRAPHICS,
+    SOUND,
+    VIDEO,
 )
 
 # The rows of one tag share their reader; the model that it gives says which row it is.
@@ -123,6 +128,8 @@ def read_device(reader: Reader, *, keep_aliases: bool = False) -> Device:
     if read is None:
         raise reader.unsupported(f"unknown device type {quoted(reader.tag)}")
     device = read(reader)
+    if isinstance(device, Graphics) and device.has_autoport and not keep_aliases:
+        device = attrs.evolve(device, port=None)  # of a life that was
     kind = address_kind(device)
     address = None if kind is None else read_guest_address(reader, kind)
     return attrs.evolve(device, alias=read_alias(reader, keep=keep_aliases), address=address)

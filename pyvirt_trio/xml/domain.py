@@ -8,7 +8,15 @@ from collections.abc import Callable, Iterable, Iterator
 
 import attrs
 
-from pyvirt_trio.models import Controller, Device, DomainDefinition, OperatingSystem, Serial
+from pyvirt_trio.models import (
+    Controller,
+    Device,
+    DomainDefinition,
+    Graphics,
+    OperatingSystem,
+    Serial,
+    Sound,
+)
 from pyvirt_trio.xml.defaults import written_defaults
 from pyvirt_trio.xml.device_types.character import read_character_source
 from pyvirt_trio.xml.devices import device_lines, read_device
@@ -120,6 +128,9 @@ def _device_lines(definition: DomainDefinition) -> Iterator[str]:
         yield from rendered_lines(emulator)
     for device in definition.devices:
         yield from device_lines(device)
+    if any(isinstance(device, Graphics | Sound) for device in definition.devices):
+        audio = element("audio", {"id": 1, "type": _listener(definition.devices)})
+        yield from rendered_lines(audio)
     for default in _unless_present(definition, written_defaults("/domain/devices")):
         yield from rendered_lines(default)
 
@@ -224,7 +235,11 @@ def _read_devices(
     emulator = _read_path(reader, "emulator")
     devices: list[Device] = []
     consoles: list[Reader] = []
+    sounds: list[Reader] = []
     for child in reader.children:
+        if child.tag == "audio":
+            sounds.append(child.take())
+            continue
         if child.tag == "emulator" or child.is_default:
             continue
         if child.tag == "console" and not _is_virtio(child):
@@ -233,6 +248,8 @@ def _read_devices(
         devices.append(read_device(child.take(), keep_aliases=keep_aliases))
     for console in consoles:
         _check_console(console, devices, keep_aliases=keep_aliases)
+    for sound in sounds:
+        _check_audio(sound, devices)
     return emulator, tuple(devices)
 
 
@@ -240,6 +257,17 @@ def _is_virtio(console: Reader) -> bool:
     """Whether a ``<console>`` is a device of its own."""
     targets = [child for child in console.element.children if child.tag == "target"]
     return bool(targets) and targets[0].attributes.get("type") == "virtio"
+
+
+def _check_audio(audio: Reader, devices: list[Device]) -> None:
+    """Accepts the ``<audio>`` that libvirt adds by itself: who listens to spice hears the guest."""
+    audio.choice("id", "1")
+    audio.choice("type", _listener(devices))
+
+
+def _listener(devices: Iterable[Device]) -> str:
+    servers = (device for device in devices if isinstance(device, Graphics))
+    return "spice" if any(server.kind == "spice" for server in servers) else "none"
 
 
 def _check_console(console: Reader, devices: list[Device], *, keep_aliases: bool) -> None:

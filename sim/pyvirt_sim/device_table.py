@@ -27,6 +27,7 @@ Cell: TypeAlias = tuple[str, Impact]
 
 GUEST: Final = "booted guest"
 NESTED: Final = "nested kernel"
+REAL: Final = "real QEMU"
 SIMULATED: Final = "simulated"
 
 # attach, detach and update of the running machine, then of the definition.
@@ -230,9 +231,19 @@ ROWS: Final = (
         GUEST,
         "nothing is announced",
     ),
-    Row("graphics", "<graphics/>", "nnynny", "", "not represented"),
-    Row("sound", "<sound/>", _DEFINITION_ONLY, "", "not represented"),
-    *(Row(tag, f"<{tag}/>", _NEVER) for tag in ("video", "hub", "smartcard", "memballoon")),
+    *(
+        Row(
+            f"graphics, {kind}",
+            f"<graphics type='{kind}'/>",
+            "nnynny",
+            REAL,
+            "update: the password",
+        )
+        for kind in ("vnc", "spice")
+    ),
+    Row("sound", "<sound model='ich9'/>", _DEFINITION_ONLY, REAL),
+    Row("video", "<video><model type='virtio'/></video>", _NEVER, REAL),
+    *(Row(tag, f"<{tag}/>", _NEVER) for tag in ("hub", "smartcard", "memballoon")),
     *(Row(tag, f"<{tag}/>", _NEVER) for tag in ("nvram", "tpm", "panic", "iommu", "audio")),
 )
 
@@ -274,7 +285,8 @@ and ours: what a running machine can be given, lose and have changed, and what c
 definition that the next start uses.
 
 **Seen on** says where a test lets such a device come and go: on a booted Linux under a real QEMU,
-on the kernel of a nested guest, or, where nobody here has the hardware, on the simulated machine
+on the kernel of a nested guest, on a real QEMU without a guest, or, where nobody here has the
+hardware, on the simulated machine
 only.
 
 {table}

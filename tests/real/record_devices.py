@@ -52,6 +52,16 @@ PCI: dict[str, dict[str, Any]] = {
     "ich9-usb-ehci1": {"cold": True},
     "ich9-usb-uhci1": {"cold": True},
     "virtio-gpu-pci": {"cold": True},
+    "VGA": {"cold": True},
+    "cirrus-vga": {"cold": True},
+    "bochs-display": {"cold": True},
+    "virtio-vga": {"cold": True},
+    "qxl-vga": {"cold": True},
+    "qxl": {"cold": True},
+    "ich9-intel-hda": {"cold": True},
+    "intel-hda": {"cold": True},
+    "AC97": {"cold": True, "audiodev": "audio1"},
+    "ES1370": {"cold": True, "audiodev": "audio1"},
 }
 OTHER: dict[str, dict[str, Any]] = {
     "usb-tablet": {"bus": "usb.0"},
@@ -74,6 +84,12 @@ OTHER: dict[str, dict[str, Any]] = {
     "pvpanic": {"cold": True},
     "ide-hd": {"cold": True, "bus": "ide.0", "drive": "disk"},
     "ide-cd": {"cold": True, "bus": "ide.0"},
+    "ramfb": {"cold": True},
+    "sb16": {"cold": True, "audiodev": "audio1"},
+    "usb-audio": {"cold": True, "bus": "usb.0", "audiodev": "audio1"},
+    "hda-duplex": {"cold": True, "bus": "hda.0", "audiodev": "audio1"},
+    "hda-micro": {"cold": True, "bus": "hda.0", "audiodev": "audio1"},
+    "hda-output": {"cold": True, "bus": "hda.0", "audiodev": "audio1"},
     "qemu64-x86_64-cpu": {"socket-id": 0, "core-id": 1, "thread-id": 0},
 }
 # Properties listed for these only: a real machine is needed to plug one.
@@ -213,6 +229,7 @@ def open_machine(extra: list[str] | None = None, board: str = "q35,nvdimm=on") -
     options += ["-netdev", '{"type":"user","id":"net"}', "-chardev", "null,id=chr"]
     options += ["-blockdev", '{"driver":"null-co","node-name":"disk","read-zeroes":true}']
     options += ["-object", '{"qom-type":"rng-builtin","id":"rng"}']
+    options += ["-audiodev", '{"driver":"none","id":"audio1"}']
     options += ["-object", '{"qom-type":"memory-backend-ram","id":"ram","size":134217728}']
     return Machine(board, options + (extra or []))
 
@@ -244,6 +261,8 @@ def record_model(driver: str, how: dict[str, Any], default_bus: str | None) -> d
         arguments.setdefault("bus", "pcie.0" if how.get("cold") else default_bus)
     device = {"driver": driver, "id": "probed", **arguments}
     cold = ["-device", json.dumps(device)] if how.get("cold") else []
+    if how.get("bus") == "hda.0":  # which comes with a card of its own
+        cold = ["-device", json.dumps({"driver": "intel-hda", "id": "hda", "bus": "pcie.0"}), *cold]
     machine = open_machine(cold)
     try:
         if not cold:

@@ -87,6 +87,7 @@ class SimHost(Host):
         default_route: Name of the network interface that the machine's own traffic uses.
         device_servers: The sockets where processes serve vhost-user devices, such as a virtiofsd
             or a virtual switch.
+        taken_ports: The TCP ports at which programs listen.
         has_vhost_vsock: Whether its kernel serves vsock devices.
         is_dead: Whether it has crashed. Every call then raises ``OSError`` (``ESHUTDOWN``).
         on_effect: Told of each thing that a program on a node does to the machine, once it is done
@@ -113,6 +114,7 @@ class SimHost(Host):
         self.device_servers: dict[str, None] = {}
         self.has_vhost_vsock = True
         self._vsocks: dict[int, None] = {}
+        self.taken_ports: dict[int, None] = {}
         self.is_dead = False
         self.on_effect: Callable[[str], None] | None = None
         self._nursery = nursery
@@ -392,6 +394,10 @@ class SimHost(Host):
                 return device
         raise failure(errno.ENODEV, interface)
 
+    def is_port_free(self, port: int) -> bool:
+        """Whether nobody listens there."""
+        return port not in self.taken_ports
+
     def wall_clock_s(self) -> float:
         """Virtual time, from the plan's beginning."""
         return self.plan.boot_time_s + trio.current_time()
@@ -462,6 +468,13 @@ class SimHost(Host):
         """Append to a file, creating it; nothing when the machine has crashed."""
         if not self.is_dead:
             self._system(path).append(path, text.encode())
+
+    def claim_port(self, port: int) -> Callable[[], None] | None:
+        """Take a TCP port; ``None`` when somebody has it."""
+        if port in self.taken_ports:
+            return None
+        self.taken_ports[port] = None
+        return lambda: self.taken_ports.pop(port, None)
 
     def listen(self, path: str, accept: Callable[[ServerEnd], bool]) -> _Listener:
         """Create a listening socket."""

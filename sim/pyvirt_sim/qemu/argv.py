@@ -16,6 +16,7 @@ import attrs
 from pyvirt_sim.gaps import ModelGapError
 from pyvirt_sim.qemu import recorded
 from pyvirt_sim.qemu.cpus import Topology
+from pyvirt_sim.qemu.displays import Spice, Vnc, parse_spice, parse_vnc
 from pyvirt_sim.qemu.errors import StartupError
 from pyvirt_sim.qemu.run_state import CHOICES, Actions
 
@@ -42,6 +43,7 @@ _SUFFIXES: Final = "kmgt"
 # Who handles hotplug behind the root ports of q35: ACPI, or each port itself.
 _ACPI_HOTPLUG: Final = "ICH9-LPC.acpi-pci-hotplug-with-bridge-support"
 _SMP_KEYS: Final = frozenset({"cpus", "maxcpus", "sockets", "cores", "threads"})
+_KEYMAPS: Final = frozenset({"de", "en-gb", "en-us", "es", "fr", "it", "ja", "sv"})
 _CPU_MODELS: Final = frozenset({"max", "host", "qemu64", "qemu32", "kvm64", "base"})
 
 
@@ -97,6 +99,9 @@ class Config:
     append: str | None = None
     chardevs: dict[str, Chardev] = attrs.field(factory=dict[str, Chardev])
     monitor_chardevs: list[str] = attrs.field(factory=list[str])
+    audiodevs: dict[str, str] = attrs.field(factory=dict[str, str])
+    vncs: list[Vnc] = attrs.field(factory=list["Vnc"])
+    spice: Spice | None = None
     options: list[JsonOption] = attrs.field(factory=list[JsonOption])
 
     def of(self, option: str) -> list[JsonOption]:
@@ -309,6 +314,26 @@ def _set_global(config: Config, value: str) -> None:
     config.has_native_hotplug = choice == "off"
 
 
+def _add_audiodev(config: Config, value: str) -> None:
+    found = _read_json("-audiodev", value)
+    if found.keys() != {"id", "driver"} or found["driver"] not in ("none", "spice"):
+        raise ModelGapError(f"-audiodev {value} is not modelled")
+    config.audiodevs[str(found["id"])] = str(found["driver"])
+
+
+def _add_vnc(config: Config, value: str) -> None:
+    config.vncs.append(parse_vnc(value, _keys(value, "vnc")))
+
+
+def _set_spice(config: Config, value: str) -> None:
+    config.spice = parse_spice(value, _keys(value, "port"))
+
+
+def _set_keymap(_config: Config, value: str) -> None:
+    if value not in _KEYMAPS:
+        raise ModelGapError(f"-k {value} is not modelled")
+
+
 def _set_incoming(config: Config, value: str) -> None:
     if value != "defer":
         raise ModelGapError(f"-incoming {value} is not modelled")
@@ -336,6 +361,10 @@ _SETTERS: Final[Mapping[str, Callable[[Config, str], None]]] = {
     "-action": _set_action,
     "-incoming": _set_incoming,
     "-global": _set_global,
+    "-audiodev": _add_audiodev,
+    "-vnc": _add_vnc,
+    "-spice": _set_spice,
+    "-k": _set_keymap,
 }
 
 MODELLED: Final = frozenset({*_FLAGS, *_HARMLESS, *_JSON_OPTIONS, *_SETTERS})

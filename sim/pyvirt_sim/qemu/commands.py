@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from pyvirt_sim.gaps import ModelGapError
 from pyvirt_sim.qemu import (
     device_commands,
+    displays,
     exports,
     job_commands,
     migration,
@@ -30,6 +31,7 @@ _TABLES: Final = (
     job_commands.COMMANDS,
     exports.COMMANDS,
     saving.COMMANDS,
+    displays.COMMANDS,
     migration.COMMANDS,
 )
 # A recorded query that this build of QEMU answers with CommandNotFound is none.

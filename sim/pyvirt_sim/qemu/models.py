@@ -23,6 +23,11 @@ def _nothing(_tree: DeviceTree, _device: Device) -> None:
     """It asks for nothing and brings nothing."""
 
 
+def _sound(tree: DeviceTree, device: Device) -> None:
+    """A card for sound of Intel's, whose codecs sit on a bus of their own."""
+    device.add_bus(Bus(tree.child_bus_name(device, "HDA"), "HDA", device))
+
+
 def _bridge(tree: DeviceTree, device: Device) -> None:
     if device.driver == "pci-bridge" and not device.value("chassis_nr"):
         raise QmpError(
@@ -122,6 +127,12 @@ MODELS: Final[Mapping[str, Realize]] = {
     **{f"virtio-{name}-pci": virtio.realize for name in _VIRTIO},
     **dict.fromkeys(("pcie-root-port", "pcie-pci-bridge", "pci-bridge"), _bridge),
     **dict.fromkeys(("e1000", "e1000e", "rtl8139"), _card),
+    **dict.fromkeys(("virtio-vga", "virtio-gpu-pci"), virtio.realize),
+    **dict.fromkeys(("VGA", "cirrus-vga", "bochs-display", "qxl-vga", "qxl", "ramfb"), _nothing),
+    **dict.fromkeys(("AC97", "ES1370", "sb16"), _nothing),
+    **dict.fromkeys(("hda-duplex", "hda-micro", "hda-output"), _nothing),
+    **dict.fromkeys(("intel-hda", "ich9-intel-hda"), _sound),
+    "usb-audio": usb.realize,
     **dict.fromkeys(("i6300esb", "ib700", "pvpanic"), _nothing),
     **dict.fromkeys(("qemu-xhci", "piix3-usb-uhci", "usb-ehci"), usb.realize_controller),
     **dict.fromkeys(

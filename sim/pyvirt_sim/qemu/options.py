@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pyvirt_sim.qemu.tree import DeviceTree
 
 # Properties that tie the device to what cannot be had here.
-_UNMODELLED: Final = frozenset({"audiodev", "iothread-vq-mapping"})
+_UNMODELLED: Final = frozenset({"iothread-vq-mapping"})
 
 
 def as_options(members: Mapping[str, Any]) -> dict[str, str]:
@@ -71,6 +71,9 @@ def _tie(tree: DeviceTree, device: Device, row: Row, text: str) -> bool:
         tree.netdevs.claim(text, name, owner, device)
     elif name == "chardev":
         tree.chardevs.claim(text, name, owner, device)
+    elif name == "audiodev":
+        if text not in tree.audiodevs:
+            raise ModelGapError(f"an audiodev {text} that is not there is not modelled")
     elif name == "drive":
         tree.blocks.check(text, name, owner)
     else:

@@ -15,6 +15,7 @@ from pyvirt_sim.gaps import ModelGapError
 from pyvirt_sim.qemu import chardevs
 from pyvirt_sim.qemu.argv import Chardev, Config, JsonOption, parse_argv
 from pyvirt_sim.qemu.cpus import Cpus
+from pyvirt_sim.qemu.displays import Displays
 from pyvirt_sim.qemu.errors import QmpError, StartupError
 from pyvirt_sim.qemu.events import Events
 from pyvirt_sim.qemu.guest import Guest
@@ -57,6 +58,7 @@ class QemuProcess:
         self._woken = trio.Event()
         self._exit_status: int | None = None
         self._killer: int | None = None
+        self.displays: Displays = Displays(world, [], None, {})
         self.machine: Machine = self._make_machine()
         self.guest: Guest = self._make_guest()
 
@@ -81,6 +83,7 @@ class QemuProcess:
             self._build()
         except StartupError as error:
             self._close_listeners(unlink=False)
+            self.displays.close()
             self.machine.tree.close_host_devices()
             self._log(f"{error}\n" if str(error).startswith("qemu:") else self._prefixed(error))
             note(self.actor, "refuses to start", reason=str(error))
@@ -90,6 +93,7 @@ class QemuProcess:
         finally:
             self._monitors.close()
             self._close_listeners(unlink=False)
+            self.displays.close()
             self.machine.tree.close_host_devices()
 
     def _prefixed(self, message: object) -> str:
@@ -147,7 +151,10 @@ class QemuProcess:
         for kind, path in (("kernel", config.kernel), ("initrd", config.initrd)):
             if path is not None and not self.world.file_exists(path):
                 raise StartupError(_cannot_read(kind, path))
+        tree.audiodevs.update(config.audiodevs)
         self._create(config.of("-device"), self.machine.tree.device_add)
+        self.displays = Displays(self.world, config.vncs, config.spice, config.audiodevs)
+        self.displays.open()
         self.guest = self._make_guest()
         self.machine.peer = self.guest
         tree.chardevs.reader = self.guest.agent.accept

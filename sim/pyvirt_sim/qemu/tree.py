@@ -96,6 +96,8 @@ class DeviceTree:
     # How much of its memory the guest is to give up, and has given up.
     balloon_target_bytes: int = 0
     balloon_bytes: int = 0
+    # Where sound goes: name -> driver.
+    audiodevs: dict[str, str] = attrs.field(factory=dict[str, str])
     # Listing all types makes QEMU load the modules it is installed with.
     has_all_modules: bool = False
     system_bus: Bus = attrs.field(init=False)

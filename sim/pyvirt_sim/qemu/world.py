@@ -151,6 +151,14 @@ class World(Protocol):
         """
         ...
 
+    def claim_port(self, port: int) -> Callable[[], None] | None:
+        """Listen at a TCP port; ``None`` when somebody does.
+
+        Returns:
+            What gives it back.
+        """
+        ...
+
     def listen(self, path: str, accept: Callable[[MonitorStream], bool]) -> Listener:
         """Create a listening socket; ``accept`` says whether a connection fits its backlog.
 

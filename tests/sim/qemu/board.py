@@ -31,6 +31,9 @@ class EmptyWorld:
     def claim_vsock(self, cid: int) -> Callable[[], None] | None:
         return lambda: None
 
+    def claim_port(self, port: int) -> Callable[[], None] | None:
+        return lambda: None
+
     def folder_exists(self, path: str) -> bool:
         """But its folders do."""
         return True

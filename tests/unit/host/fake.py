@@ -105,6 +105,9 @@ class FakeHost(abc.Host):
                 )
         return found
 
+    def is_port_free(self, port: int) -> bool:
+        return port > 0
+
     async def read_text(self, path: str) -> str:
         await trio.lowlevel.checkpoint()
         if path not in self.files:
