@@ -21,6 +21,7 @@ LIVE, CONFIG = Impact.LIVE, Impact.CONFIG
 DISK = "<disk type='file'><source file='/tmp/image'/><target dev='vdz'/></disk>"
 FLOPPY = "<disk type='file' device='floppy'><target dev='fda' bus='fdc'/></disk>"
 SCSI = "<controller type='scsi' index='9' model='virtio-scsi'/>"
+SOUND = "<sound model='ich9'/>"
 LEASE = "<lease><lockspace>a</lockspace><key>b</key><target path='/x'/></lease>"
 FOLDER = """
     <filesystem type='mount'>
@@ -89,7 +90,7 @@ REFUSALS = [
             84,
             f"persistent attach of device '{tag}' is not supported",
         )
-        for tag in sorted(FIXED_TYPES)
+        for tag in sorted(FIXED_TYPES - {"sound"})
     ),
     # Memory.
     ("no node", "attach", DIMM.format(128, ""), LIVE, 67, "target NUMA node needs to be specified"),
@@ -178,6 +179,8 @@ REFUSALS = [
         (f"{tag}", "detach", f"<{tag}/>", LIVE, 84, f"live detach of device '{tag}' is not supp")
         for tag in sorted(FIXED_TYPES)
     ),
+    ("sound unless live as well", "attach", SOUND, LIVE | CONFIG, 84, "live attach of device 's"),
+    ("no sound of the definition", "detach", SOUND, CONFIG, 99, "device not present in domain con"),
     # What cannot be changed.
     ("rng", "update", RNG, LIVE, 67, "live update of device 'rng' is not supported"),
     ("rng of the definition", "update", RNG, CONFIG, 84, "persistent update of device 'rng'"),
