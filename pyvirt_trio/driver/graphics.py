@@ -69,9 +69,9 @@ def _ports(definition: DomainDefinition) -> list[int]:
 
 
 def _begin(server: Graphics, taken: list[int], host: Host, prefix: str) -> Graphics:
-    if len(server.listens) > 1:
+    listen, *more = server.listens
+    if more:
         raise _unsupported(f"multiple listens not supported for graphics type '{server.kind}'")
-    listen = server.listens[0]
     if listen.kind == "none":
         return server
     if listen.kind == "socket":

@@ -316,7 +316,7 @@ def _set_global(config: Config, value: str) -> None:
 
 def _add_audiodev(config: Config, value: str) -> None:
     found = _read_json("-audiodev", value)
-    if found.keys() != {"id", "driver"} or found["driver"] not in ("none", "spice"):
+    if set(found) != {"id", "driver"} or found["driver"] not in ("none", "spice"):
         raise ModelGapError(f"-audiodev {value} is not modelled")
     config.audiodevs[str(found["id"])] = str(found["driver"])
 
