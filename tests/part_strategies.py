@@ -12,6 +12,7 @@ from pyvirt_trio.models import (
     VirtioSerialAddress,
 )
 from pyvirt_trio.models.iotune import MAX_RATE, IoTune
+from pyvirt_trio.models.vcpus import Vcpu, numbered, plain_vcpus
 
 # Everything XML 1.0 can carry, with those characters often that have a meaning in it.
 _special = st.sampled_from(" \t\r\n&<>'\"]=,\\%\x7f\x85\u2028\U0001f427")
@@ -134,3 +135,25 @@ def io_tunes() -> st.SearchStrategy[IoTune | None]:
         st.integers(0, 100),
     )
     return st.none() | plain | bursts
+
+
+@st.composite
+def vcpu_places(
+    draw: st.DrawFn, minimum: int = 1, *, is_live: bool = False
+) -> tuple[tuple[Vcpu, ...], bool]:
+    """Places for processors, at least ``minimum``, and whether they are listed one by one.
+
+    Those of a running machine have names.
+    """
+    if not draw(st.booleans()):
+        maximum = draw(st.integers(minimum, 288))
+        return plain_vcpus(draw(st.integers(1, maximum)), maximum), False
+    born = draw(st.integers(1, 6))
+    others = draw(st.lists(st.booleans(), min_size=max(minimum - born, 0), max_size=12))
+    orders = draw(st.permutations(range(born + 1, born + len(others) + 1)))
+    has_order = draw(st.booleans())
+    vcpus = [Vcpu(id=number, order=number + 1 if has_order else None) for number in range(born)]
+    for number, (is_enabled, order) in enumerate(zip(others, orders, strict=True), start=born):
+        order_ = order if has_order and is_enabled else None
+        vcpus.append(Vcpu(id=number, is_enabled=is_enabled, is_hotpluggable=True, order=order_))
+    return numbered(vcpus) if is_live else tuple(vcpus), True

@@ -47,6 +47,7 @@ from pyvirt_trio.models import (
     Vsock,
     Watchdog,
 )
+from pyvirt_trio.models.vcpus import Vcpu
 from tests.display_strategies import displays
 from tests.part_strategies import (
     absolute_paths,
@@ -59,6 +60,7 @@ from tests.part_strategies import (
     sockets,
     usb_addresses,
     user_aliases,
+    vcpu_places,
     virtio_serial_addresses,
     xml_text,
 )
@@ -485,6 +487,18 @@ def cells(draw: st.DrawFn) -> tuple[NumaCell, ...]:
 def _definitions(
     nodes: tuple[NumaCell, ...], memory_kib: int, aliases: st.SearchStrategy[str] | None
 ) -> st.SearchStrategy[DomainDefinition]:
+    return vcpu_places(12 if nodes else 1, is_live=aliases is not None).flatmap(
+        lambda vcpus: _definitions_with(nodes, memory_kib, aliases, *vcpus)
+    )
+
+
+def _definitions_with(
+    nodes: tuple[NumaCell, ...],
+    memory_kib: int,
+    aliases: st.SearchStrategy[str] | None,
+    vcpus: tuple[Vcpu, ...],
+    lists_vcpus: bool,
+) -> st.SearchStrategy[DomainDefinition]:
     has_room = st.integers(1, 2**53 - 1)
     return st.builds(
         DomainDefinition,
@@ -494,7 +508,8 @@ def _definitions(
         max_memory_kib=st.just(0) if memory_kib % 2 else has_room,
         memory_slots=st.just(0) if memory_kib % 2 else st.integers(0, 256),
         cells=st.just(nodes),
-        vcpu_count=st.integers(12, 0xFFFF) if nodes else st.integers(1, 0xFFFF),
+        vcpus=st.just(vcpus),
+        lists_vcpus=st.just(lists_vcpus),
         os=operating_systems(),
         virt_type=st.sampled_from(["qemu", "kvm"]),
         emulator=st.none() | absolute_paths(),

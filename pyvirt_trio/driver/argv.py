@@ -36,7 +36,7 @@ def build_argv(
     nvdimm = ",nvdimm=on" if definition.max_memory_kib else ""
     argv += ["-machine", f"{system.machine},accel={accelerator}{nvdimm}"]
     argv += ["-cpu", "host" if accelerator == "kvm" else "qemu64"]
-    argv += [*memory_options(definition), "-smp", str(definition.vcpu_count)]
+    argv += [*memory_options(definition), *_processor_options(definition)]
     argv += ["-no-user-config", "-nodefaults", "-display", "none", "-S", "-no-shutdown"]
     if definition.actions.on_reboot.destroys:
         argv += ["-no-reboot"]
@@ -69,6 +69,14 @@ def build_argv(
         for codec in codecs(device):
             argv += ["-device", json.dumps(codec)]
     return argv
+
+
+def _processor_options(definition: DomainDefinition) -> tuple[str, str]:
+    """What the machine is born with; the processors it can lose again are plugged into it."""
+    born = sum(vcpu.is_enabled and not vcpu.is_hotpluggable for vcpu in definition.vcpus)
+    most = len(definition.vcpus)
+    room = f",maxcpus={most}" if born < most else ""
+    return "-smp", f"{born}{room},sockets={most},cores=1,threads=1"
 
 
 def monitor_argument(monitor_path: str) -> str:

@@ -12,6 +12,7 @@ from pyvirt_trio.driver.metadata import MetadataCalls
 from pyvirt_trio.driver.renaming import RenamingCalls
 from pyvirt_trio.driver.statistics import StatisticsCalls
 from pyvirt_trio.driver.tuning import TuningCalls
+from pyvirt_trio.driver.vcpus import VcpuCalls
 
 
 class Domain(
@@ -24,6 +25,7 @@ class Domain(
     RenamingCalls,
     StatisticsCalls,
     TuningCalls,
+    VcpuCalls,
 ):
     """A domain of one hypervisor. Two handles of one domain are the same object.
 

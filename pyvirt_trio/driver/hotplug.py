@@ -14,6 +14,7 @@ from pyvirt_trio.driver.placement import complete_device, missing_controller, na
 from pyvirt_trio.driver.pluggable import require_hotpluggable, require_pluggable
 from pyvirt_trio.driver.sharing import require_shared_memory
 from pyvirt_trio.driver.throttling import apply_iotune
+from pyvirt_trio.driver.vcpu_plugging import require_sound
 from pyvirt_trio.errors import MonitorError, OutcomeUnknownError
 from pyvirt_trio.models.devices import Device, Disk, Interface, Watchdog
 from pyvirt_trio.models.events import DeviceAdded, MemoryDeviceSizeChanged
@@ -49,6 +50,7 @@ async def plug(life: Life, device: Device) -> Device:
     live = life.domain.view.live
     assert live is not None, "a life has a live definition"
     require_pluggable(live, device)
+    require_sound(life)
     controller = missing_controller(device, live.devices)
     if controller is not None:
         await plug(life, controller)

@@ -57,6 +57,7 @@ from pyvirt_trio.models.host_devices import (
 )
 from pyvirt_trio.models.memory import Dimm, Nvdimm, VirtioMemory, VirtioPmem
 from pyvirt_trio.models.sharing import Filesystem, Lease, Vsock
+from pyvirt_trio.models.vcpus import numbered
 from pyvirt_trio.xml.device_types.sharing import MAX_CID, MIN_CID
 from pyvirt_trio.xml.devices import address_kind
 from pyvirt_trio.xml.values import MAX_MEMORY_SLOTS, MAX_SERIAL_PORT
@@ -344,7 +345,8 @@ def name_devices(definition: DomainDefinition) -> DomainDefinition:
     named: list[Device] = []
     for device in definition.devices:
         named.append(name_device(device, named))
-    return attrs.evolve(definition, devices=tuple(named))
+    vcpus = numbered(definition.vcpus) if definition.lists_vcpus else definition.vcpus
+    return attrs.evolve(definition, devices=tuple(named), vcpus=vcpus)
 
 
 def name_device(device: Device, present: Iterable[Device]) -> Device:

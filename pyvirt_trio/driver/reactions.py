@@ -246,8 +246,10 @@ def _maybe_paused(
 
 
 def _device_deleted(life: Life, data: Data) -> None:
-    if "device" in data:  # its parts have only a path
+    if "device" in data:
         removal.device_deleted(life, data["device"])
+    else:
+        removal.part_deleted(life, data["path"])
 
 
 def _unplug_refused(life: Life, data: Data) -> None:

@@ -29,6 +29,7 @@ from pyvirt_trio.driver.ending import Ending
 from pyvirt_trio.driver.launch import MAX_CONNECT_PAUSE_S, end_process, ending_qemu
 from pyvirt_trio.driver.processes import find_by_word, find_marked
 from pyvirt_trio.driver.removal import Removal, delete_leftover
+from pyvirt_trio.driver.vcpu_plugging import finish_vcpus
 from pyvirt_trio.errors import CommandFailedError, HostError
 from pyvirt_trio.models.devices import Channel, Device
 from pyvirt_trio.models.events import DeviceAdded, DomainSuspended, SuspendedDetail
@@ -307,3 +308,4 @@ async def _finish_removals(life: Life) -> None:
         if has_left or device.alias in leaving:
             removal = Removal(life, device, guest_let_go=has_left, is_resumed=True)
             life.begin_removal(removal)
+    finish_vcpus(life, present)

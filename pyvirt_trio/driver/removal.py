@@ -24,6 +24,7 @@ import trio
 from pyvirt_trio.driver.backends import Backend, backends
 from pyvirt_trio.driver.jobs import PATIENCE_S
 from pyvirt_trio.driver.journal import Commit
+from pyvirt_trio.driver.vcpu_choice import with_vcpu
 from pyvirt_trio.errors import (
     CommandFailedError,
     HostError,
@@ -59,11 +60,15 @@ from pyvirt_trio.models.host_devices import (
 )
 from pyvirt_trio.models.memory import Dimm, Nvdimm, VirtioMemory, VirtioPmem
 from pyvirt_trio.models.sharing import Filesystem, Lease, Vsock
+from pyvirt_trio.models.vcpus import Vcpu
 
 if TYPE_CHECKING:
     from pyvirt_trio.driver.life import Life
 
 HELD_PAUSE_S = 0.05
+_PERIPHERAL = "/machine/peripheral/"
+_LAPIC = "/lapic"
+
 FINALIZE_PATIENCE_S = 10.0
 """How long DEVICE_DELETED is waited for once QEMU does not find the device any more. Up to six
 seconds were seen, with a host device that takes long to reset (QEMU commit f7b879e072ae)."""
@@ -329,6 +334,28 @@ def _forget(removal: Removal, commit: Commit) -> None:
     commit.note(domain, leaving=without(domain.private.leaving, removal.alias))
 
 
+async def _require_vcpu_gone(removal: Removal) -> None:
+    """The event may have been that of an earlier processor of the same name.
+
+    libvirt asks QEMU, too, before it believes that a processor is gone.
+    """
+    path = f"{_PERIPHERAL}{removal.alias}"
+    places = await removal.life.execute("query-hotpluggable-cpus")
+    if any(place.get("qom-path") == path for place in places):
+        raise PyvirtError(f"QEMU has told that {removal.alias} is gone, and has it")
+
+
+def _take_offline(removal: Removal, commit: Commit) -> None:
+    domain = removal.life.domain
+    live = domain.view.live
+    vcpu = live.plugged_vcpu(removal.alias) if live is not None else None
+    assert live is not None, "a removal ends with its life"
+    assert vcpu is not None, "a processor leaves the definition only through its removal"
+    commit.update(domain, live=with_vcpu(live, vcpu, enabled=False))
+    leaving = without(domain.private.leaving, removal.alias)
+    commit.note(domain, leaving=leaving, has_lost_vcpu=True)
+
+
 def _announce(removal: Removal, commit: Commit) -> None:
     commit.announce(DeviceRemoved(**removal.life.stamp, alias=removal.alias))
 
@@ -340,6 +367,8 @@ DELETE_BACKENDS_LEFT = WorkStep("delete the backends that are left", _delete_bac
 RELEASE_HOST_DEVICE = WorkStep("release the host device", _release_host_device)
 FORGET = RecordStep("forget it in the definition", _forget)
 ANNOUNCE = RecordStep("announce DeviceRemoved", _announce)
+QUERY_VCPUS = WorkStep("ask QEMU for its processors", _require_vcpu_gone)
+TAKE_OFFLINE = RecordStep("mark it offline and drop its name", _take_offline)
 
 _OST_EJECTS = (3, 0x103)
 """What the report is about (ACPI, "_OST"): an eject that QEMU asked for, or one of the guest's."""
@@ -382,6 +411,8 @@ REMOVAL_TABLE: dict[type[Device], tuple[Step, ...]] = {
     Nvdimm: (ASK_GUEST, AWAIT_GUEST, DELETE_BACKENDS, FORGET, ANNOUNCE),
     VirtioMemory: (ASK_GUEST, AWAIT_GUEST, DELETE_BACKENDS, FORGET, ANNOUNCE),
     VirtioPmem: (ASK_GUEST, AWAIT_GUEST, DELETE_BACKENDS, FORGET, ANNOUNCE),
+    # libvirt announces nothing: whoever asked is told, and the definition says how many there are.
+    Vcpu: (ASK_GUEST, AWAIT_GUEST, QUERY_VCPUS, TAKE_OFFLINE),
 }
 """The steps of a removal for each device type that can be unplugged, in order."""
 
@@ -450,13 +481,27 @@ async def _deleted_unasked(life: Life, alias: str) -> None:
     except PyvirtError:  # the domain is ending, and takes the device with it
         return
     live = life.domain.view.live
-    device = live.device(alias) if live is not None else None
+    device = (live.device(alias) or live.plugged_vcpu(alias)) if live is not None else None
     if device is None or life.is_ending or any(one["name"] == alias for one in there):
         return
     if alias in life.removals:
         device_deleted(life, alias)
     else:
         life.begin_removal(Removal(life, device, guest_let_go=True))
+
+
+def part_deleted(life: Life, path: str) -> None:
+    """QEMU's DEVICE_DELETED for something without an id: a part of a device.
+
+    Of a processor under TCG nothing else is ever told. QEMU 7.2 keeps a reference to it for ever,
+    so that the event of the processor itself never comes, but its interrupt controller ends, and
+    the thread with it.
+    """
+    alias = path.removeprefix(_PERIPHERAL).removesuffix(_LAPIC)
+    live = life.domain.view.live
+    is_lapic = path == f"{_PERIPHERAL}{alias}{_LAPIC}"
+    if is_lapic and live is not None and live.plugged_vcpu(alias) is not None:
+        device_deleted(life, alias)
 
 
 def unplug_refused(life: Life, alias: str) -> None:

@@ -87,7 +87,7 @@ class StatisticsCalls(DomainCore):
                 "balloon.current": definition.memory_kib,
                 "balloon.maximum": definition.memory_kib,
                 "vcpu.current": definition.vcpu_count,
-                "vcpu.maximum": definition.vcpu_count,
+                "vcpu.maximum": len(definition.vcpus),
             }
             interfaces = [one for one in definition.devices if isinstance(one, Interface)]
             found["net.count"] = len(interfaces)
@@ -115,9 +115,10 @@ async def _add_live(life: Life, disks: list[Disk], found: dict[str, int | str]) 
         found["balloon.rss"] = resident
     for cpu in await life.execute("query-cpus-fast"):
         found[f"vcpu.{cpu['cpu-index']}.state"] = 1
-        ticks = await _ticks(life, f"/task/{cpu['thread-id']}")
+        ticks = await thread_times(life, cpu["thread-id"])
         if ticks is not None:
-            found[f"vcpu.{cpu['cpu-index']}.time"] = sum(ticks) * NS_PER_TICK
+            time_ns = (ticks.user + ticks.system) * NS_PER_TICK
+            found[f"vcpu.{cpu['cpu-index']}.time"] = time_ns
     answers: list[dict[str, Any]] = await life.execute("query-blockstats") if disks else []
     for number, disk in enumerate(disks):
         for answer in answers:
@@ -128,15 +129,39 @@ async def _add_live(life: Life, disks: list[Disk], found: dict[str, int | str]) 
 
 async def _cpu_times_ns(life: Life) -> tuple[int, int]:
     """User and system time of the QEMU."""
-    user, system = await _ticks(life) or (0, 0)
-    return user * NS_PER_TICK, system * NS_PER_TICK
+    ticks = await _ticks(life)
+    return (ticks.user * NS_PER_TICK, ticks.system * NS_PER_TICK) if ticks else (0, 0)
 
 
-async def _ticks(life: Life, thread: str = "") -> tuple[int, int] | None:
+@attrs.frozen
+class Ticks:
+    """What a thread or process has used of the host's processors.
+
+    Args:
+        user: In its own code, in ticks.
+        system: In the kernel, in ticks.
+        host_cpu: The processor it ran on last; ``None`` when that is not told.
+    """
+
+    user: int
+    system: int
+    host_cpu: int | None
+
+
+async def thread_times(life: Life, thread: int) -> Ticks | None:
+    """What one thread of the life's QEMU has used; ``None`` when this host does not tell."""
+    return await _ticks(life, f"/task/{thread}")
+
+
+async def _ticks(life: Life, thread: str = "") -> Ticks | None:
     text = await _proc(life, f"{thread}/stat")
     fields = text.rpartition(")")[2].split() if text else []
-    # After the name come state and parent; utime and stime are the 14th and 15th of proc(5).
-    return (int(fields[11]), int(fields[12])) if len(fields) > 12 else None
+    if len(fields) <= 12:
+        return None
+    # After the name come state and parent; utime, stime and processor are the 14th, 15th and 39th
+    # of proc(5).
+    host_cpu = int(fields[36]) if len(fields) > 36 else None
+    return Ticks(int(fields[11]), int(fields[12]), host_cpu)
 
 
 async def _resident_kib(life: Life) -> int | None:

@@ -62,6 +62,7 @@ class PrivateData:
         is_copying: Whether the state of the machine is being written to a file (the job in
             progress that outlives its manager: QEMU goes on writing).
         block_jobs: Jobs on its disks whose end has not been announced.
+        has_lost_vcpu: Whether a processor was unplugged; see `vcpu_plugging`.
     """
 
     starting: DomainDefinition | None = None
@@ -74,6 +75,7 @@ class PrivateData:
     reboots: bool = False
     is_copying: bool = False
     block_jobs: tuple[BlockJob, ...] = ()
+    has_lost_vcpu: bool = False
 
 
 FORGOTTEN = attrs.asdict(PrivateData(), recurse=False)
@@ -280,6 +282,7 @@ _PRIVATE_KEYS = {
     "reboots": _Key(bool, bool),
     "is_copying": _Key(bool, bool),
     "block_jobs": _Key(_list_of(_job_to_value), _tuple_of(_job_from_value)),
+    "has_lost_vcpu": _Key(bool, bool),
 }
 """Attribute of `PrivateData` -> how it is kept."""
 

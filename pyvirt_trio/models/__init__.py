@@ -74,3 +74,5 @@ from pyvirt_trio.models.states import PmSuspendedReason as PmSuspendedReason
 from pyvirt_trio.models.states import RunningReason as RunningReason
 from pyvirt_trio.models.states import ShutdownReason as ShutdownReason
 from pyvirt_trio.models.states import ShutoffReason as ShutoffReason
+from pyvirt_trio.models.vcpus import Vcpu as Vcpu
+from pyvirt_trio.models.vcpus import plain_vcpus as plain_vcpus

@@ -10,6 +10,7 @@ from pyvirt_trio.models.devices import Device
 from pyvirt_trio.models.lifecycle import LifecycleActions
 from pyvirt_trio.models.memory import MemoryDevice
 from pyvirt_trio.models.metadata import MetadataElement
+from pyvirt_trio.models.vcpus import Vcpu, plain_vcpus
 
 
 @attrs.frozen(kw_only=True)
@@ -54,7 +55,8 @@ class DomainDefinition:
         name: Unique on a hypervisor; no slash, no newline, not empty.
         uuid: The identity; two domains never share it.
         memory_kib: Memory in KiB the guest starts with, without modules; the sum of the cells.
-        vcpu_count: Number of virtual processors.
+        vcpus: The places for virtual processors, by number.
+        lists_vcpus: They are written down one by one, as libvirt does once one of them was plugged.
         os: Machine type and boot.
         virt_type: ``qemu`` (emulation, TCG) or ``kvm``.
         emulator: Path of the QEMU binary; ``None`` means the host's default for the architecture.
@@ -71,7 +73,8 @@ class DomainDefinition:
     name: str
     uuid: uuid.UUID
     memory_kib: int
-    vcpu_count: int = 1
+    vcpus: tuple[Vcpu, ...] = plain_vcpus(1, 1)
+    lists_vcpus: bool = False
     os: OperatingSystem = OperatingSystem()
     virt_type: str = "qemu"
     emulator: str | None = None
@@ -89,6 +92,15 @@ class DomainDefinition:
         """What libvirt calls its memory: what it starts with, and all that is plugged in."""
         plugged = (device.size_kib for device in self.devices if isinstance(device, MemoryDevice))
         return self.memory_kib + sum(plugged)
+
+    @property
+    def vcpu_count(self) -> int:
+        """How many virtual processors there are."""
+        return sum(vcpu.is_enabled for vcpu in self.vcpus)
+
+    def plugged_vcpu(self, alias: str) -> Vcpu | None:
+        """The processor that carries ``alias`` in a running machine, or ``None``."""
+        return next((vcpu for vcpu in self.vcpus if vcpu.alias == alias), None)
 
     def device(self, alias: str) -> Device | None:
         """The device that carries ``alias``, or ``None``."""

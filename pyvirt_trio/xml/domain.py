@@ -25,15 +25,13 @@ from pyvirt_trio.xml.lifecycle import lifecycle_elements, read_lifecycle
 from pyvirt_trio.xml.memory import cpu_element, memory_elements, read_memory
 from pyvirt_trio.xml.metadata import metadata_in
 from pyvirt_trio.xml.parser import parse_document
-from pyvirt_trio.xml.reader import Reader, parse_number, quoted
+from pyvirt_trio.xml.reader import Reader, quoted
 from pyvirt_trio.xml.unique import refuse_duplicates
 from pyvirt_trio.xml.values import checked_path, read_alias, read_memory_kib
+from pyvirt_trio.xml.vcpus import read_vcpus, vcpu_elements
 
 MAX_NAME_BYTES = 200
 """The name becomes a file name (NAME.xml and the like), and Linux allows 255 bytes for one."""
-
-MAX_VCPUS = 0xFFFF
-"""libvirt's schema: an unsigned short. QEMU's own limit depends on the machine type."""
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}")
 _MACHINE = re.compile(r"q35|pc-q35-[0-9]{1,3}\.[0-9]{1,3}")
@@ -63,20 +61,21 @@ def parse_domain(
     name = _read_name(reader.required_child("name"))
     identity = _read_uuid(reader.child("uuid"))
     given_kib = read_memory_kib(reader.required_child("memory"))
-    vcpu_count = _read_vcpus(reader.child("vcpu"))
+    vcpus, lists_vcpus = read_vcpus(reader, keep_aliases=keep_aliases)
     os = _read_os(reader.required_child("os"))
     title = read_title(reader)
     description = reader.child_text("description")
     actions = read_lifecycle(reader)
     reader.child("features")  # its contents are in the table of defaults
     emulator, devices = _read_devices(reader.child("devices"), keep_aliases=keep_aliases)
-    memory = read_memory(reader, given_kib, devices, vcpu_count)
+    memory = read_memory(reader, given_kib, devices, len(vcpus))
     reader.finish()
     definition = DomainDefinition(
         name=name,
         uuid=fresh_uuid() if identity is None else identity,
         **attrs.asdict(memory, recurse=False),
-        vcpu_count=vcpu_count,
+        vcpus=vcpus,
+        lists_vcpus=lists_vcpus,
         os=os,
         virt_type=virt_type,
         emulator=emulator,
@@ -111,7 +110,7 @@ def format_domain(definition: DomainDefinition, *, life_id: int | None = None) -
         text_element("description", definition.description),
         _metadata_element(definition),
         *memory_elements(definition),
-        text_element("vcpu", definition.vcpu_count, {"placement": "static"}),
+        *vcpu_elements(definition),
         _os_element(definition.os),
         element("features", None, *written_defaults("/domain/features")),
         cpu_element(definition),
@@ -187,17 +186,6 @@ def _read_uuid(reader: Reader | None) -> uuid.UUID | None:
     if _UUID.fullmatch(text) is None:
         raise reader.wrong(f"malformed UUID {quoted(text)}")
     return uuid.UUID(text)
-
-
-def _read_vcpus(reader: Reader | None) -> int:
-    if reader is None:
-        return 1
-    reader.choice("placement", "static", default="static")
-    text = reader.text.strip()
-    count = parse_number(text) if not text.startswith("0") else None
-    if count is None or count > MAX_VCPUS:
-        raise reader.wrong(f"invalid count {quoted(text)}, expected a number from 1 to {MAX_VCPUS}")
-    return count
 
 
 def _read_os(reader: Reader) -> OperatingSystem:

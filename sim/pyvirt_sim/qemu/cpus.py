@@ -62,6 +62,8 @@ class Cpus:
         self.topology = topology
         # Whether a system has switched to the hotplug that can also take processors out.
         self.is_modern = False
+        # Whether one was taken out again: the memory map then has a reader that is freed.
+        self.has_lost_one = False
         # Place -> what the guest last said of it: source and status.
         self.reports: dict[int, tuple[int, int]] = {}
         self._names: dict[int, str] = {}
@@ -88,6 +90,7 @@ class Cpus:
 
     def _forget(self, index: int) -> None:
         del self._paths[index], self._names[index]
+        self.has_lost_one = True
 
     def _index(self, device: Device) -> int:
         topology = self.topology

@@ -175,6 +175,8 @@ class DeviceTree:
         Raises:
             QmpError: As QEMU refuses it, in QEMU's order of checks.
         """
+        if self.cpus.has_lost_one:
+            raise ModelGapError("QEMU 7.2 crashes here: under TCG a processor was unplugged before")
         name: Any = arguments.get("id")
         if not isinstance(name, str):
             name = None

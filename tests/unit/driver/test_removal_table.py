@@ -9,8 +9,10 @@ from pyvirt_trio.driver.removal import (
     ASK_GUEST,
     AWAIT_GUEST,
     FORGET,
+    QUERY_VCPUS,
     RELEASE_HOST_DEVICE,
     REMOVAL_TABLE,
+    TAKE_OFFLINE,
     RecordStep,
 )
 from pyvirt_trio.models import (
@@ -36,6 +38,7 @@ from pyvirt_trio.models import (
     Rng,
     Serial,
     SharedMemory,
+    Vcpu,
     VirtioMemory,
     VirtioPmem,
     Vsock,
@@ -68,6 +71,7 @@ def test_the_device_types_that_can_be_unplugged_today() -> None:
         Rng,
         Serial,
         SharedMemory,
+        Vcpu,
         VirtioMemory,
         VirtioPmem,
         Vsock,
@@ -82,6 +86,9 @@ def test_the_announcement_is_the_last_act_and_shares_a_commit_with_forgetting(
     row = REMOVAL_TABLE[kind]
     if kind is Lease:  # QEMU has no such device, and libvirt no event for it
         assert row == (FORGET,)
+        return
+    if kind is Vcpu:  # libvirt has no event for it either
+        assert row[-2:] == (QUERY_VCPUS, TAKE_OFFLINE)
         return
     assert row[-2:] == (FORGET, ANNOUNCE)
     assert all(isinstance(step, RecordStep) for step in row[-2:])

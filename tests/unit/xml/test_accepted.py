@@ -21,6 +21,7 @@ from pyvirt_trio.models import (
     Rng,
     Serial,
 )
+from pyvirt_trio.models.vcpus import plain_vcpus
 from pyvirt_trio.xml import format_domain, parse_device, parse_domain
 from pyvirt_trio.xml.defaults import ACCEPTED_DEFAULTS, KEPT_AS_TEXT, AcceptedDefault
 from pyvirt_trio.xml.devices import DEVICE_TYPES
@@ -98,7 +99,7 @@ def test_memory_in_every_unit_is_rounded_up_to_kib(size: str, expected_kib: int)
 
 def test_what_is_left_out_gets_libvirts_meaning() -> None:
     definition = parse(with_element("/domain/devices", ""))
-    assert plain(vcpu_count=1, os=OperatingSystem(), devices=()) == definition
+    assert plain(vcpus=plain_vcpus(1, 1), os=OperatingSystem(), devices=()) == definition
 
 
 @pytest.mark.parametrize(

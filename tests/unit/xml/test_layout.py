@@ -17,6 +17,7 @@ from pyvirt_trio.models import (
     Rng,
     Serial,
 )
+from pyvirt_trio.models.vcpus import plain_vcpus
 from pyvirt_trio.xml import format_device, format_domain, format_node_device
 
 RUNNING_DOMAIN = """\
@@ -62,7 +63,7 @@ def test_a_running_domain() -> None:
         name="web",
         uuid=uuid.UUID("6a0b7f6c-3b0e-4c5e-9f0e-3d9b7a3f1c11"),
         memory_kib=131072,
-        vcpu_count=2,
+        vcpus=plain_vcpus(2, 2),
         os=OperatingSystem(
             machine="pc-q35-7.2",
             kernel="/boot/vmlinuz",
