@@ -20,7 +20,6 @@ from pyvirt_trio.driver.graphics import begin_graphics, set_passwords
 from pyvirt_trio.driver.launch import running_qemu
 from pyvirt_trio.driver.missing_images import without_missing
 from pyvirt_trio.driver.processes import mark_of
-from pyvirt_trio.driver.vcpu_choice import require_orders
 from pyvirt_trio.driver.vcpu_plugging import plug_vcpus_at_start
 from pyvirt_trio.models.devices import Interface
 from pyvirt_trio.models.events import (
@@ -75,7 +74,6 @@ class Boot:
         Raises:
             HostError: It could not be started, or a host device is not to be had.
             DeviceInUseError: Another domain has one of the host devices.
-            DefinitionError: Its processors cannot come in that order.
         """
         is_incoming = self.incoming is not None
         definition, changes = await without_missing(life, definition, is_restored=is_incoming)

@@ -20,6 +20,7 @@ import attrs
 from pyvirt_trio.driver.display import completed, preferred_place
 from pyvirt_trio.driver.memory_rules import require_memory_fits
 from pyvirt_trio.driver.sharing import require_shared_memory
+from pyvirt_trio.driver.vcpu_choice import require_orders
 from pyvirt_trio.errors import AlreadyExistsError, DefinitionError, ErrorCode
 from pyvirt_trio.models.addresses import (
     DimmAddress,
@@ -341,7 +342,9 @@ def name_devices(definition: DomainDefinition) -> DomainDefinition:
 
     Raises:
         AlreadyExistsError: Two devices carry the same user alias.
+        DefinitionError: Its processors cannot come in their order.
     """
+    require_orders(definition.vcpus)
     named: list[Device] = []
     for device in definition.devices:
         named.append(name_device(device, named))

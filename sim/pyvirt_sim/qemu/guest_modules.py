@@ -35,6 +35,8 @@ async def take(guest: Guest, device: Device, boot: int) -> None:
 
 async def give_up(guest: Guest, device: Device, boot: int) -> None:
     """A module or processor is asked for: empty it, say how that went, and let it go."""
+    if not device.in_tree:  # asked for twice, and gone after the first time: Linux says nothing
+        return
     if not guest.listens_to_unplug():
         note(guest.actor, "ignores unplug request", device=device.name)
         return

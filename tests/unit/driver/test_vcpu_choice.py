@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import uuid
+from collections.abc import Callable
 
 import hypothesis.strategies as st
 import pytest
@@ -277,7 +278,7 @@ TOO_FEW = (
         ),
     ],
 )
-def test_libvirts_refusals(refused, code: ErrorCode, message: str) -> None:  # type: ignore[no-untyped-def]
+def test_libvirts_refusals(refused: Callable[[], object], code: ErrorCode, message: str) -> None:
     with pytest.raises(DefinitionError, match=re.escape(message.split(": ", 1)[1])) as caught:
         refused()
     assert (code, message) == (caught.value.code, caught.value.libvirt_text)
