@@ -446,11 +446,7 @@ async def request_removal(
         await removal.asked.wait()
         return removal.accepted()
     await pending.asked.wait()
-    if (
-        pending.has_failed
-        and not life.is_ending
-        and life.definition.device(pending.alias) is device
-    ):
+    if pending.has_failed and not life.is_ending and _is_there(life, device):
         return await request_removal(life, device, within)  # that one's trouble need not be ours
     async with life.domain.job.hold("detach-device"), within():
         # Meanwhile it may be over, and the name another device's.
@@ -458,6 +454,14 @@ async def request_removal(
             with contextlib.suppress(CommandFailedError):  # "already in the process of unplug", say
                 await _ask_guest(pending)
     return pending.accepted()
+
+
+def _is_there(life: Life, device: Device) -> bool:
+    """Whether ``device`` itself still belongs to the machine; a processor is known by its place."""
+    assert device.alias is not None, "a device in a life has an alias"
+    if isinstance(device, Vcpu):
+        return life.definition.plugged_vcpu(device.alias) is not None
+    return life.definition.device(device.alias) is device
 
 
 def device_deleted(life: Life, alias: str) -> None:
@@ -500,7 +504,8 @@ def part_deleted(life: Life, path: str) -> None:
     alias = path.removeprefix(_PERIPHERAL).removesuffix(_LAPIC)
     live = life.domain.view.live
     is_lapic = path == f"{_PERIPHERAL}{alias}{_LAPIC}"
-    if is_lapic and live is not None and live.plugged_vcpu(alias) is not None:
+    is_known = alias in life.removals or (live is not None and live.plugged_vcpu(alias) is not None)
+    if is_lapic and is_known:
         device_deleted(life, alias)
 
 

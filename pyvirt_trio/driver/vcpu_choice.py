@@ -15,7 +15,7 @@ from pyvirt_trio.errors import DefinitionError, ErrorCode, PyvirtError
 from pyvirt_trio.models.domain import DomainDefinition
 from pyvirt_trio.models.vcpus import Vcpu, in_order, numbered
 from pyvirt_trio.xml.reader import quoted
-from pyvirt_trio.xml.vcpus import FIXED_COME_FIRST, MAX_VCPUS, too_many
+from pyvirt_trio.xml.vcpus import MAX_VCPUS, too_many
 
 MAX_MAP = 16384
 """The numbers a map of processors may name are below this (``QEMU_GUEST_VCPU_MAX_ID``)."""
@@ -171,8 +171,8 @@ def with_listed(
     """``persistent`` with processors in these places, or with none.
 
     Raises:
-        DefinitionError: One of them is the first, without which there is no machine; or what
-            stays would come behind what may go. libvirt writes that down, and cannot read it.
+        DefinitionError: One of them is the first, without which there is no machine; or one that
+            is to stay would come behind one that may go (``INVALID_ARG``).
     """
     if 0 in numbers:
         raise invalid("vCPU '0' can't be modified")
@@ -181,7 +181,10 @@ def with_listed(
         places[number] = attrs.evolve(places[number], is_enabled=enabled, is_hotpluggable=True)
     for before, vcpu in itertools.pairwise(places):
         if before.is_hotpluggable and not vcpu.is_hotpluggable:
-            raise _wrong(FIXED_COME_FIRST)
+            raise invalid(
+                f"vcpu '{min(numbers)}' can't be modified as it is followed by non-hotpluggable "
+                "online vcpus"
+            )
     return _with_places(persistent, places, lists_vcpus=True)
 
 

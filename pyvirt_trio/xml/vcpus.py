@@ -14,9 +14,6 @@ MAX_VCPUS = 288
 """QEMU's limit for q35, which libvirt holds a definition to (``qemuValidateDomainDef``)."""
 
 
-FIXED_COME_FIRST = "online non-hotpluggable vcpus need to be ordered prior to hotplugable vcpus"
-
-
 def read_vcpus(domain: Reader, *, keep_aliases: bool) -> tuple[tuple[Vcpu, ...], bool]:
     """The places for processors, and whether they are listed one by one.
 
@@ -105,7 +102,9 @@ def _check(reader: Reader, vcpus: tuple[Vcpu, ...]) -> None:
         if vcpu.is_hotpluggable:
             continue
         if before.is_hotpluggable:
-            raise reader.unsupported(FIXED_COME_FIRST)
+            raise reader.unsupported(
+                "online non-hotpluggable vcpus need to be ordered prior to hotplugable vcpus"
+            )
         if (before.order or 0) > (vcpu.order or 0):
             raise reader.unsupported(
                 "online non-hotpluggable vcpus must be ordered in ascending order"

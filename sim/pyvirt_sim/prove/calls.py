@@ -18,11 +18,17 @@ Call = Callable[[Stage], Awaitable[object]]
 
 async def attach(stage: Stage) -> None:
     """Attach the device, or another one with the same alias, to the running domain."""
+    if stage.kind.is_vcpu:
+        await stage.domain.set_vcpus(2, Impact.LIVE)
+        return
     await stage.domain.attach_device(stage.kind.device_xml, Impact.LIVE)
 
 
 async def detach(stage: Stage) -> None:
     """Detach it from the running domain, and wait."""
+    if stage.kind.is_vcpu:
+        await stage.domain.set_vcpus(1, Impact.LIVE)
+        return
     await stage.domain.detach_device(ALIAS, Impact.LIVE)
 
 

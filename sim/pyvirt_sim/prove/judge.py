@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from pyvirt_sim.checkers.promise import Observation, require
 from pyvirt_sim.checkers.removed_means_gone import CHECKER as REMOVED_MEANS_GONE
 from pyvirt_sim.checkers.removed_means_gone import PROMISE, check_removed_means_gone
-from pyvirt_sim.prove.kinds import ALIAS
 from pyvirt_sim.prove.stage import Stage
 from pyvirt_trio import DeviceAdded, DeviceRemoved, DomainStopped, Record
 
@@ -35,6 +34,18 @@ def judge_delivery(stage: Stage, record: Record, observer: str) -> None:
         driver = stage.host.pci.devices[str(stage.kind.source)].bound_driver
         seen.append(Observation("which driver has the host device?", wanted, str(driver)))
     moment = f"{observer} receives DeviceRemoved({event.alias})"
+    require(REMOVED_MEANS_GONE, PROMISE, moment, seen)
+
+
+def judge_state(stage: Stage) -> None:
+    """A processor that the domain does not report any more is gone.
+
+    No event tells of it, so this is for every change of what the domain says of itself.
+    """
+    if stage.is_defined:
+        return
+    seen = [Observation("what does QEMU still have of it?", "nothing", _listed(stage.held))]
+    moment = f"the domain reports {stage.kind.alias} offline"
     require(REMOVED_MEANS_GONE, PROMISE, moment, seen)
 
 
@@ -68,7 +79,8 @@ def judge_books(stage: Stage, records: Iterable[Record]) -> None:
         if there not in (0, 1) or (change and has_stopped):
             order = f"{type(record.event).__name__} out of turn"
     is_running = stage.domain.view.live is not None
-    is_there = bool(there) and is_running
+    # Nobody is told of a processor: what the domain says of itself is what there is.
+    is_there = stage.is_defined if stage.kind.is_vcpu else bool(there) and is_running
     held = "all" if stage.held == stage.with_device - stage.without else _listed(stage.held)
     seen = [
         Observation("in what order do additions and removals come?", "alternating", order),
@@ -86,7 +98,7 @@ def judge_books(stage: Stage, records: Iterable[Record]) -> None:
 def _pending(stage: Stage) -> str:
     if stage.domain.view.live is None:
         return "no"
-    return "yes" if ALIAS in stage.domain.running_life().removals else "no"
+    return "yes" if stage.kind.alias in stage.domain.running_life().removals else "no"
 
 
 def _listed(names: Iterable[str]) -> str:

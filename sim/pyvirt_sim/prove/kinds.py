@@ -12,6 +12,7 @@ from pyvirt_trio.models.host_devices import (
     HostScsiTarget,
     HostUsb,
 )
+from pyvirt_trio.models.vcpus import Vcpu
 
 ALIAS = "ua-proved"
 """The device's alias, given by the client: so that it can be asked for again."""
@@ -50,6 +51,16 @@ class Kind:
     own_driver: str = "e1000e"
     other: str | None = None
     stays: bool = False
+
+    @property
+    def is_vcpu(self) -> bool:
+        """Whether it is a processor: no device of the definition's, and no event tells of it."""
+        return self.model is Vcpu
+
+    @property
+    def alias(self) -> str:
+        """What it is called in QEMU."""
+        return "vcpu1" if self.is_vcpu else ALIAS
 
     @property
     def device_xml(self) -> str:
@@ -274,6 +285,7 @@ KINDS: tuple[Kind, ...] = (
           <source><address uuid='{MEDIATED}'/></source>ALIAS</hostdev>""",
         other=f"/sys/bus/mdev/devices/{MEDIATED}",
     ),
+    Kind(name="vcpu", model=Vcpu, xml=""),
 )
 """In the order in which they are proved."""
 

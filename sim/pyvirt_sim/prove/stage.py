@@ -9,7 +9,7 @@ import attrs
 import trio
 
 from pyvirt_sim.host import HostPlan, SimHost, SimPciDevice, open_sim_host
-from pyvirt_sim.prove.kinds import ALIAS, CARD, FUNCTION, MEDIATED, SERVED, Kind
+from pyvirt_sim.prove.kinds import CARD, FUNCTION, MEDIATED, SERVED, Kind
 from pyvirt_sim.qemu.process import QemuProcess
 from pyvirt_sim.qemu.world import GuestTimes
 from pyvirt_trio import DeviceAdded, Domain, Hypervisor, open_hypervisor
@@ -45,6 +45,10 @@ DOMAIN_XML = f"""
 """
 
 
+ROOM = "<vcpu current='1'>2</vcpu><cpu><numa><cell id='0' cpus='0-1'"
+"""A place for the processor that comes and goes."""
+
+
 @attrs.frozen(kw_only=True, eq=False)
 class Stage:
     """What the actors of a story share.
@@ -69,7 +73,10 @@ class Stage:
     def is_defined(self) -> bool:
         """Whether the live definition has the device."""
         live = self.domain.view.live
-        return live is not None and live.device(ALIAS) is not None
+        if live is None:
+            return False
+        found = live.plugged_vcpu if self.kind.is_vcpu else live.device
+        return found(self.kind.alias) is not None
 
     @property
     def held(self) -> frozenset[str]:
@@ -149,14 +156,18 @@ async def open_stage(kind: Kind, plan: HostPlan = AT_ONCE) -> AsyncGenerator[Sta
             host.add_file(path)
         await _equip(host, kind)
         async with open_hypervisor("qemu:///embed?root=/sim/vms", host=host) as hypervisor:
-            domain = await hypervisor.define(DOMAIN_XML)
+            with_room = DOMAIN_XML.replace("<cpu><numa><cell id='0' cpus='0'", ROOM)
+            domain = await hypervisor.define(with_room if kind.is_vcpu else DOMAIN_XML)
             if kind.source is not None and not kind.is_managed:
                 node_device = await hypervisor.node_device(kind.source.node_device_name)
                 await node_device.detach()
             await domain.start()
             await trio.sleep(SETTLED_S)
             without = resources(host)
-            await domain.attach_device(kind.device_xml)
+            if kind.is_vcpu:
+                await domain.set_vcpus(2)
+            else:
+                await domain.attach_device(kind.device_xml)
             await trio.sleep(SETTLED_S)
             yield Stage(
                 host=host,

@@ -4,19 +4,23 @@ One domain with one device. The *operator* detaches it. The *client* hears of th
 back at once what the device held: it gives the host's device back to the host, or attaches a device
 with the same alias, backing file, socket or address. The *rival* makes one conflicting call at any
 moment. Each kind of rival is a search of its own. Some memory QEMU never takes out again: then the
-operator is refused, nothing is announced, and there is nothing for the client to do.
+operator is refused, nothing is announced, and there is nothing for the client to do. Of a processor
+no event tells at all: in the client's place, every change of what the domain says of itself is
+judged.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import partial
 
 import attrs
 import trio
 
+from pyvirt_sim.checkers.promise import PromiseBrokenError
 from pyvirt_sim.prove.calls import Calls, attach, detach
-from pyvirt_sim.prove.judge import judge_books, judge_calls, judge_delivery
+from pyvirt_sim.prove.judge import judge_books, judge_calls, judge_delivery, judge_state
 from pyvirt_sim.prove.kinds import KINDS, Kind
 from pyvirt_sim.prove.proof import Part, Proof
 from pyvirt_sim.prove.search import BOUND, Window, search, watching
@@ -35,6 +39,7 @@ from pyvirt_trio import (
     PyvirtError,
     Record,
 )
+from pyvirt_trio.driver.journal import Committed
 
 TAKEN = (AlreadyExistsError, DeviceInUseError, DefinitionError, InvalidStateError)
 """What an attach may meet when somebody else has, or had, the same in mind."""
@@ -116,6 +121,32 @@ class _Play:
         is_hosts = kind.source is not None and not kind.is_managed
         return is_hosts or not self.rival.ends_domain
 
+    @contextmanager
+    def observed(self) -> Generator[None]:
+        """Judge each change of the domain, for what no event tells of.
+
+        Raises:
+            PromiseBrokenError: One broke the promise. The library is not disturbed in its commit.
+        """
+        journal = self.stage.domain.journal
+        keep, broken = journal.keep, list[PromiseBrokenError]()
+
+        def observe(changed: Sequence[Committed], records: Sequence[Record]) -> None:
+            if keep is not None:
+                keep(changed, records)
+            try:
+                judge_state(self.stage)
+            except PromiseBrokenError as error:
+                broken.append(error)
+
+        journal.keep = observe
+        try:
+            yield
+        finally:
+            journal.keep = keep
+        if broken:
+            raise broken[0]
+
     async def client(self) -> None:
         """Hear events until the removal, or the end of the domain; then act."""
         while True:
@@ -131,12 +162,16 @@ class _Play:
 
     async def run(self) -> None:
         """Play it."""
+        with self.observed() if self.stage.kind.is_vcpu else nullcontext():
+            await self._run()
+
+    async def _run(self) -> None:
         calls, rival = self.calls, self.rival
         with calls.open():
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(calls.one, "operator", detach, name="operator")
                 nursery.start_soon(calls.one, "rival", rival.call, name="rival")
-                if not self.stage.kind.stays:
+                if not self.stage.kind.stays and not self.stage.kind.is_vcpu:
                     nursery.start_soon(self.client, name="client")
         for record in await calls.settle():
             self.heard.append(record)
