@@ -294,9 +294,10 @@ only.
 {short}
 
 A virtual processor is not in the table: it is no device of the definition's, and has calls of its
-own (`Domain.set_vcpus`, `set_vcpu`, `set_max_vcpus`). In a running machine it is called `vcpuN`, can be
-plugged in and, where it was plugged in, unplugged; in the definition it can be added and taken out.
-That is what libvirt does; see [Virtual processors](../explanation/processors.md) for where they differ.
+own (`Domain.set_vcpus`, `set_vcpu`, `set_max_vcpus`). In a running machine it is called `vcpuN`,
+can be plugged in and, where it was plugged in, unplugged; in the definition it can be added and
+taken out. So it is with libvirt; [Virtual processors](../explanation/processors.md) says where they
+differ.
 """
 
 
