@@ -27,6 +27,7 @@ def chardev_option(name: str, source: CharacterSource) -> str:
 
 def chardev_backend(source: CharacterSource) -> dict[str, Any]:
     """The argument ``backend`` of ``chardev-add`` for a source."""
+    more = {}
     match source.kind:
         case "null":
             return {"type": "null", "data": {}}
@@ -35,9 +36,10 @@ def chardev_backend(source: CharacterSource) -> dict[str, Any]:
         case "unix":
             address = {"type": "unix", "data": {"path": source.path}}
         case _:
+            more = {"telnet": False}
             address = {"type": "inet", "data": {"host": source.host, "port": source.service}}
     wait = {"wait": False} if source.is_server else {}
-    return {"type": "socket", "data": {"addr": address, "server": source.is_server, **wait}}
+    return {"type": "socket", "data": {"addr": address, "server": source.is_server, **wait, **more}}
 
 
 def escaped(value: str) -> str:

@@ -10,16 +10,24 @@ import trio
 from pyvirt_trio.driver.backends import Backend, backends, frontend
 from pyvirt_trio.driver.memory_reports import as_reported
 from pyvirt_trio.driver.memory_rules import require_memory_fits
+from pyvirt_trio.driver.missing_images import image_is_missing
 from pyvirt_trio.driver.placement import complete_device, missing_controller, name_device
-from pyvirt_trio.driver.pluggable import require_hotpluggable, require_pluggable
+from pyvirt_trio.driver.pluggable import require_pluggable, require_port_takes
 from pyvirt_trio.driver.sharing import require_shared_memory
+from pyvirt_trio.driver.taken import refuse_taken
 from pyvirt_trio.driver.throttling import apply_iotune
 from pyvirt_trio.driver.vcpu_plugging import require_sound
-from pyvirt_trio.errors import MonitorError, OutcomeUnknownError
+from pyvirt_trio.errors import (
+    CommandFailedError,
+    ErrorCode,
+    HostError,
+    MonitorError,
+    OutcomeUnknownError,
+)
 from pyvirt_trio.models.devices import Device, Disk, Interface, Watchdog
 from pyvirt_trio.models.events import DeviceAdded, MemoryDeviceSizeChanged
 from pyvirt_trio.models.memory import VirtioMemory
-from pyvirt_trio.models.sharing import Lease
+from pyvirt_trio.models.sharing import Lease, Vsock
 from pyvirt_trio.xml.unique import refuse_duplicates
 
 if TYPE_CHECKING:
@@ -60,9 +68,10 @@ async def plug(life: Life, device: Device) -> Device:
     device = complete_device(device, live.devices, life.host.fresh_uuid)
     if device.alias is not None:  # a name that is taken is told before what else there is twice
         name_device(device, live.devices)
+    refuse_taken(live, device, is_live=True)
     refuse_duplicates(live.with_device(device))
     device = name_device(device, live.devices)
-    require_hotpluggable(live, device)
+    require_port_takes(live, device)
     life.note(plugging=(*life.domain.private.plugging, device))
     try:
         return await _plug(life, device)
@@ -83,10 +92,13 @@ async def _plug(life: Life, device: Device) -> Device:
             await _create(life, device, created)
             device = await as_reported(life, device)
         life.require_running()
-    except BaseException:
+    except BaseException as error:
         with trio.CancelScope(shield=True):
             await _delete(life, created)
             await life.host_devices.release(life.owner, [device])
+        words = _in_libvirt_s_words(device, error)
+        if words is not None:
+            raise words from error
         raise
     with life.domain.journal.commit() as commit:
         assert device.alias is not None, "name_device has named it"
@@ -102,6 +114,18 @@ async def _plug(life: Life, device: Device) -> Device:
                 )
             )
     return device
+
+
+def _in_libvirt_s_words(device: Device, error: BaseException) -> HostError | None:
+    """What libvirt says of what is not there: it looks before it asks QEMU, and we ask."""
+    said = error.description if isinstance(error, CommandFailedError) else ""
+    if isinstance(device, Vsock) and said.startswith("vhost-vsock: failed to open vhost device"):
+        return HostError("unable to open vhost-vsock device", code=ErrorCode.CONFIG_UNSUPPORTED)
+    if isinstance(device, Disk) and device.source_file is not None:
+        path = device.source_file
+        if said == f"Could not open '{path}': No such file or directory":
+            return image_is_missing(path)
+    return None
 
 
 async def _create(life: Life, device: Device, created: list[Backend]) -> None:

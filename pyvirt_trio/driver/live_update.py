@@ -13,13 +13,15 @@ import attrs
 import trio
 
 from pyvirt_trio.driver.backends import Backend, backends
+from pyvirt_trio.driver.fixed_fields import fixed_field_of_disk, fixed_field_of_interface
 from pyvirt_trio.driver.graphics import has_new_password, merged_graphics, set_password
 from pyvirt_trio.driver.memory_devices import KIB
+from pyvirt_trio.driver.missing_images import require_image
 from pyvirt_trio.errors import CommandFailedError, DefinitionError, ErrorCode
 from pyvirt_trio.models.devices import Device, Disk, Interface
 from pyvirt_trio.models.display import Graphics
 from pyvirt_trio.models.memory import MemoryDevice, VirtioMemory
-from pyvirt_trio.xml.devices import device_element
+from pyvirt_trio.xml.devices import address_kind, device_element
 
 if TYPE_CHECKING:
     from pyvirt_trio.driver.life import Life
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 def replaced(device: Device, wanted: Device) -> Device:
     """What a persistent definition has in the place of ``device``: all of it may differ.
 
+    What goes to another bus has yet to be placed there.
+
     Raises:
         DefinitionError: Nothing of such a device can be changed.
     """
@@ -35,7 +39,10 @@ def replaced(device: Device, wanted: Device) -> Device:
         return merged(device, wanted)
     if isinstance(wanted, VirtioMemory):
         wanted = attrs.evolve(wanted, current_kib=None)
-    wanted = attrs.evolve(wanted, alias=device.alias, address=wanted.address or device.address)
+    address = wanted.address
+    if address is None and address_kind(wanted) is address_kind(device):
+        address = device.address
+    wanted = attrs.evolve(wanted, alias=device.alias, address=address)
     if isinstance(device, Interface) and isinstance(wanted, Interface):
         wanted = attrs.evolve(wanted, mac=wanted.mac or device.mac)
     return wanted
@@ -66,22 +73,29 @@ def merged(device: Device, wanted: Device) -> Device:
     elif isinstance(device, MemoryDevice):
         tag = device_element(device).attributes["model"]
         raise _unsupported(f"cannot modify memory of model '{tag}'")
+    elif isinstance(device, Disk) and isinstance(wanted, Disk):
+        changed = attrs.evolve(device, startup_policy=wanted.startup_policy)
     else:
-        # libvirt looks at the source before it looks at the rest, of which nothing may differ here.
-        if not isinstance(wanted, Disk) or wanted.source_file != getattr(
-            device, "source_file", None
-        ):
-            raise DefinitionError(
+        changed = device
+    wanted = attrs.evolve(wanted, alias=changed.alias, address=changed.address)
+    if wanted != changed:
+        raise _fixed_field(changed, wanted)
+    return changed
+
+
+def _fixed_field(device: Device, wanted: Device) -> DefinitionError:
+    """What libvirt says of what differs and cannot be changed."""
+    if isinstance(device, Interface) and isinstance(wanted, Interface):
+        return _unsupported(fixed_field_of_interface(device, wanted))
+    if isinstance(device, Disk) and isinstance(wanted, Disk):
+        field = fixed_field_of_disk(device, wanted)
+        if field is None and device.source_file != wanted.source_file:
+            return DefinitionError(
                 "disk source can be changed only in removable drives",
                 code=ErrorCode.CONFIG_UNSUPPORTED,
             )
-        changed = device
-    if attrs.evolve(wanted, alias=changed.alias, address=changed.address) != changed:
-        raise _unsupported(
-            "only the medium of a drive, the state of a link and the requested size of virtio-mem "
-            "can be changed"
-        )
-    return changed
+        return _unsupported(field or "only the medium of a drive can be changed")
+    return _unsupported("only the requested size of virtio-mem can be changed")
 
 
 async def update(life: Life, device: Device, wanted: Device) -> Device:
@@ -92,6 +106,7 @@ async def update(life: Life, device: Device, wanted: Device) -> Device:
 
     Raises:
         DefinitionError: More differs than can be changed.
+        HostError: (38) The medium is not there.
         CommandFailedError: QEMU refused. A drive has its old medium again, if QEMU let it have
             it, or else none; the definition says which.
 
@@ -100,8 +115,9 @@ async def update(life: Life, device: Device, wanted: Device) -> Device:
     """
     changed = merged(device, wanted)
     with trio.CancelScope(shield=True):  # bounded: QEMU answers these without the guest
-        if isinstance(changed, Interface):
-            await life.execute("set_link", {"name": device.alias, "up": changed.is_link_up})
+        if isinstance(device, Interface) and isinstance(changed, Interface):
+            if changed.is_link_up is not device.is_link_up:
+                await life.execute("set_link", {"name": device.alias, "up": changed.is_link_up})
         elif isinstance(changed, VirtioMemory):
             await _request_size(life, changed)
             # Meanwhile the guest may have begun, and the record tells how far it is.
@@ -111,10 +127,16 @@ async def update(life: Life, device: Device, wanted: Device) -> Device:
         elif isinstance(device, Graphics) and isinstance(changed, Graphics):
             if has_new_password(device, changed):
                 await set_password(life, changed)
-        elif isinstance(device, Disk) and isinstance(changed, Disk) and changed != device:
+        elif isinstance(device, Disk) and isinstance(changed, Disk) and _has_other(device, changed):
+            await require_image(life, changed)
             await _change_medium(life, device, changed)
         _record(life, device, changed)
     return changed
+
+
+def _has_other(drive: Disk, changed: Disk) -> bool:
+    """Whether the medium is another one, or is read in another way."""
+    return (drive.source_file, drive.image_format) != (changed.source_file, changed.image_format)
 
 
 async def _request_size(life: Life, memory: VirtioMemory) -> None:

@@ -21,6 +21,11 @@ def require_memory_fits(definition: DomainDefinition) -> None:
     devices = [device for device in definition.devices if isinstance(device, MemoryDevice)]
     if not devices:
         return
+    if not definition.cells and any(getattr(one, "node", None) is not None for one in devices):
+        raise DefinitionError(
+            "can't add memory backend as guest has no NUMA nodes configured",
+            code=ErrorCode.XML_DETAIL,
+        )
     if not definition.max_memory_kib:
         raise _unsupported(
             "cannot use/hotplug a memory device when domain 'maxMemory' is not defined"

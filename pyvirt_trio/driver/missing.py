@@ -29,6 +29,7 @@ from pyvirt_trio.models.devices import (
     Watchdog,
 )
 from pyvirt_trio.models.display import Graphics, Sound
+from pyvirt_trio.models.host_devices import HostMediated, HostScsi, HostScsiTarget, HostUsb
 from pyvirt_trio.models.memory import Dimm, Nvdimm, VirtioMemory, VirtioPmem
 from pyvirt_trio.models.sharing import Filesystem, Lease, Vsock
 from pyvirt_trio.xml.devices import device_element
@@ -79,6 +80,18 @@ def _no_such_memory(device: Device) -> str:
     return f"model '{model}' memory device not present in the domain configuration"
 
 
+def _no_such_usb(device: HostUsb) -> str:
+    if device.bus is not None and device.device is not None:
+        return f"host usb device {device.bus:03d}.{device.device:03d} not found"
+    kind = f"vendor=0x{device.vendor_id:04x} product=0x{device.product_id:04x}"
+    return f"host usb device {kind} not found"
+
+
+def _no_such_scsi(device: HostScsi) -> str:
+    place = f"scsi_host{device.adapter}:{device.bus}:{device.target}.{device.unit}"
+    return f"host scsi device {place} not found"
+
+
 _NO_LEASE: _Sentence = (
     ErrorCode.INVALID_ARG,
     lambda lease: f"Lease {lease.key} in lockspace {lease.lockspace or ''} does not exist",
@@ -108,6 +121,9 @@ _LIVE: dict[type[Device], _Sentence] = {
     ),
     **dict.fromkeys((Dimm, Nvdimm, VirtioMemory, VirtioPmem), _said(_no_such_memory)),
     HostDevice: _said(lambda device: f"host pci device {device.source} not found"),
+    HostUsb: _said(_no_such_usb),
+    HostScsi: _said(_no_such_scsi),
+    HostMediated: _said(lambda device: f"mediated device '{device.uuid}' not found"),
 }
 _CONFIG: dict[type[Device], _Sentence] = {
     Disk: _said(lambda disk: f"no target device {disk.target}"),
@@ -123,9 +139,9 @@ _CONFIG: dict[type[Device], _Sentence] = {
     SharedMemory: _fixed("matching shmem device was not found"),
     Console: _NO_CHARACTER_DEVICE,
     Parallel: _NO_CHARACTER_DEVICE,
-    Vsock: _fixed("matching vsock device not found"),
+    Vsock: _fixed("matching vsock device not found", ErrorCode.OPERATION_FAILED),
     Filesystem: _fixed("no matching filesystem device was found"),
-    Lease: _NO_LEASE,
+    Lease: _said(_NO_LEASE[1]),
     Graphics: (
         ErrorCode.INVALID_ARG,
         lambda one: f"cannot find existing graphics type '{one.kind}' device to modify",
@@ -134,5 +150,8 @@ _CONFIG: dict[type[Device], _Sentence] = {
     **dict.fromkeys(
         (Dimm, Nvdimm, VirtioMemory, VirtioPmem), _fixed("matching memory device was not found")
     ),
-    HostDevice: _fixed("device not present in domain configuration"),
+    **dict.fromkeys(
+        (HostDevice, HostUsb, HostScsi, HostScsiTarget, HostMediated),
+        _fixed("device not present in domain configuration"),
+    ),
 }

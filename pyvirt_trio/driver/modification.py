@@ -15,14 +15,25 @@ from typing import TYPE_CHECKING
 import trio
 
 from pyvirt_trio.driver import hotplug, live_update
+from pyvirt_trio.driver.fixed_fields import words_for_fixed_fields
 from pyvirt_trio.driver.fixed_types import refuse_fixed_type
 from pyvirt_trio.driver.matching import find_device
 from pyvirt_trio.driver.memory_rules import require_memory_fits
 from pyvirt_trio.driver.placement import place_devices, with_mac
 from pyvirt_trio.driver.pluggable import require_unpluggable
 from pyvirt_trio.driver.removal import Removal, request_removal
+from pyvirt_trio.driver.taken import refuse_taken
 from pyvirt_trio.errors import DefinitionError, ErrorCode, InvalidStateError
-from pyvirt_trio.models.devices import Device, Disk, Interface
+from pyvirt_trio.models.devices import (
+    Channel,
+    Console,
+    Device,
+    Disk,
+    GuestForward,
+    Interface,
+    Parallel,
+    Serial,
+)
 from pyvirt_trio.models.display import Graphics
 from pyvirt_trio.models.domain import DomainDefinition
 from pyvirt_trio.models.impact import Impact
@@ -44,7 +55,7 @@ async def attach(domain: DomainCore, xml: str, impact: Impact) -> Device:
         changed = None
         if Impact.CONFIG in affected:
             persistent = persistent_of(domain)
-            _refuse_taken_target(persistent, device)
+            refuse_taken(persistent, device, is_live=False)
             refuse_duplicates(persistent.with_device(device))
             changed = place_devices(persistent.with_device(device), domain.fresh_uuid)
         attached = None
@@ -106,7 +117,7 @@ async def update(domain: DomainCore, xml: str, impact: Impact) -> Device:
     """See `Domain.update_device`."""
     async with changing(domain, "update-device", impact) as affected:
         refuse_fixed_type(xml, "update", affected)
-        wanted = parse_device(xml)
+        wanted = _wanted(xml, affected)
         require_updatable(wanted, affected)
         changed = updated = None
         if Impact.CONFIG in affected:
@@ -114,6 +125,8 @@ async def update(domain: DomainCore, xml: str, impact: Impact) -> Device:
             present = find_device(persistent, xml, call="update", is_live=False)
             updated = live_update.replaced(present, wanted)
             changed = persistent.replacing(present, updated)
+            if updated.address is None:
+                changed = place_devices(changed, domain.fresh_uuid)
             require_memory_fits(changed)
         if Impact.LIVE in affected:
             life = domain.running_life()
@@ -123,6 +136,19 @@ async def update(domain: DomainCore, xml: str, impact: Impact) -> Device:
             await save(domain, changed)
     assert updated is not None, "an impact is live, or config, or both"
     return updated
+
+
+# libvirt calls all of them "chr" where it refuses to change one.
+_CHARACTER_DEVICES = (Channel, Console, GuestForward, Parallel, Serial)
+
+
+def _wanted(xml: str, affected: Impact) -> Device:
+    """The device that an update describes, as far as it can be represented."""
+    try:
+        return parse_device(xml)
+    except DefinitionError as error:
+        words = words_for_fixed_fields(xml) if Impact.LIVE in affected else None
+        raise words or error from None
 
 
 @asynccontextmanager
@@ -172,16 +198,11 @@ def require_updatable(device: Device, affected: Impact) -> None:
     """
     if isinstance(device, Disk | Interface | Graphics | MemoryDevice):
         return
-    what = f"update of device '{device_element(device).tag}' is not supported"
+    kind = "chr" if isinstance(device, _CHARACTER_DEVICES) else device_element(device).tag
+    what = f"update of device '{kind}' is not supported"
     if Impact.CONFIG in affected:  # which libvirt looks at first
         raise DefinitionError(f"persistent {what}", code=ErrorCode.OPERATION_UNSUPPORTED)
     raise DefinitionError(f"live {what}", code=ErrorCode.CONFIG_UNSUPPORTED)
-
-
-def _refuse_taken_target(persistent: DomainDefinition, device: Device) -> None:
-    targets = {one.target for one in persistent.devices if isinstance(one, Disk)}
-    if isinstance(device, Disk) and device.target in targets:
-        raise InvalidStateError(f"target {device.target} already exists")
 
 
 async def save(domain: DomainCore, changed: DomainDefinition) -> None:

@@ -61,7 +61,7 @@ from pyvirt_trio.models.sharing import Filesystem, Lease, Vsock
 from pyvirt_trio.models.vcpus import numbered
 from pyvirt_trio.xml.device_types.sharing import MAX_CID, MIN_CID
 from pyvirt_trio.xml.devices import address_kind
-from pyvirt_trio.xml.values import MAX_MEMORY_SLOTS, MAX_SERIAL_PORT
+from pyvirt_trio.xml.values import DISK_NAME, MAX_MEMORY_SLOTS, MAX_SERIAL_PORT
 
 FIRST_PORT_SLOT = 2
 """Root ports start at slot 2 of the root bus: q35 keeps 0 for the host bridge, and libvirt leaves 1
@@ -238,7 +238,10 @@ def _behind_a_port(device: Device, present: Iterable[Device]) -> Device:
     place = device.pci_address or preferred_place(device, present)
     if place is not None:
         if place.bus not in ports and not _may_be_on_root(device, place):
-            raise DefinitionError(f"no PCI controller with index {place.bus} for {place}")
+            highest = max(ports, default=0)
+            raise DefinitionError(
+                f"Invalid PCI address {place}. Only PCI buses up to {highest} are available"
+            )
         return attrs.evolve(device, address=place)
     full = {other.pci_address.bus for other in present if other.pci_address is not None}
     free = sorted(ports - full)
@@ -286,8 +289,10 @@ def _drive_address(device: Device) -> DriveAddress:
 
 def _disk_number(target: str) -> int:
     """0 for ``sda``, 25 for ``sdz``, 26 for ``sdaa``."""
+    match = DISK_NAME.fullmatch(target)
+    assert match is not None, f"{target!r} has been read"
     number = 0
-    for letter in target[2:]:
+    for letter in match[1]:
         number = number * 26 + ord(letter) - ord("a") + 1
     return number - 1
 
@@ -328,13 +333,20 @@ def _at_first_free(
 ) -> Device:
     if device.address is not None:
         if device.address not in places:
-            raise DefinitionError(f"there is no {bus} port {device.address}")
+            raise DefinitionError(_no_such_port(device.address, bus, present))
         return device
     taken = {other.address for other in present}
     for place in places:
         if place not in taken:
             return attrs.evolve(device, address=place)
     raise DefinitionError(f"No free {bus} ports", code=ErrorCode.INTERNAL_ERROR)
+
+
+def _no_such_port(address: GuestAddress, bus: str, present: Iterable[Device]) -> str:
+    indexes = _indexes("virtio-serial", present)
+    if isinstance(address, VirtioSerialAddress) and address.controller not in indexes:
+        return f"virtio serial controller {address.controller} is missing"
+    return f"there is no {bus} port {address}"
 
 
 def name_devices(definition: DomainDefinition) -> DomainDefinition:

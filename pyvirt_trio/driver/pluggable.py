@@ -45,20 +45,33 @@ def require_unpluggable(live: DomainDefinition, device: Device) -> None:
         raise _unsupported(f"live detach of device '{device_element(device).tag}' is not supported")
     if isinstance(device, Controller) and _is_busy(live, device):
         raise _failed("device cannot be detached: device is busy")
-    require_hotpluggable(live, device)
+    port = _stiff_port(live, device)
+    if port is not None:
+        raise _failed(f"PCI controller {port.alias} does not support hotplug")
 
 
-def require_hotpluggable(live: DomainDefinition, device: Device) -> None:
-    """The port that ``device`` has or is to have was not declared ``hotplug='off'``.
+def require_port_takes(live: DomainDefinition, device: Device) -> None:
+    """The port that ``device`` is to have was not declared ``hotplug='off'``.
 
     Raises:
-        DefinitionError: It was (``OPERATION_FAILED``).
+        DefinitionError: It was.
     """
+    port = _stiff_port(live, device)
+    if port is not None:
+        raise DefinitionError(
+            f"The device at PCI address {device.pci_address} requires hotplug capability, but the "
+            f"PCI controller with index='{port.index}' doesn't support hotplug"
+        )
+
+
+def _stiff_port(live: DomainDefinition, device: Device) -> Controller | None:
+    """The port of ``device``, if it was declared ``hotplug='off'``."""
     place = device.pci_address
+    if place is None:
+        return None
     ports = [port for port in live.devices if isinstance(port, Controller) and port.kind == "pci"]
-    for port in ports:
-        if place is not None and port.index == place.bus and not port.is_hotpluggable:
-            raise _failed(f"PCI controller {port.alias} does not support hotplug")
+    stiff = (port for port in ports if port.index == place.bus and not port.is_hotpluggable)
+    return next(stiff, None)
 
 
 _ONE_AT_MOST: dict[type[Device], str] = {Watchdog: "watchdog", Vsock: "vsock device"}

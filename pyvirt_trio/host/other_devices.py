@@ -11,6 +11,7 @@ from pyvirt_trio.models.host_devices import HostMediated, HostScsi, HostUsb
 _USB = "/sys/bus/usb/devices"
 _SCSI = "/sys/bus/scsi/devices"
 _MEDIATED = "/sys/bus/mdev/devices"
+_VFIO = "/dev/vfio/vfio"
 _VHOST_SCSI = "/dev/vhost-scsi"
 
 _FOR_PCI = "vfio-pci"
@@ -68,8 +69,14 @@ async def find_mediated(host: Host, device: HostMediated) -> None:
 
     Raises:
         NotFoundError: (99) There is no such device.
-        HostError: (67) It is for another kind of machine; or sysfs cannot be read.
+        HostError: (67) It is for another kind of machine, or the host has no VFIO; or sysfs cannot
+            be read.
     """
+    if not await host.exists(_VFIO):
+        raise HostError(
+            "Mediated host device assignment requires VFIO support",
+            code=ErrorCode.CONFIG_UNSUPPORTED,
+        )
     folder = f"{_MEDIATED}/{device.uuid}"
     if not await host.exists(folder):
         raise NotFoundError(
@@ -86,7 +93,11 @@ async def find_mediated(host: Host, device: HostMediated) -> None:
 async def _usb_devices(host: Host) -> list[HostUsb]:
     """All USB devices, in the order of their names; those that leave meanwhile are left out."""
     found: list[HostUsb] = []
-    for name in await _list(host, _USB):
+    try:
+        names = await host.list_directory(_USB)
+    except OSError as error:
+        raise HostError(f"cannot open directory '{_USB}': {error.strerror or error}") from error
+    for name in names:
         if ":" in name:  # an interface of a device
             continue
         folder = f"{_USB}/{name}"

@@ -27,6 +27,9 @@ _MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}")
 _UNIT = re.compile(r"([kmgtpe])(ib|b|)", re.IGNORECASE)
 _PREFIXES = "kmgtpe"
 
+DISK_NAME = re.compile(r"(?:fd|hd|vd|sd|xvd|ubd)([a-z]{1,3})")
+"""What the guest may call a disk (``virDiskNameParse``), and its letters."""
+
 _MAX_MEMORY_BYTES = 2**63 - 1
 """libvirt's own limit (LLONG_MAX)."""
 

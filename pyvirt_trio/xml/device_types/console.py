@@ -15,7 +15,9 @@ MAX_PARALLEL_PORT = 2
 def read_console(reader: Reader) -> Console:
     """A ``Console`` from ``<console>`` with the target ``virtio``."""
     target = reader.required_child("target")
-    target.choice("type", "virtio")
+    kind = target.required("type")
+    if kind != "virtio":
+        raise target.unsupported(f"unsupported console target type {kind}", attribute="type")
     return Console(
         source=read_character_source(reader), port=target.integer("port", default=0, maximum=0xFF)
     )

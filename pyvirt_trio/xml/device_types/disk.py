@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import re
-
 from pyvirt_trio.models import Disk, DriveAddress, PciAddress, UsbAddress
 from pyvirt_trio.xml.device_types.base import DeviceType
 from pyvirt_trio.xml.device_types.iotune import read_iotune, write_iotune
 from pyvirt_trio.xml.element import Element, element
 from pyvirt_trio.xml.reader import Reader, quoted
-from pyvirt_trio.xml.values import checked_path
-
-# The guest's names for disks: vda ... vdz, vdaa ... on virtio, sda ... on SCSI and USB.
-_TARGETS = {
-    "virtio": re.compile(r"vd[a-z]{1,3}"),
-    "scsi": re.compile(r"sd[a-z]{1,3}"),
-    "usb": re.compile(r"sd[a-z]{1,3}"),
-}
+from pyvirt_trio.xml.values import DISK_NAME, checked_path
 
 _DEFAULT_BUS = {"vd": "virtio", "sd": "scsi"}
+
+_KNOWN_BUSES = ("ide", "fdc", "scsi", "virtio", "xen", "usb", "uml", "sata", "sd", "none")
+"""``virDomainDiskBus``."""
 
 _ADDRESSES = {"virtio": PciAddress, "scsi": DriveAddress, "usb": UsbAddress}
 
@@ -68,15 +62,20 @@ def _read_source(reader: Reader, *, is_cdrom: bool) -> tuple[str | None, str | N
 
 def _read_target(target: Reader, *, is_cdrom: bool) -> tuple[str, str]:
     name = target.required("dev")
-    expected = ("scsi",) if is_cdrom else tuple(_TARGETS)  # QEMU's usb-storage is no CD-ROM drive
+    expected = ("scsi",) if is_cdrom else tuple(_ADDRESSES)  # QEMU's usb-storage is no CD-ROM drive
     # libvirt guesses the bus from the name.
     default = next((bus for prefix, bus in _DEFAULT_BUS.items() if name.startswith(prefix)), None)
+    given = target.attribute("bus")
+    if given is not None and given not in _KNOWN_BUSES:
+        raise target.wrong(
+            f"Invalid value for attribute 'bus' in element 'target': {quoted(given)}.",
+            attribute="bus",
+        )
     bus = target.choice("bus", *expected, default=default if default in expected else None)
-    if _TARGETS[bus].fullmatch(name) is None:
-        example = "vda" if bus == "virtio" else "sda"
-        raise target.unsupported(
-            f"dev {quoted(name)} is not supported, expected a {bus} name such as {example!r}",
-            attribute="dev",
+    # Its letters say which disk it is; what comes before them need not be what the bus suggests.
+    if DISK_NAME.fullmatch(name) is None:
+        raise target.wrong(
+            f"Unknown disk name {quoted(name)} and no address specified", attribute="dev"
         )
     return name, bus
 

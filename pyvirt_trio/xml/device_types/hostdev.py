@@ -34,6 +34,9 @@ MAX_ADAPTER = 99999
 
 def read_host_device(reader: Reader) -> Device:
     """A device of the host from ``<hostdev>``; its type decides which kind it is."""
+    mode = reader.attribute("mode")
+    if mode == "capabilities":
+        raise reader.unsupported("hostdev mode 'capabilities' is not supported in qemu")
     reader.choice("mode", "subsystem", default="subsystem")
     kind = reader.choice("type", *_KINDS)
     is_managed = reader.switch("managed", "yes", "no", default=False)
@@ -66,6 +69,8 @@ def _read_usb(reader: Reader, is_managed: bool) -> HostUsb:
 
 
 def _read_scsi(reader: Reader, is_managed: bool) -> HostScsi:
+    if is_managed:
+        raise reader.wrong("SCSI host device doesn't support managed mode", attribute="managed")
     source = reader.required_child("source")
     adapter = source.required_child("adapter")
     name = adapter.required("name")

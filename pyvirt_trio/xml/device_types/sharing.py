@@ -24,7 +24,9 @@ def read_vsock(reader: Reader) -> Vsock:
     if cid is None:
         return Vsock()
     has_number = cid.attribute("address") is not None
-    number = cid.integer("address", minimum=MIN_CID, maximum=MAX_CID) if has_number else None
+    number = cid.integer("address", maximum=MAX_CID) if has_number else None
+    if number is not None and number < MIN_CID:
+        raise cid.unsupported("guest CIDs must be >= 3", attribute="address")
     is_auto = cid.switch("auto", "yes", "no", default=False)
     if number is None and not is_auto:
         raise cid.wrong("guest CIDs must be >= 3")

@@ -56,16 +56,21 @@ def command_line(message: Mapping[str, Any]) -> str | None:
     return f"{name} " + _NODE.sub(r'"NODE-\1"', arguments)
 
 
-def certain(events: Iterable[EventLine]) -> tuple[EventLine, ...]:
+def certain(events: Iterable[EventLine], *, resets: bool) -> tuple[EventLine, ...]:
     """What does not depend on chance.
 
-    A firmware that starts again resets the machine once or twice more. libvirt tells of a broken
-    monitor when it happens to read once more from a QEMU that has ended, as it was told to.
+    A firmware that starts again resets the machine once or twice more, soon or later. libvirt tells
+    of a broken monitor when it happens to read once more from a QEMU that has ended, as it was told
+    to.
+
+    Args:
+        events: What observers were told.
+        resets: Whether the request itself leads to a reset.
     """
     found: list[EventLine] = []
     for event in events:
-        is_repeated = event == ("reboot",) and found[-1:] == [event]
-        if event != ("control-error",) and not is_repeated:
+        is_late = event == ("reboot",) and (event in found or not resets)
+        if event != ("control-error",) and not is_late:
             found.append(event)
     return tuple(found)
 

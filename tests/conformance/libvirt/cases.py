@@ -16,6 +16,8 @@ NET = """<interface type='user'><mac address='52:54:00:00:00:%s'/><model type='v
 RNG = "<rng model='virtio'><backend model='random'>/dev/urandom</backend>%s</rng>"
 HOSTDEV = """<hostdev mode='subsystem' type='pci'>
     <source><address domain='0' bus='0x7f' slot='0x1f' function='7'/></source></hostdev>"""
+PORT = """<controller type='pci' index='9' model='pcie-root-port'>
+    <model name='pcie-root-port'/></controller>"""
 VIRTIOFS = """<filesystem type='mount'><driver type='virtiofs'/>
     <source dir='/tmp'/><target dir='share'/></filesystem>"""
 
@@ -63,7 +65,8 @@ REFUSALS: tuple[tuple[str, str, str, Impact], ...] = (
     ("attach floppy", "attach",
      "<disk type='file' device='floppy'><source file='IMAGE'/><target dev='fda' bus='fdc'/></disk>",
      LIVE),
-    ("attach a port", "attach", "<controller type='pci' index='9' model='pcie-root-port'/>", LIVE),
+    ("attach a port", "attach",
+     PORT, LIVE),
     ("attach usb controller", "attach",
      "<controller type='usb' index='1' model='qemu-xhci'/>", LIVE),
     ("attach serial controller", "attach", "<controller type='virtio-serial' index='1'/>", LIVE),

@@ -36,6 +36,9 @@ REASONS: Mapping[str, str] = {
     "defined anew": """
         libvirt calls a definition an update where it has just announced that there is none: of a
         domain that was undefined while it ran. We call it added.""",
+    "progress": """
+        libvirt tells of each pass over the guest's memory while it saves a machine, and of the end
+        of that job. We tell that the domain has ended because it was saved.""",
     "keys": """
         We tell QEMU which keys to press by QEMU's names for them, libvirt by their numbers on a
         keyboard of the year 1984. They are the same keys.""",
@@ -52,10 +55,41 @@ REASONS: Mapping[str, str] = {
     "drives": """
         libvirt 9.0.0 stumbles over CD-ROM drives that were plugged in: an empty one cannot be, and
         the medium of one cannot be changed, because it looks for a tray at the start of a domain
-        only. Both work here.""",
+        only. Both work here. When a new medium is refused, libvirt leaves the tray open; here it
+        is closed again.""",
     "twins": """
         libvirt lets a second network card with the same MAC address in, and then refuses every call
-        that means one of the two by it. We refuse the second card.""",
+        that means one of the two by it. It lets the same lease in twice, too. We refuse the
+        second one.""",
+    "left out": """
+        A description of a network card without a MAC means the one card there is. libvirt invents
+        a MAC for it, and then refuses to change the card's.""",
+    "ignored": """
+        libvirt takes these for changes of a running machine, and changes nothing in it: what a
+        card is called in a container, its filter where there are no filters, its twin in a team,
+        its address in a container; whether snapshots take a disk along, and the format of an image
+        that is open. We refuse what would not be done.""",
+    "consoles": """
+        A virtio console that is plugged in gets a port of a controller, as a channel does; libvirt
+        leaves that to QEMU and does not know where it is. libvirt cannot find one in a definition
+        to take it out, either.""",
+    "left behind": """
+        An address that is forwarded to the host has a network backend and a character device.
+        libvirt leaves the second one behind in QEMU, and the same address cannot be forwarded
+        again.""",
+    "asked": """
+        Whether a disk's file is there, or the host's kernel serves vsock, is asked of QEMU here, by
+        letting it open the thing. libvirt looks first, and what it saw may be gone when QEMU comes.
+        What we say is the same.""",
+    "targets": """
+        libvirt looks for a target of the host's kernel in configfs, forgets to let go of one that
+        it did not find, and has no words for one that a domain lacks.""",
+    "ports": """
+        libvirt cannot add a port to a definition: it asks for options that it chooses itself where
+        a whole domain is defined. When a device names a bus that is not there, it adds all the
+        ports up to it. Here a port can be added, and a bus must be there.""",
+    "order": """
+        Where two things are wrong with a description, libvirt and we name another one first.""",
     "controllers": """
         libvirt gives a SCSI controller whose model is left out an old one, which we do not have. So
         the model must be said, and it must be said of one that is to go, too.""",
@@ -63,13 +97,14 @@ REASONS: Mapping[str, str] = {
         What a board has built in, or a bus of it that cannot be plugged into, is not represented
         here: floppy, IDE and SATA disks, PS/2 and ISA devices. We say so when we read the XML.
         libvirt reads it, in some cases asks QEMU to do it, and passes QEMU's refusal on, or one
-        about a controller that it missed.""",
+        about a controller that it missed. It takes mice on PS/2 out of a definition that has one
+        built in, as often as it is asked.""",
     "descriptions": """
         What is wrong with a description is said in our words, because they name the place in the
         document and what is allowed there. So does the XML parser both use, in its own way.""",
     "not here yet": """
-        Network cards are of the model virtio here, and virtiofs wants the socket of a virtiofsd
-        that somebody else has started.""",
+        Network cards are of the model virtio here, shared memory is the plain kind without a
+        server, and virtiofs wants the socket of a virtiofsd that somebody else has started.""",
     "open": "Known, and neither repaired nor justified yet.",
 }
 """Why differences stay, by name."""

@@ -18,6 +18,7 @@ from tests.conformance.libvirt.bare import (
     RNG_AT,
     STICK,
     TABLET,
+    UNIT_3,
     VSOCK,
 )
 from tests.conformance.libvirt.requests import Request, Row, calls
@@ -37,7 +38,8 @@ _TYPES = {
     "scsi disk": STICK % ("sda", "scsi", ""),
     "usb disk": STICK % ("sdb", "usb", ""),
     "scsi controller": "<controller type='scsi' index='1' model='virtio-scsi'/>",
-    "port": "<controller type='pci' index='11' model='pcie-root-port'/>",
+    "port": """<controller type='pci' index='11' model='pcie-root-port'>
+        <model name='pcie-root-port'/></controller>""",
     "serial controller": "<controller type='virtio-serial' index='1'/>",
     "rng": "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>",
     "watchdog": "<watchdog model='i6300esb' action='reset'/>",
@@ -117,6 +119,17 @@ _UPDATES: tuple[Row, ...] = (
      RNG_AT % 9, CONFIG),
     ("off: attach rng on a bus that is missing", "attach",
      RNG_AT % 77, CONFIG),
+    ("off: attach scsi controller that is there", "attach",
+     "<controller type='scsi' index='0' model='virtio-scsi'/>", CONFIG),
+    ("off: attach a first lease", "attach", LEASE % "one", CONFIG),
+    ("off: attach the same lease", "attach", LEASE % "one", CONFIG),
+    ("off: attach a first console", "attach", CONSOLE, CONFIG),
+    ("off: attach a console at the same port", "attach", CONSOLE, CONFIG),
+    ("off: attach channel of a name", "attach", CHANNEL % ("x", ""), CONFIG),
+    ("off: attach channel of the same name", "attach", CHANNEL % ("x", ""), CONFIG),
+    ("off: attach scsi disk at a place", "attach", STICK % ("sda", "scsi", UNIT_3 % 3), CONFIG),
+    ("off: attach scsi disk at the same place", "attach", STICK % ("sdb", "scsi", UNIT_3 % 3),
+     CONFIG),
     ("off: detach port in use", "detach",
      "<controller type='pci' index='1' model='pcie-root-port'/>", CONFIG),
 )  # fmt: skip

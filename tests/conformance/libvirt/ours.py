@@ -13,7 +13,7 @@ import trio
 from pyvirt_sim.conformance.real.guest import Guest
 from pyvirt_trio import Hypervisor, NotFoundError, PyvirtError, Subscription, open_hypervisor
 from pyvirt_trio.host.real import RealHost
-from pyvirt_trio.models.events import DomainEvent, HypervisorEvent, LifecycleEvent
+from pyvirt_trio.models.events import DomainEvent, HypervisorEvent, JobCompleted, LifecycleEvent
 from tests.conformance.libvirt import calls
 from tests.conformance.libvirt.answers import Answer, EventLine, certain, command_line, has
 from tests.conformance.libvirt.requests import Request
@@ -97,7 +97,7 @@ async def _make(
     return Answer(
         request=request.name,
         error=error,
-        events=certain(found),
+        events=certain(found, resets=request.resets),
         commands=tuple(workshop.neutral(line) for line in commands if line is not None),
         state=_state(request, hypervisor),
     )
@@ -123,6 +123,8 @@ def _event_line(event: HypervisorEvent) -> EventLine:
     fields = attrs.asdict(event)
     if isinstance(event, LifecycleEvent):
         return ("lifecycle", str(event.libvirt_type), str(int(fields.get("detail", 0))))
+    if isinstance(event, JobCompleted):
+        return (event.libvirt_name, event.operation)
     common = {field.name for field in attrs.fields(DomainEvent)}
     values = (str(value) for name, value in fields.items() if name not in common)
     return (event.libvirt_name, *values)

@@ -9,13 +9,17 @@ from pathlib import Path
 from pyvirt_sim.conformance.real.guest import Guest
 from tests.conformance.libvirt import ours, theirs
 from tests.conformance.libvirt.answers import Answer
+from tests.conformance.libvirt.bare import bare_requests
 from tests.conformance.libvirt.devices import device_requests
+from tests.conformance.libvirt.inactive import inactive_requests
 from tests.conformance.libvirt.lives import life_requests
 from tests.conformance.libvirt.requests import Request
 from tests.conformance.libvirt.saving import saving_requests
 
 PARTS: Mapping[str, Callable[[Guest], list[Request]]] = {
     "devices": device_requests,
+    "bare": bare_requests,
+    "inactive": inactive_requests,
     "lives": life_requests,
     "saving": saving_requests,
 }

@@ -42,6 +42,11 @@ class Request:
     settle: bool = False
     domain: str = DOMAIN
 
+    @property
+    def resets(self) -> bool:
+        """Whether the machine is reset by this."""
+        return "reset" in self.call or self.until == ("reboot",)
+
 
 def device_rows(rows: Iterable[Row], *, settle: bool = True) -> list[Request]:
     """Requests about devices; ``settle`` when there is a guest that has to find what comes."""

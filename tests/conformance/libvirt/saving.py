@@ -70,7 +70,6 @@ def _dumps() -> list[Request]:
             ("dump while suspended", "core-dump", "CORE"),
             ("resume after dumping", "resume"),
             ("press keys", "send-keys", "KEY_LEFTCTRL KEY_A"),
-            ("inject an NMI", "inject-nmi"),
             ("wake what does not sleep", "pm-wakeup"),
         ),
         # Its firmware resets the machine once more, soon.

@@ -17,6 +17,8 @@ from tests.conformance.libvirt.workshop import SETTLE_S, Workshop
 from tests.real.libvirtd.daemon import Client, Libvirtd, private_libvirtd
 
 _SENT = re.compile(r"QEMU_MONITOR_SEND_MSG: mon=\S+ msg=(\{.*\})")
+# `virDomainJobOperation`, of which these are the ones that a request leads to.
+_OPERATIONS = {2: "save", 3: "restore", 8: "dump"}
 _NAMES = {"pmwakeup": "pm-wakeup", "pmsuspend": "pm-suspend", "pmsuspend-disk": "pm-suspend-disk"}
 
 
@@ -46,7 +48,7 @@ def _make(request: Request, daemon: Libvirtd, client: Client, workshop: Workshop
     return Answer(
         request=request.name,
         error=(answer["error"][0], workshop.neutral(answer["error"][2])) if is_refused else None,
-        events=certain(events),
+        events=certain(events, resets=request.resets),
         commands=tuple(map(workshop.neutral, commands)),
         state=_state(request, client),
     )
@@ -72,7 +74,11 @@ def _state(request: Request, client: Client) -> tuple[int, int] | None:
 
 def _event_line(event: Mapping[str, Any]) -> EventLine:
     name: str = event["kind"].lower().replace("_", "-")
-    values = (value for key, value in event.items() if key not in ("kind", "domain", "at_s"))
+    values = [value for key, value in event.items() if key not in ("kind", "domain", "at_s")]
+    if event["kind"] == "JOB_COMPLETED":
+        values = [_OPERATIONS[event["statistics"]["operation"]]]
+    if event["kind"] == "DISK_CHANGE":
+        values = [event[key] for key in ("alias", "old", "new", "reason")]
     return (_NAMES.get(name, name), *map(str, values))
 
 

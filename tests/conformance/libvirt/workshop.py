@@ -9,6 +9,7 @@ from pathlib import Path
 from pyvirt_sim.conformance.real.guest import Guest
 
 _SAVE_FOLDER = re.compile(r"/[\w./-]*/save/")
+_RANDOM_MAC = re.compile(r"to 52:54:00:[0-9a-f:]{8}")
 _OPEN_FILE = re.compile(r"\bfd:[0-9]+")
 
 SETTLE_S = 1.0
@@ -47,6 +48,7 @@ class Workshop:
         """``text`` without the names of this run's files."""
         for word, path in self._files.items():
             text = text.replace(path, word)
+        text = _RANDOM_MAC.sub("to RANDOM", text)
         return _OPEN_FILE.sub("fd:N", _SAVE_FOLDER.sub("SAVES/", text))
 
     def wait_until_ready(self) -> None:
