@@ -136,7 +136,7 @@ def other_host_devices(alias: st.SearchStrategy[str | None]) -> st.SearchStrateg
             HostScsi,
             alias=alias,
             address=st.none() | drive_addresses(),
-            is_managed=st.booleans(),
+            is_managed=st.just(False),
             adapter=st.integers(0, 99999),
             bus=st.integers(0, 0xFF),
             target=st.integers(0, 0xFFFF),

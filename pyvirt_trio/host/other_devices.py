@@ -22,7 +22,8 @@ async def find_usb(host: Host, device: HostUsb) -> HostUsb:
     """``device`` with the place where it is plugged in now (``virHostdevFindUSBDevice``).
 
     Raises:
-        NotFoundError: (1) There is none; (9) there are several, and no place is told.
+        NotFoundError: (1) There is none; (9) there are several, and no place is told; (38) the
+            host has no USB.
         HostError: sysfs cannot be read.
     """
     found = [one for one in await _usb_devices(host) if device.means(one)]
@@ -95,6 +96,11 @@ async def _usb_devices(host: Host) -> list[HostUsb]:
     found: list[HostUsb] = []
     try:
         names = await host.list_directory(_USB)
+    except FileNotFoundError:
+        raise NotFoundError(
+            f"cannot open directory '{_USB}': No such file or directory",
+            code=ErrorCode.SYSTEM_ERROR,
+        ) from None
     except OSError as error:
         raise HostError(f"cannot open directory '{_USB}': {error.strerror or error}") from error
     for name in names:

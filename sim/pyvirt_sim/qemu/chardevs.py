@@ -125,7 +125,9 @@ class Chardevs:
     def _make_socket(self, name: str, data: Mapping[str, Any]) -> Chardev:
         is_server = data.get("server", True)
         kind = data["addr"]["type"]
-        if data.keys() - {"addr", "server", "wait", "reconnect"} or kind not in {"unix", "inet"}:
+        known = {"addr", "server", "wait", "reconnect", "telnet"}
+        is_odd = data.get("telnet", False) or kind not in {"unix", "inet"}
+        if data.keys() - known or is_odd:
             raise ModelGapError("only plain unix sockets are modelled as character devices")
         if is_server and data.get("reconnect"):
             raise QmpError("'reconnect' option is incompatible with socket in server listen mode")

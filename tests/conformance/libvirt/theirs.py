@@ -76,7 +76,7 @@ def _event_line(event: Mapping[str, Any]) -> EventLine:
     name: str = event["kind"].lower().replace("_", "-")
     values = [value for key, value in event.items() if key not in ("kind", "domain", "at_s")]
     if event["kind"] == "JOB_COMPLETED":
-        values = [_OPERATIONS[event["statistics"]["operation"]]]
+        values = [_OPERATIONS[event["parameters"]["operation"]]]
     if event["kind"] == "DISK_CHANGE":
         values = [event[key] for key in ("alias", "old", "new", "reason")]
     return (_NAMES.get(name, name), *map(str, values))

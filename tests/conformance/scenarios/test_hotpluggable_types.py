@@ -13,7 +13,12 @@ import trio
 from pyvirt_sim.conformance.real.guest import Guest
 from pyvirt_sim.scenarios.hot_unplug import console_says
 from pyvirt_trio import DeviceAdded, DeviceRemoved, Domain, Subscription, open_hypervisor
-from pyvirt_trio.errors import CommandFailedError, DefinitionError, ErrorCode, NotFoundError
+from pyvirt_trio.errors import (
+    CommandFailedError,
+    ErrorCode,
+    InvalidStateError,
+    NotFoundError,
+)
 from pyvirt_trio.host.real import RealHost
 from pyvirt_trio.models import VirtioMemory
 from pyvirt_trio.models.events import MemoryDeviceSizeChanged
@@ -136,7 +141,7 @@ async def lease_comes_and_goes(domain: Domain) -> None:
     """No device of QEMU's: it is in the definition, and then it is not; nothing is announced."""
     device = await domain.attach_device(LEASE)
     assert device in domain.definition.devices
-    with pytest.raises(DefinitionError, match="is used more than once"):
+    with pytest.raises(InvalidStateError, match="already exists"):
         await domain.attach_device(LEASE)
     await domain.detach_device(LEASE)
     assert device not in domain.definition.devices

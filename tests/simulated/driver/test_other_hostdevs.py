@@ -85,7 +85,7 @@ KINDS = {
         USB,
         "001:005",
         "USB device 001:005 is in use by driver QEMU, domain demo",
-        (1, "Did not find USB device 1234:beef"),
+        (38, "cannot open directory '/sys/bus/usb/devices': No such file or directory"),
     ),
     "scsi": Kind(
         SCSI,

@@ -34,6 +34,7 @@ SOURCES = [
             "data": {
                 "addr": {"type": "inet", "data": {"host": "::1", "port": "5000"}},
                 "server": False,
+                "telnet": False,
             },
         },
     ),

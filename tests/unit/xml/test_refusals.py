@@ -234,10 +234,16 @@ DEVICES = [
     (disk(attributes="device='cdrom'"), WRONG, "/disk/target", "missing attribute 'bus'"),
     (disk(attributes="snapshot='no'"), UNSUPPORTED, "/disk/@snapshot", "this attribute is not"),
     (
-        disk(target="<target dev='sda' bus='virtio'/>"),
-        UNSUPPORTED,
+        disk(target="<target dev='xyz' bus='virtio'/>"),
+        WRONG,
         "/disk/target/@dev",
-        "such as 'vda'",
+        "Unknown disk name 'xyz' and no address specified",
+    ),
+    (
+        disk(target="<target dev='vda' bus='moon'/>"),
+        WRONG,
+        "/disk/target/@bus",
+        "Invalid value for attribute 'bus' in element 'target': 'moon'.",
     ),
     (disk(target="<target dev='hda'/>"), WRONG, "/disk/target", "missing attribute 'bus'"),
     (
@@ -387,8 +393,8 @@ DEVICES = [
     (
         "<hostdev mode='capabilities' type='pci'/>",
         UNSUPPORTED,
-        "/hostdev/@mode",
-        "expected 'subsystem'",
+        "/hostdev",
+        "hostdev mode 'capabilities' is not supported in qemu",
     ),
     ("<hostdev type='pci'/>", WRONG, "/hostdev", "missing element <source>"),
     (hostdev("<address/>"), WRONG, "/hostdev/source/address", "missing attributes 'domain'"),
