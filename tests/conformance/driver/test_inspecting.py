@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pyvirt_trio import CommandFailedError
+from pyvirt_trio import HostError
 from pyvirt_trio.models.keys import QEMU_KEYS
 from tests.conformance.driver.test_saving import running, told
 
@@ -22,7 +22,7 @@ async def test_a_core_is_an_elf_file_of_the_guest_s_memory(tmp_path: Path) -> No
         assert await told(events, 2) == ["DomainSuspended.PAUSED", "DomainResumed.UNPAUSED"]
         assert core.read_bytes()[:4] == b"\x7fELF"
         assert core.stat().st_size > 64 << 20
-        with pytest.raises(CommandFailedError, match="No such file or directory"):
+        with pytest.raises(HostError, match="No such file or directory"):
             await domain.core_dump("/nowhere/core", live=True)
 
 

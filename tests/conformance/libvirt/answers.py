@@ -18,6 +18,9 @@ _COPIES_ARE_TOLD = {"capabilities": [{"capability": "events", "state": True}]}
 # Names of block nodes are each side's own business: libvirt-1-format, virtio-disk0-format.
 _NODE = re.compile(r'"[^"]+-(storage|format)"')
 
+# The number of a vsock that was given none is drawn from all there are.
+_DRAWN_CID = re.compile(r'"guest-cid": \d{4,}')
+
 ASPECTS = ("error", "events", "commands", "state")
 
 EventLine = tuple[str, ...]
@@ -53,6 +56,7 @@ def command_line(message: Mapping[str, Any]) -> str | None:
     if name.startswith(_QUESTIONS) or message.get("arguments") == _COPIES_ARE_TOLD:
         return None
     arguments = json.dumps(message.get("arguments", {}), sort_keys=True)
+    arguments = _DRAWN_CID.sub('"guest-cid": "CID"', arguments)
     return f"{name} " + _NODE.sub(r'"NODE-\1"', arguments)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,16 @@ def play(requests: Iterable[Request], guest: Guest, folder: Path) -> list[Answer
 
 async def _play(requests: list[Request], guest: Guest, folder: Path) -> list[Answer]:
     workshop, host = Workshop(folder, guest), ListeningHost()
+    # A monitor's socket has a short path; pytest's folders may be long ones.
+    with tempfile.TemporaryDirectory(prefix="pyvirt-") as root:
+        return await _play_below(root, requests, host, workshop)
+
+
+async def _play_below(
+    root: str, requests: list[Request], host: ListeningHost, workshop: Workshop
+) -> list[Answer]:
     async with open_hypervisor(
-        f"qemu:///embed?root={folder}/root", host=host, destroy_on_exit=True
+        f"qemu:///embed?root={root}", host=host, destroy_on_exit=True
     ) as hypervisor:
         _, events = hypervisor.subscribe()
         return [await _make(one, hypervisor, events, host, workshop) for one in requests]
