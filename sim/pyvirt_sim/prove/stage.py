@@ -142,6 +142,8 @@ async def _equip(host: SimHost, kind: Kind) -> None:
             SimPciDevice(address=kind.source, driver=kind.own_driver, iommu_group=7)
         )
     if kind.other is not None:
+        # The parent of the mediated device: where a kernel has one, it has VFIO.
+        host.add_pci_device(SimPciDevice(address=CARD, driver="i915", iommu_group=3))
         host.others.add_usb("1-2", bus=1, device=5, vendor_id=0x1234, product_id=0xBEEF)
         host.others.add_scsi("2:0:0:1", "sg1")
         host.others.add_scsi_targets()

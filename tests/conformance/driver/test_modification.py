@@ -14,10 +14,10 @@ import pytest
 import trio
 
 from pyvirt_trio import (
-    CommandFailedError,
     DefinitionError,
     DeviceAdded,
     Domain,
+    HostError,
     Impact,
     open_hypervisor,
 )
@@ -83,7 +83,7 @@ async def test_a_medium_is_put_in_changed_and_taken_out(tmp_path: Path) -> None:
             assert await medium(domain) == str(path)
             assert f"file='{path}'" in domain.xml()
             assert f"file='{path}'" in domain.xml(inactive=True)
-        with pytest.raises(CommandFailedError, match="No such file"):
+        with pytest.raises(HostError, match="No such file"):
             await domain.update_device(drive(tmp_path / "missing.iso"), BOTH)
         assert await medium(domain) == str(second)
         assert f"file='{second}'" in domain.xml()
@@ -130,11 +130,11 @@ async def test_a_card_has_one_mac_in_both_and_starts_as_it_is_written(tmp_path: 
         assert mac in domain.xml()
 
 
-async def test_what_qemu_refuses_leaves_the_persistent_definition(tmp_path: Path) -> None:
+async def test_a_missing_image_leaves_the_persistent_definition(tmp_path: Path) -> None:
     async with paused_domain(tmp_path) as domain:
         before = domain.view
         missing = "<disk><source file='/no/such/image'/><target dev='sda' bus='usb'/></disk>"
-        with pytest.raises(CommandFailedError, match="No such file"):
+        with pytest.raises(HostError, match="No such file"):
             await domain.attach_device(missing, BOTH)
         assert domain.view == before
 

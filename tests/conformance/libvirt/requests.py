@@ -29,7 +29,8 @@ class Request:
         until: How the event begins that it leads to after its return.
         boots: Whether the guest starts again before all has happened.
         settle: Whether the guest needs time afterwards, to find what was plugged in: a device must
-            be at work before its removal can be asked for.
+            be at work before its removal can be asked for. Or QEMU, whose trays move a moment after
+            the answer.
         domain: What it is asked of.
     """
 
@@ -57,7 +58,8 @@ def device_rows(rows: Iterable[Row], *, settle: bool = True) -> list[Request]:
             argument=argument,
             impact=impact,
             until=("device-removed",) if call == "detach-alias" else None,
-            settle=settle and call == "attach" and Impact.LIVE in impact,
+            settle=Impact.LIVE in impact
+            and (settle if call == "attach" else "device='cdrom'" in argument),
         )
         for name, call, argument, impact in rows
     ]
