@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from pyvirt_trio.daemon import agent_methods, block_methods, lifecycle_methods
+from pyvirt_trio.daemon import agent_methods, block_methods, lifecycle_methods, vcpu_methods
 from pyvirt_trio.daemon.impacts import impact_of
 from pyvirt_trio.driver.domain import Domain
 from pyvirt_trio.driver.hypervisor import Hypervisor
@@ -113,6 +113,7 @@ METHODS: dict[str, Method] = {
     "detach-device": _detach,
     "update-device": _update,
     **lifecycle_methods.METHODS,
+    **vcpu_methods.METHODS,
     **block_methods.METHODS,
     **agent_methods.METHODS,
     "nodedev-list": _nodedev_list,

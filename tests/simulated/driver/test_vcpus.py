@@ -7,7 +7,6 @@ import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-import attrs
 import pytest
 import trio
 
@@ -19,15 +18,14 @@ from pyvirt_trio import (
     DefinitionError,
     DeviceRemovalFailed,
     Domain,
-    Hypervisor,
     Impact,
     InvalidStateError,
-    Subscription,
     UnplugRefusedError,
     open_hypervisor,
 )
 from pyvirt_trio.errors import ErrorCode, NotFoundError
 from tests.simulated.driver.world import RNG_XML, URI, Clock
+from tests.simulated.driver.world import World as SharedWorld
 
 Call = Callable[[Domain], Awaitable[None]]
 BOTH = Impact.LIVE | Impact.CONFIG
@@ -40,36 +38,17 @@ LISTED = """<vcpu>4</vcpu>
   </vcpus>"""
 
 
-@attrs.define
-class World:
-    """A machine, its hypervisor, one domain with room for processors, and what was announced."""
-
-    host: SimHost
-    hypervisor: Hypervisor
-    domain: Domain
-    events: Subscription
+class World(SharedWorld):
+    """One whose domain has room for processors."""
 
     def answer(self, answer: UnplugAnswer) -> None:
         """What the guest does with the next requests."""
-        self.host.processes()[-1].qemu.guest.unplug_answer = answer
+        self.guest.unplug_answer = answer
 
     def qemus(self) -> set[int]:
         """The places in which QEMU has a processor."""
         listing = self.host.processes()[-1].qemu.machine.cpus.listing()
         return {cpu["cpu-index"] for cpu in listing}
-
-    def announced(self) -> list[type]:
-        """The kinds of the events since the last call."""
-        found: list[type] = []
-        while self.events.sequence < self.hypervisor.journal.sequence:
-            found.append(type(self.events.receive_nowait().event))
-        return found
-
-    async def boot(self) -> None:
-        """Start the domain and wait until its guest handles hotplug."""
-        await self.domain.start()
-        await console_says(self.host, CONSOLE, "simulated guest is up")
-        self.announced()
 
 
 def xml(vcpus: str) -> str:
@@ -197,7 +176,7 @@ async def test_a_refusal_is_raised_and_the_processor_stays(autojump_clock: Clock
             await world.domain.set_vcpus(1, BOTH)
         assert there(world.domain) == {0: None, 1: "vcpu1"}
         assert set(there(world.domain, inactive=True)) == {0, 1}
-        assert world.announced() == [DeviceRemovalFailed]
+        assert [type(event) for event in world.announced()] == [DeviceRemovalFailed]
 
 
 async def test_who_gives_up_leaves_the_request_with_the_guest(autojump_clock: Clock) -> None:
