@@ -133,8 +133,9 @@ class VcpuCalls(DomainCore):
             impact: ``CONFIG``: what else libvirt refuses is refused.
 
         Raises:
-            DefinitionError: No machine has that many, or ``impact`` lacks ``CONFIG``.
-            InvalidStateError: It is not persistent; or a running machine was to be changed, too.
+            DefinitionError: No machine has that many, ``impact`` lacks ``CONFIG``, or a running
+                machine was to be changed, too.
+            InvalidStateError: It is not persistent.
             HostError: The definition could not be saved.
         """
         if maximum < 1:
@@ -145,7 +146,9 @@ class VcpuCalls(DomainCore):
             )
         async with changing(self, "set-vcpus", impact) as affected:
             if Impact.LIVE in affected:
-                raise InvalidStateError("maximum vcpu count of a live domain can't be modified")
+                raise vcpu_choice.unsupported(
+                    "maximum vcpu count of a live domain can't be modified"
+                )
             await save(self, vcpu_choice.with_maximum(persistent_of(self), maximum))
 
     async def set_vcpu(

@@ -15,6 +15,7 @@ MEMORY_ONLY, CRASH, RESET = 16, 1, 8
 URI, KEY = "urn:pyvirt:example", "example"
 _LINUX, _TITLE, _DESCRIPTION, _ELEMENT = 0, 1, 0, 2
 _ACPI, _PAUSED, _GRACEFUL, _UNDEFINE_SAVED, _RUNNING, _STOPPED, _FORCE_BOOT = 1, 1, 1, 1, 2, 4, 8
+_MAXIMUM, _HOTPLUGGABLE = 4, 16
 # Linux's number of each key that the requests name.
 _KEYS = {"KEY_LEFTCTRL": 29, "KEY_A": 30, "KEY_LEFTALT": 56, "KEY_SYSRQ": 99}
 
@@ -144,6 +145,31 @@ OF_DOMAIN: Mapping[str, Call] = {
         "detachDeviceAlias",
         lambda alias, impact: (alias, impact.value),
         lambda one, alias, impact: one.request_detach(alias, impact),
+    ),
+    "set-vcpus": Call(
+        "setVcpusFlags",
+        lambda count, impact: (int(count), impact.value),
+        lambda one, count, impact: one.set_vcpus(int(count), impact),
+    ),
+    "set-vcpus-hotpluggable": Call(
+        "setVcpusFlags",
+        lambda count, impact: (int(count), impact.value | _HOTPLUGGABLE),
+        lambda one, count, impact: one.set_vcpus(int(count), impact, hotpluggable=True),
+    ),
+    "set-max-vcpus": Call(
+        "setVcpusFlags",
+        lambda count, impact: (int(count), impact.value | _MAXIMUM),
+        lambda one, count, impact: one.set_max_vcpus(int(count), impact),
+    ),
+    "enable-vcpu": Call(
+        "setVcpu",
+        lambda cpu_map, impact: (cpu_map, 1, impact.value),
+        lambda one, cpu_map, impact: one.set_vcpu(cpu_map, enabled=True, impact=impact),
+    ),
+    "disable-vcpu": Call(
+        "setVcpu",
+        lambda cpu_map, impact: (cpu_map, 0, impact.value),
+        lambda one, cpu_map, impact: one.set_vcpu(cpu_map, enabled=False, impact=impact),
     ),
     "update": Call(
         "updateDeviceFlags",

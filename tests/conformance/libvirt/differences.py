@@ -105,6 +105,10 @@ REASONS: Mapping[str, str] = {
     "not here yet": """
         Network cards are of the model virtio here, shared memory is the plain kind without a
         server, and virtiofs wants the socket of a virtiofsd that somebody else has started.""",
+    "processors": """
+        QEMU 7.2 under TCG never says that an emulated processor is gone, only that its interrupt
+        controller is. libvirt waits for the former and gives up after five seconds, whatever the
+        guest has done. We take the latter, and ask QEMU whether the place is empty.""",
     "open": "Known, and neither repaired nor justified yet.",
 }
 """Why differences stay, by name."""

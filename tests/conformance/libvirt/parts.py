@@ -15,6 +15,7 @@ from tests.conformance.libvirt.inactive import inactive_requests
 from tests.conformance.libvirt.lives import life_requests
 from tests.conformance.libvirt.requests import Request
 from tests.conformance.libvirt.saving import saving_requests
+from tests.conformance.libvirt.vcpus import vcpu_requests
 
 PARTS: Mapping[str, Callable[[Guest], list[Request]]] = {
     "devices": device_requests,
@@ -22,6 +23,7 @@ PARTS: Mapping[str, Callable[[Guest], list[Request]]] = {
     "inactive": inactive_requests,
     "lives": life_requests,
     "saving": saving_requests,
+    "vcpus": vcpu_requests,
 }
 
 

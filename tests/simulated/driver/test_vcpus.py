@@ -306,7 +306,7 @@ UNKNOWN = "no device found with alias vcpu1"
         (
             ROOM,
             lambda domain: domain.set_max_vcpus(2, BOTH),
-            ErrorCode.OPERATION_INVALID,
+            ErrorCode.OPERATION_UNSUPPORTED,
             "maximum vcpu count of a live domain can't be modified",
         ),
         (
