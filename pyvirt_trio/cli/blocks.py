@@ -7,11 +7,9 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from pyvirt_trio.cli.flags import Flag, impact_of
 from pyvirt_trio.cli.session import Hidden
 from pyvirt_trio.errors import DefinitionError, ErrorCode
-from pyvirt_trio.models.impact import Impact
-
-Flag = Annotated[bool, Parameter(negative="")]
 
 
 def blockpull(domain: str, path: str, bandwidth: int = 0, *, session: Hidden) -> None:
@@ -116,16 +114,13 @@ def blkdeviotune(
         if not sign:
             raise DefinitionError(f"expected NAME=VALUE, not {limit!r}", code=ErrorCode.INVALID_ARG)
         changes[name] = int(value) if value.isdecimal() else limit.partition("=")[2]
-    impact = Impact.LIVE if live else Impact.CURRENT
-    if config:
-        impact |= Impact.CONFIG
     session.call(
         lambda found: "\n".join(f"{key:26}: {value}" for key, value in found.items()),
         "blkdeviotune",
         domain=domain,
         disk=device,
         changes=changes or None,
-        impact=impact.value,
+        impact=impact_of(live=live, config=config),
     )
 
 

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from pyvirt_trio.cli.flags import Flag, impact_of
 from pyvirt_trio.cli.session import Hidden, read_file
-from pyvirt_trio.models.impact import Impact
 
 
 def list_domains(
@@ -58,9 +58,6 @@ def dumpxml(
     session.call(str.rstrip, "dumpxml", domain=domain, inactive=inactive)
 
 
-Flag = Annotated[bool, Parameter(negative="")]
-
-
 def attach_device(
     domain: str, file: Path, *, live: Flag = False, config: Flag = False, session: Hidden
 ) -> None:
@@ -78,7 +75,7 @@ def attach_device(
         "attach-device",
         domain=domain,
         xml=read_file(file),
-        impact=_impact(live=live, config=config),
+        impact=impact_of(live=live, config=config),
     )
 
 
@@ -100,7 +97,7 @@ def detach_device(
         "detach-device",
         domain=domain,
         device=read_file(Path(device)) if is_file else device,
-        impact=_impact(live=live, config=config),
+        impact=impact_of(live=live, config=config),
     )
 
 
@@ -121,15 +118,8 @@ def update_device(
         "update-device",
         domain=domain,
         xml=read_file(file),
-        impact=_impact(live=live, config=config),
+        impact=impact_of(live=live, config=config),
     )
-
-
-def _impact(*, live: bool, config: bool) -> int:
-    chosen = (Impact.LIVE if live else Impact.CURRENT) | (
-        Impact.CONFIG if config else Impact.CURRENT
-    )
-    return chosen.value
 
 
 def _as(device: dict[str, Any]) -> str:

@@ -13,12 +13,11 @@ from typing import Annotated, Any
 import trio
 from cyclopts import Parameter
 
+from pyvirt_trio.cli.flags import Flag
 from pyvirt_trio.cli.session import Hidden, Session
 from pyvirt_trio.models.event_filter import EVENT_TYPES, virsh_name
 from pyvirt_trio.remote.client import RemoteHypervisor, open_remote
 from pyvirt_trio.remote.following import follow_events
-
-Flag = Annotated[bool, Parameter(negative="")]
 
 _NOT_DETAILS = ("sequence", "time_s", "kind", "event", "domain", "device", "uuid", "life")
 

@@ -8,10 +8,9 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from pyvirt_trio.cli.flags import Flag, impact_of
 from pyvirt_trio.cli.session import Hidden, read_file
-from pyvirt_trio.models.impact import Impact
 
-Flag = Annotated[bool, Parameter(negative="")]
 NS_PER_S = 1_000_000_000
 
 
@@ -268,12 +267,6 @@ def domrename(domain: str, new_name: str, *, session: Hidden) -> None:
     session.call(lambda _: "Domain successfully renamed", "domrename", domain=domain, name=new_name)
 
 
-def _impact(*, live: bool, config: bool) -> int:
-    return (Impact.LIVE if live else Impact.CURRENT).value | (
-        Impact.CONFIG if config else Impact.CURRENT
-    ).value
-
-
 def desc(
     domain: str,
     new_desc: str | None = None,
@@ -300,7 +293,7 @@ def desc(
             return f"Domain {what} updated successfully"
         return text or f"No {what} for domain: {domain}"
 
-    impact = _impact(live=live, config=config)
+    impact = impact_of(live=live, config=config)
     session.call(say, "desc", domain=domain, text=new_desc, title=title, impact=impact)
 
 
@@ -331,7 +324,7 @@ def metadata(
     def say(text: str | None) -> str:
         return "Metadata removed" if remove else "Metadata modified" if to else str(text)
 
-    impact = _impact(live=live, config=config)
+    impact = impact_of(live=live, config=config)
     session.call(
         say, "metadata", domain=domain, uri=uri, key=key, xml=to, remove=remove, impact=impact
     )

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Any
 
-from cyclopts import Parameter
-
+from pyvirt_trio.cli.flags import Flag, impact_of
 from pyvirt_trio.cli.session import Hidden
 from pyvirt_trio.errors import DefinitionError, ErrorCode
-from pyvirt_trio.models.impact import Impact
 
 NS_PER_S = 1_000_000_000
-
-Flag = Annotated[bool, Parameter(negative="")]
 
 
 def setvcpus(
@@ -42,7 +38,7 @@ def setvcpus(
         "setvcpus",
         domain=domain,
         count=count,
-        impact=_impact(live=live, config=config),
+        impact=impact_of(live=live, config=config),
         maximum=maximum,
         hotpluggable=hotpluggable,
     )
@@ -80,7 +76,7 @@ def setvcpu(
         domain=domain,
         vcpulist=vcpulist,
         enable=enable,
-        impact=_impact(live=live, config=config),
+        impact=impact_of(live=live, config=config),
     )
 
 
@@ -158,15 +154,6 @@ def _described(vcpu: dict[str, Any]) -> str:
         "CPU time": "N/A" if used_ns is None else f"{used_ns / NS_PER_S:.1f}s",
     }
     return "\n".join(f"{name + ':':15} {value}" for name, value in rows.items())
-
-
-def _impact(*, live: bool, config: bool) -> int:
-    chosen = Impact.CURRENT
-    if live:
-        chosen |= Impact.LIVE
-    if config:
-        chosen |= Impact.CONFIG
-    return chosen.value
 
 
 COMMANDS: dict[str, Callable[..., None]] = {
