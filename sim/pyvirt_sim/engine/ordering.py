@@ -53,6 +53,10 @@ class OrderedSet(dict[Any, None]):
 class WeakOrderedSet(weakref.WeakSet[AsyncGenerator]):
     """A weak set of asynchronous generators that iterates in the order of insertion.
 
+    Those that have ended are left out. Trio would close them once more at the end of the run, if
+    anything still refers to them; and what does may be no part of the program: a profiler's thread
+    that looks at frames keeps what it has seen for a while.
+
     It is a ``WeakSet`` in name, which Trio's code may ask for; what Trio does with it is here.
     """
 
@@ -66,10 +70,10 @@ class WeakOrderedSet(weakref.WeakSet[AsyncGenerator]):
 
     def __iter__(self) -> Iterator[AsyncGenerator]:
         items = [reference() for reference in self._references.values()]
-        return iter([item for item in items if item is not None])
+        return iter([item for item in items if item is not None and item.ag_frame is not None])
 
     def __len__(self) -> int:
-        return len(self._references)
+        return sum(1 for _ in self)
 
 
 class SequencedDeadlines(_run.Deadlines):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from functools import partial
 
 import pytest
+import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -59,6 +61,27 @@ def test_no_order_comes_from_an_address(seed):
         runs.append(simulate(hazards, chooser=RandomWalk(seed)))
     assert runs[0].value == runs[1].value == runs[2].value
     assert runs[0].digest == runs[1].digest == runs[2].digest
+
+
+def test_who_else_refers_to_a_generator_that_has_ended_changes_nothing():
+    """A profiler's thread keeps the frames that it has seen, and so what is in them."""
+    seen: list[object] = []
+
+    async def numbers():
+        yield 1
+        await trio.lowlevel.checkpoint()
+
+    async def program(look):
+        for _ in range(3):
+            generator = numbers()
+            look(generator)
+            assert [number async for number in generator] == [1]
+            await trio.lowlevel.checkpoint()
+
+    alone = simulate(partial(program, lambda _: None), chooser=RandomWalk(1))
+    watched = simulate(partial(program, seen.append), chooser=RandomWalk(1))
+    assert len(seen) == 3
+    assert (watched.digest, watched.tape) == (alone.digest, alone.tape)
 
 
 def test_processes_with_other_hash_seeds_see_the_same_run():
