@@ -9,9 +9,6 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import Any, TypeVar
 
-DASK_RETRIES = 3
-"""How often a piece is given to another worker when its own has died."""
-
 PieceT = TypeVar("PieceT")
 ResultT = TypeVar("ResultT")
 
@@ -71,7 +68,8 @@ def _on_cluster(
 
     dask: Any = distributed  # it ships few types
     with dask.Client(scheduler) as client:
-        futures = client.map(do, pieces, pure=False, retries=DASK_RETRIES)
+        # No retries: Dask does again what a dead worker had, and an error must not be hidden.
+        futures = client.map(do, pieces, pure=False)
         try:
             for done in dask.as_completed(futures):
                 yield done.result()
