@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Final
 
 from pyvirt_trio.driver.domain_core import DomainCore
@@ -84,10 +85,8 @@ class BlockCalls(DomainCore):
         async with self.job.hold("block-job-abort"):
             life = self.running_life()
             job = _job(life, disk)
-            try:
+            with contextlib.suppress(CommandFailedError):  # it was faster, which will do
                 await life.block_jobs.cancel(job)
-            except CommandFailedError:  # it was faster, which the caller wanted anyway
-                pass
         if wait:
             await life.block_jobs.wait_end(job)
 
