@@ -16,7 +16,6 @@ from pyvirt_trio.errors import DefinitionError, ErrorCode
 from pyvirt_trio.models.devices import Disk, Interface
 from pyvirt_trio.models.iotune import IoTune
 from pyvirt_trio.xml.element import Element
-from pyvirt_trio.xml.parser import parse_document
 
 _OPTIONS_OF_VIRTIO = {"ats", "iommu", "packed", "page_per_vq"}
 
@@ -50,16 +49,15 @@ _FIXED_IN_DISKS = {
 }
 
 
-def words_for_fixed_fields(xml: str) -> DefinitionError | None:
+def words_for_fixed_fields(root: Element) -> DefinitionError | None:
     """What libvirt says of a description that cannot be represented here.
 
     Args:
-        xml: Of a device that is to be updated while its domain runs.
+        root: Of a device that is to be updated while its domain runs.
 
     Returns:
         The refusal; ``None`` where libvirt has none, or it is of another device.
     """
-    root = parse_document(xml, name="device_definition")
     if root.tag == "interface":
         return _of_interface(root)
     if root.tag == "disk":

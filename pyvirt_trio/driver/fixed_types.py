@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from pyvirt_trio.errors import DefinitionError, ErrorCode
 from pyvirt_trio.models.impact import Impact
-from pyvirt_trio.xml.devices import device_tag
 from pyvirt_trio.xml.element import Element
-from pyvirt_trio.xml.parser import parse_document
 
 FIXED_TYPES = frozenset(
     {
@@ -40,11 +38,11 @@ _POSSIBLE = frozenset(
 """What can be done all the same."""
 
 
-def refuse_fixed_type(xml: str, call: str, affected: Impact) -> None:
+def refuse_fixed_type(root: Element, call: str, affected: Impact) -> None:
     """Refuse a description of a device of these types, in libvirt's words.
 
     Args:
-        xml: One device element, or an alias.
+        root: One device element.
         call: ``attach``, ``detach`` or ``update``.
         affected: What the call is to change; libvirt looks at the persistent definition first.
 
@@ -52,18 +50,17 @@ def refuse_fixed_type(xml: str, call: str, affected: Impact) -> None:
         DefinitionError: It is one of them: ``OPERATION_UNSUPPORTED``, or ``CONFIG_UNSUPPORTED``
             for an update of the running machine.
     """
-    tag = device_tag(xml) if xml.lstrip().startswith("<") else ""
-    if Impact.LIVE in affected and tag in ("input", "disk"):
-        _refuse_built_in(parse_document(xml, name="device_definition"), call)
-    if tag not in FIXED_TYPES:
+    if Impact.LIVE in affected:
+        _refuse_built_in(root, call)
+    if root.tag not in FIXED_TYPES:
         return
     asked = ("persistent",) * (Impact.CONFIG in affected) + ("live",) * (Impact.LIVE in affected)
-    where = next((one for one in asked if (call, one, tag) not in _POSSIBLE), None)
+    where = next((one for one in asked if (call, one, root.tag) not in _POSSIBLE), None)
     if where is None:
         return
     is_live_update = (where, call) == ("live", "update")
     code = ErrorCode.CONFIG_UNSUPPORTED if is_live_update else ErrorCode.OPERATION_UNSUPPORTED
-    raise DefinitionError(f"{where} {call} of device '{tag}' is not supported", code=code)
+    raise DefinitionError(f"{where} {call} of device '{root.tag}' is not supported", code=code)
 
 
 def _refuse_built_in(root: Element, call: str) -> None:

@@ -120,10 +120,9 @@ class JobLock:
         """How many calls wait for a job."""
         return len(self._waiting)
 
-    @asynccontextmanager
-    async def hold(
+    def hold(
         self, name: str, kind: JobKind = JobKind.MODIFY, *, patience_s: float = PATIENCE_S
-    ) -> AsyncGenerator[None]:
+    ) -> AbstractAsyncContextManager[None]:
         """Take the normal job, waiting for whoever is in the way, and give it back on exit.
 
         A `JobKind.QUERY` takes nothing and waits for nobody.
@@ -139,12 +138,7 @@ class JobLock:
         Cancellation:
             While waiting: the job was never taken.
         """
-        if kind is JobKind.QUERY:
-            await trio.lowlevel.checkpoint()
-            yield
-            return
-        async with self.slot(Waiter(name, kind), patience_s):
-            yield
+        return _nothing() if kind is JobKind.QUERY else self.slot(Waiter(name, kind), patience_s)
 
     @asynccontextmanager
     async def hold_async(self, name: str, kind: AsyncJob) -> AsyncGenerator[AsyncHold]:
@@ -195,8 +189,9 @@ class JobLock:
         try:
             self._waiting[waiter] = None
             self.grant()
-            with trio.move_on_after(patience_s):
-                await waiter.granted.wait()
+            if not waiter.granted.is_set():  # what is free is had at once: its holder waits enough
+                with trio.move_on_after(patience_s):
+                    await waiter.granted.wait()
             if not waiter.granted.is_set():
                 raise self._refused(waiter, "", ErrorCode.OPERATION_TIMEOUT)
             yield
@@ -269,3 +264,9 @@ class JobLock:
             age_s=age_s,
             code=code,
         )
+
+
+@asynccontextmanager
+async def _nothing() -> AsyncGenerator[None]:
+    await trio.lowlevel.checkpoint()
+    yield

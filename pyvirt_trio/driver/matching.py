@@ -39,7 +39,8 @@ from pyvirt_trio.models.host_devices import (
 )
 from pyvirt_trio.models.memory import Dimm, Nvdimm, VirtioMemory, VirtioPmem
 from pyvirt_trio.models.sharing import Filesystem, Lease, Vsock
-from pyvirt_trio.xml.devices import parse_device
+from pyvirt_trio.xml.devices import device_of, parse_description
+from pyvirt_trio.xml.element import Element
 
 _IDENTITY: dict[type[Device], Callable[[Any], object]] = {
     Disk: lambda disk: disk.target,
@@ -73,30 +74,43 @@ _IDENTITY: dict[type[Device], Callable[[Any], object]] = {
 }
 
 
+def described(text: str) -> str | Element:
+    """What somebody calls a device by: an alias as it is, or the element that describes it.
+
+    Raises:
+        DefinitionError: It looks like XML and is not well-formed.
+    """
+    return parse_description(text) if text.lstrip().startswith("<") else text
+
+
 def find_device(
-    definition: DomainDefinition, wanted: str, *, call: str = "detach", is_live: bool = True
+    definition: DomainDefinition,
+    wanted: str | Element,
+    *,
+    call: str = "detach",
+    is_live: bool = True,
 ) -> Device:
     """The device of a definition that ``wanted`` means; the first one, if several are alike.
 
     Args:
         definition: Devices of a live one have aliases.
-        wanted: An alias, or one XML element that describes the device.
+        wanted: An alias, or an element that describes the device; see `described`.
         call: What it is looked for, in libvirt's words ``detach`` or ``update``.
         is_live: Whether ``definition`` is of the running machine.
 
     Raises:
         NotFoundError: There is none.
         ConflictError: There are several network cards that fit.
-        DefinitionError: The description is not valid XML for a device.
+        DefinitionError: The element is not one of a device.
     """
-    if not wanted.lstrip().startswith("<"):
+    if isinstance(wanted, str):
         device = definition.device(wanted)
         if device is None:
             raise NotFoundError(
                 f"no device found with alias {wanted}", code=ErrorCode.INTERNAL_ERROR
             )
         return device
-    description = parse_device(wanted)
+    description = device_of(wanted)
     matches = [device for device in definition.devices if _fits(description, device)]
     if not matches:
         raise not_found(description, call=call, is_live=is_live)

@@ -17,7 +17,7 @@ import trio
 from pyvirt_trio.driver import hotplug, live_update
 from pyvirt_trio.driver.fixed_fields import words_for_fixed_fields
 from pyvirt_trio.driver.fixed_types import refuse_fixed_type
-from pyvirt_trio.driver.matching import find_device
+from pyvirt_trio.driver.matching import described, find_device
 from pyvirt_trio.driver.memory_rules import require_memory_fits
 from pyvirt_trio.driver.placement import place_devices, with_mac
 from pyvirt_trio.driver.pluggable import require_unpluggable
@@ -38,7 +38,8 @@ from pyvirt_trio.models.display import Graphics
 from pyvirt_trio.models.domain import DomainDefinition
 from pyvirt_trio.models.impact import Impact
 from pyvirt_trio.models.memory import MemoryDevice
-from pyvirt_trio.xml.devices import device_element, parse_device
+from pyvirt_trio.xml.devices import device_element, device_of, parse_description
+from pyvirt_trio.xml.element import Element
 from pyvirt_trio.xml.unique import refuse_duplicates
 
 if TYPE_CHECKING:
@@ -49,9 +50,10 @@ if TYPE_CHECKING:
 async def attach(domain: DomainCore, xml: str, impact: Impact) -> Device:
     """See `Domain.attach_device`."""
     async with changing(domain, "attach-device", impact) as affected:
-        refuse_fixed_type(xml, "attach", affected)
+        root = parse_description(xml)
+        refuse_fixed_type(root, "attach", affected)
         # The same MAC in both: libvirt does that for interfaces, and nothing else is random.
-        device = with_mac(parse_device(xml), domain.fresh_uuid)
+        device = with_mac(device_of(root), domain.fresh_uuid)
         changed = None
         if Impact.CONFIG in affected:
             persistent = persistent_of(domain)
@@ -71,8 +73,10 @@ async def attach(domain: DomainCore, xml: str, impact: Impact) -> Device:
 async def request_detach(domain: DomainCore, device: str, impact: Impact) -> Removal | None:
     """See `Domain.request_detach`. The removal is ``None`` when nothing running is affected."""
     impact = _resolved(domain, impact)
-    refuse_fixed_type(device, "detach", impact)
-    without = partial(_without, device=device)
+    wanted = described(device)
+    if isinstance(wanted, Element):
+        refuse_fixed_type(wanted, "detach", impact)
+    without = partial(_without, wanted=wanted)
     if Impact.LIVE not in impact:
         async with domain.job.hold("detach-device"), _written(domain, without):
             return None
@@ -80,7 +84,7 @@ async def request_detach(domain: DomainCore, device: str, impact: Impact) -> Rem
         without(persistent_of(domain))  # refused before anything has begun
     life = domain.running_life()
     # Found before the job is waited for: whatever comes under that alias meanwhile is not meant.
-    found = find_device(life.definition, device)
+    found = find_device(life.definition, wanted)
     _require_detachable(life, found)
 
     @asynccontextmanager
@@ -98,8 +102,8 @@ def _require_detachable(life: Life, device: Device) -> None:
         life.block_jobs.require_idle(device)
 
 
-def _without(persistent: DomainDefinition, device: str) -> DomainDefinition:
-    return persistent.without_device(find_device(persistent, device, is_live=False))
+def _without(persistent: DomainDefinition, wanted: str | Element) -> DomainDefinition:
+    return persistent.without_device(find_device(persistent, wanted, is_live=False))
 
 
 @asynccontextmanager
@@ -116,13 +120,14 @@ async def _written(
 async def update(domain: DomainCore, xml: str, impact: Impact) -> Device:
     """See `Domain.update_device`."""
     async with changing(domain, "update-device", impact) as affected:
-        refuse_fixed_type(xml, "update", affected)
-        wanted = _wanted(xml, affected)
+        root = parse_description(xml)
+        refuse_fixed_type(root, "update", affected)
+        wanted = _wanted(root, affected)
         require_updatable(wanted, affected)
         changed = updated = None
         if Impact.CONFIG in affected:
             persistent = persistent_of(domain)
-            present = find_device(persistent, xml, call="update", is_live=False)
+            present = find_device(persistent, root, call="update", is_live=False)
             updated = live_update.replaced(present, wanted)
             changed = persistent.replacing(present, updated)
             if updated.address is None:
@@ -130,7 +135,7 @@ async def update(domain: DomainCore, xml: str, impact: Impact) -> Device:
             require_memory_fits(changed)
         if Impact.LIVE in affected:
             life = domain.running_life()
-            present = find_device(life.definition, xml, call="update")
+            present = find_device(life.definition, root, call="update")
             updated = await live_update.update(life, present, wanted)
         if changed is not None:
             await save(domain, changed)
@@ -142,12 +147,12 @@ async def update(domain: DomainCore, xml: str, impact: Impact) -> Device:
 _CHARACTER_DEVICES = (Channel, Console, GuestForward, Parallel, Serial)
 
 
-def _wanted(xml: str, affected: Impact) -> Device:
+def _wanted(root: Element, affected: Impact) -> Device:
     """The device that an update describes, as far as it can be represented."""
     try:
-        return parse_device(xml)
+        return device_of(root)
     except DefinitionError as error:
-        words = words_for_fixed_fields(xml) if Impact.LIVE in affected else None
+        words = words_for_fixed_fields(root) if Impact.LIVE in affected else None
         raise words or error from None
 
 

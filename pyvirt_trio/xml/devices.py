@@ -94,19 +94,28 @@ def parse_device(text: str | bytes, *, keep_aliases: bool = False) -> Device:
     Raises:
         DefinitionError: The text is malformed, wrong or not supported; ``path`` says where.
     """
-    reader = Reader(parse_document(text, name="device_definition"))
-    device = read_device(reader, keep_aliases=keep_aliases)
-    reader.finish()
-    return device
+    return device_of(parse_description(text), keep_aliases=keep_aliases)
 
 
-def device_tag(text: str) -> str:
-    """The tag of one device element, such as ``rng``.
+def parse_description(text: str | bytes) -> Element:
+    """The root element of what describes a device, for `device_of`.
 
     Raises:
         DefinitionError: It is not well-formed.
     """
-    return parse_document(text, name="device_definition").tag
+    return parse_document(text, name="device_definition")
+
+
+def device_of(root: Element, *, keep_aliases: bool = False) -> Device:
+    """The device that a document describes whose root element has been read.
+
+    Raises:
+        DefinitionError: As ``parse_device``.
+    """
+    reader = Reader(root)
+    device = read_device(reader, keep_aliases=keep_aliases)
+    reader.finish()
+    return device
 
 
 def format_device(device: Device) -> str:

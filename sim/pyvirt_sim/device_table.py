@@ -19,7 +19,7 @@ from pyvirt_trio.driver.modification import require_updatable
 from pyvirt_trio.driver.pluggable import require_pluggable, require_unpluggable
 from pyvirt_trio.errors import PyvirtError
 from pyvirt_trio.models import Device, DomainDefinition, Impact
-from pyvirt_trio.xml.devices import parse_device
+from pyvirt_trio.xml.devices import device_of, parse_description
 
 CALLS: Final = ("attach", "detach", "update")
 IMPACTS: Final = (Impact.LIVE, Impact.CONFIG)
@@ -251,8 +251,9 @@ ROWS: Final = (
 def ours(row: Row, call: str, impact: Impact) -> bool:
     """Whether this library does that with such a device."""
     try:
-        refuse_fixed_type(row.xml, call, impact)
-        _refuse(parse_device(row.xml), call, impact)
+        root = parse_description(row.xml)
+        refuse_fixed_type(root, call, impact)
+        _refuse(device_of(root), call, impact)
     except PyvirtError:
         return False
     return True

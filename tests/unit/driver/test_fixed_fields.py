@@ -10,6 +10,7 @@ from pyvirt_trio.driver.fixed_fields import words_for_fixed_fields
 from pyvirt_trio.errors import DefinitionError, ErrorCode
 from pyvirt_trio.models.devices import Device, Disk, Interface
 from pyvirt_trio.models.iotune import IoTune
+from pyvirt_trio.xml.devices import parse_description
 
 FIXED, WRONG = ErrorCode.OPERATION_UNSUPPORTED, ErrorCode.CONFIG_UNSUPPORTED
 CARD = """<interface type='user'><mac address='52:54:00:00:00:0a'/>
@@ -54,7 +55,7 @@ VDA = Disk(source_file="/a", target="vda", bus="virtio", alias="virtio-disk0")
 def test_what_is_not_represented_asks_for_a_change(
     xml: str, expected: tuple[ErrorCode, str] | None
 ) -> None:
-    found = words_for_fixed_fields(xml)
+    found = words_for_fixed_fields(parse_description(xml))
     assert expected == (found and (found.code, str(found)))
 
 
