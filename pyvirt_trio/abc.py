@@ -26,6 +26,25 @@ import trio
 from pyvirt_trio.models.nodedev import VfSettings
 
 
+class PromptStream(trio.abc.Stream):
+    """A stream that can send without a turn of the scheduler.
+
+    Whoever sends so gets its bytes on their way before any other task runs. Not every stream can:
+    those of a simulated machine let every task have its turn, which covers this order and others.
+    """
+
+    @abc.abstractmethod
+    def send_nowait(self, data: bytes) -> int:
+        """Send as much of ``data`` as goes without waiting, and return how many bytes that is.
+
+        Not to be called while `send_all` is under way.
+
+        Raises:
+            trio.BrokenResourceError: The other end is gone.
+            trio.ClosedResourceError: This one is closed.
+        """
+
+
 class Process(abc.ABC):
     """A process that this program has started, or has found running; only we wait for it."""
 

@@ -27,6 +27,7 @@ import trio
 
 from pyvirt_trio import abc
 from pyvirt_trio.host import netlink
+from pyvirt_trio.host.streams import RealStream
 from pyvirt_trio.host.uevents import KernelUevents
 from pyvirt_trio.models import VfSettings
 
@@ -210,7 +211,7 @@ class RealHost(abc.Host):
         await trio.lowlevel.checkpoint()
         return RealProcess(pid, os.pidfd_open(pid))
 
-    async def open_stream(self, address: str) -> trio.SocketStream:
+    async def open_stream(self, address: str) -> RealStream:
         """Connect to ``unix:PATH`` or ``tcp:HOST:PORT`` (``tcp:[::1]:PORT`` for IPv6).
 
         Raises:
@@ -219,10 +220,11 @@ class RealHost(abc.Host):
         """
         kind, _, rest = address.partition(":")
         if kind == "unix" and rest:
-            return await trio.open_unix_socket(socket_path(rest))
+            return RealStream.taking(await trio.open_unix_socket(socket_path(rest)))
         host, _, port = rest.rpartition(":")
         if kind == "tcp" and host and port.isdecimal() and int(port) <= 0xFFFF:
-            return await _open_tcp(host.removeprefix("[").removesuffix("]"), int(port))
+            name = host.removeprefix("[").removesuffix("]")
+            return RealStream.taking(await _open_tcp(name, int(port)))
         raise ValueError(f"{address!r} is neither unix:PATH nor tcp:HOST:PORT")
 
     async def read_vf_settings(self, interface: str, index: int) -> VfSettings:

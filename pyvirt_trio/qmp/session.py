@@ -2,11 +2,13 @@
 
 `open_session` speaks QMP over any ``trio.abc.Stream``: a unix socket, TCP, TLS, a WebSocket.
 Two tasks serve a session. The *reader* hands every message on: an event to the observer, an answer
-to the task that waits for it, in wire order. The *writer* is the only one that writes. A task that
-calls `QmpSession.execute` leaves its command in the outbox and sleeps; it can be cancelled at any
-moment without cutting a line in half, and without waiting for a QEMU that does not read.
+to the task that waits for it, in wire order. The *writer* sends what waits in the outbox. A task
+that calls `QmpSession.execute` leaves its command there and sleeps; it can be cancelled at any
+moment without cutting a line in half, and without waiting for a QEMU that does not read. Nearly
+always QEMU does read: then a stream that can (`PromptStream`) sends the command at once, and the
+writer sleeps on.
 
-What a command has become is decided by one point, the moment the writer takes it from the outbox:
+What a command has become is decided by one point, the moment it is taken from the outbox:
 
 =============================  =====================================  ========================
 at that moment, the command    cancelled                              the connection ends
@@ -18,6 +20,7 @@ has been taken                 sent all the same, answer is dropped   ``OutcomeU
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -27,6 +30,7 @@ import attrs
 import outcome
 import trio
 
+from pyvirt_trio.abc import PromptStream
 from pyvirt_trio.errors import (
     CommandFailedError,
     MonitorClosedError,
@@ -73,6 +77,8 @@ class QmpSession:
         self._queue = EventQueue()
         self._connection = Connection()
         self._outboxes: tuple[deque[_Entry], deque[_Entry]] = (deque(), deque())
+        self._batch: list[Request] = []
+        self._unsent = b""
         self._waiting: dict[int, _Entry] = {}
         self._sleeping_writer: trio.lowlevel.Task | None = None
         self._send_failure: MonitorClosedError | None = None
@@ -172,7 +178,7 @@ class QmpSession:
         outbox = self._outboxes[request.is_oob]
         entry = (request, trio.lowlevel.current_task())
         outbox.append(entry)
-        self._wake_writer()
+        self._send()
 
         def give_up(_: object) -> trio.lowlevel.Abort:
             # The connection remembers a request that was taken until its answer has come.
@@ -197,48 +203,61 @@ class QmpSession:
 
     # -------------------------------------------------------------------------------- writer
 
-    def _wake_writer(self) -> None:
-        if self._sleeping_writer is not None:
-            trio.lowlevel.reschedule(self._sleeping_writer)
-            self._sleeping_writer = None
+    def _send(self) -> None:
+        """Sends what is in the outboxes: at once what the stream takes so, the writer the rest."""
+        if self._sleeping_writer is None:
+            return  # it is at work, and looks into them when it is done
+        if isinstance(self._stream, PromptStream):
+            self._take()
+            # Of a failure the writer tells: whoever calls here does not sleep yet.
+            with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+                self._sent(self._stream.send_nowait(self._unsent))
+            if not self._unsent:
+                return
+        trio.lowlevel.reschedule(self._sleeping_writer)
+        self._sleeping_writer = None
 
     async def _write(self) -> None:
         """Sends what is in the outboxes, as far as QEMU takes it, until the connection ends."""
         while True:
-            batch = self._take()
-            if not batch:
+            if not self._unsent:
+                self._take()
+            if not self._unsent:
                 self._sleeping_writer = trio.lowlevel.current_task()
                 await trio.lowlevel.wait_task_rescheduled(self._writer_cancelled)
                 continue
-            data = b"".join([request.data for request in batch])
             try:
-                await self._stream.send_all(data)
+                await self._stream.send_all(self._unsent)
             except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
-                self._sending_failed(batch, error)
+                self._sending_failed(error)
                 return
-            self._bytes_sent += len(data)
+            self._sent(len(self._unsent))
+
+    def _sent(self, count: int) -> None:
+        self._bytes_sent += count
+        self._unsent = self._unsent[count:]
 
     def _writer_cancelled(self, _: object) -> trio.lowlevel.Abort:
         self._sleeping_writer = None
         return trio.lowlevel.Abort.SUCCEEDED
 
-    def _take(self) -> list[Request]:
+    def _take(self) -> None:
         """Takes from the outboxes what may go now; from here on it may take effect."""
-        batch: list[Request] = []
+        self._batch = []
         for is_oob in (True, False):
             outbox = self._outboxes[is_oob]
             while outbox and self._connection.can_begin(is_oob=is_oob):
                 request, task = outbox.popleft()
                 self._connection.begin(request)
                 self._waiting[request.id] = (request, task)
-                batch.append(request)
-        return batch
+                self._batch.append(request)
+        self._unsent = b"".join([request.data for request in self._batch])
 
-    def _sending_failed(self, batch: list[Request], error: Exception) -> None:
+    def _sending_failed(self, error: Exception) -> None:
         """Gives up sending. What was sent before may still be answered, so reading goes on."""
         self._send_failure = MonitorClosedError(f"{self.name}: cannot send: {error}")
         self._send_failure.__cause__ = error
-        for request in batch:
+        for request in self._batch:
             self._lose(request, self._send_failure)
         self._refuse_outboxes()
 
@@ -313,7 +332,7 @@ class QmpSession:
             if task is not None:
                 trio.lowlevel.reschedule(task, _outcome(message))
             if self._outboxes[False] or self._outboxes[True]:
-                self._wake_writer()
+                self._send()
 
     def _finish(self, end: MonitorError) -> None:
         """Makes the end known to every task that waits for something."""

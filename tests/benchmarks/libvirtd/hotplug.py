@@ -11,6 +11,7 @@ import trio
 
 from pyvirt_sim.conformance.real.guest import Guest, build_guest
 from pyvirt_trio import DeviceRemoved, Domain, Subscription
+from pyvirt_trio.abc import PromptStream
 from pyvirt_trio.host.real import RealHost
 from tests.benchmarks.libvirtd.arms import Arms, durations_row, open_arms, took_s
 from tests.benchmarks.table import Row
@@ -113,8 +114,8 @@ class TimingHost(RealHost):
         return _TimedStream(await super().open_stream(address), self)
 
 
-class _TimedStream(trio.abc.Stream):
-    def __init__(self, stream: trio.abc.Stream, host: TimingHost) -> None:
+class _TimedStream(PromptStream):
+    def __init__(self, stream: PromptStream, host: TimingHost) -> None:
         self._stream = stream
         self._host = host
 
@@ -123,6 +124,9 @@ class _TimedStream(trio.abc.Stream):
         if b"DEVICE_DELETED" in data and b'"device"' in data:
             self._host.deleted_s = time.monotonic()
         return data
+
+    def send_nowait(self, data: bytes) -> int:
+        return self._stream.send_nowait(data)
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         await self._stream.send_all(data)

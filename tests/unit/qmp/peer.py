@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator
+import socket
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import trio
 import trio.testing
 
+from pyvirt_trio.host.streams import RealStream
 from pyvirt_trio.qmp.session import QmpSession, open_session
 from tests.unit.qmp.strategies import GREETING, to_bytes
 
@@ -58,5 +60,28 @@ async def peer_and_session(
     peer = Peer(server)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(peer.greet)
-        async with open_session(client, **options) as session:
-            yield peer, session
+        try:
+            async with open_session(client, **options) as session:
+                yield peer, session
+        finally:
+            await trio.aclose_forcefully(server)
+
+
+class Reluctant(RealStream):
+    """A socket that takes at once only so many bytes each time it is asked, and then all."""
+
+    def __init__(self, connected: socket.socket, allowances: Sequence[int]) -> None:
+        super().__init__(connected)
+        self.allowances = list(allowances)
+
+    def send_nowait(self, data: bytes | memoryview) -> int:
+        allowance = self.allowances.pop(0) if self.allowances else len(data)
+        return super().send_nowait(data[:allowance])
+
+
+def prompt_pair(allowances: Sequence[int] = ()) -> tuple[Reluctant, RealStream]:
+    """A connection whose client end can send at once."""
+    client, server = socket.socketpair()
+    for end in (client, server):
+        end.setblocking(False)
+    return Reluctant(client, allowances), RealStream(server)

@@ -12,7 +12,7 @@ from trio.testing import wait_all_tasks_blocked
 from pyvirt_trio.errors import MonitorClosedError, OutcomeUnknownError
 from pyvirt_trio.qmp.messages import Event
 from pyvirt_trio.qmp.session import QmpSession
-from tests.unit.qmp.peer import Peer, peer_and_session
+from tests.unit.qmp.peer import Peer, peer_and_session, prompt_pair
 
 actions = st.tuples(
     st.sampled_from(["call", "call", "cancel", "answer", "event"]),
@@ -43,7 +43,7 @@ class Run:
                 request = await peer.next()
                 self.unanswered.append(request)
                 self.received.append(request["arguments"]["n"])
-        except (EOFError, trio.ClosedResourceError):
+        except (EOFError, trio.ClosedResourceError, trio.BrokenResourceError):
             return
 
     async def call(self, session: QmpSession, number: int) -> None:
@@ -87,14 +87,17 @@ class Run:
 
 @settings(max_examples=60)
 @given(
-    script=st.lists(actions, max_size=30), ending=st.sampled_from(["answers", "close", "garbage"])
+    script=st.lists(actions, max_size=30),
+    ending=st.sampled_from(["answers", "close", "garbage"]),
+    prompt=st.none() | st.lists(st.integers(0, 60), max_size=8),
 )
 async def test_nobody_is_forgotten_or_given_another_ones_answer(
-    script: list[tuple[str, int, bool]], ending: str
+    script: list[tuple[str, int, bool]], ending: str, prompt: list[int] | None
 ) -> None:
     async with trio.open_nursery() as nursery:
         run = Run(nursery)
-        async with peer_and_session(on_event=run.on_event) as (peer, session):
+        pair = None if prompt is None else prompt_pair(prompt)
+        async with peer_and_session(pair, on_event=run.on_event) as (peer, session):
             nursery.start_soon(run.pump, peer)
             for action, number, settles in script:
                 await run.act(peer, session, action, number)

@@ -19,7 +19,7 @@ from pyvirt_trio.errors import (
 from pyvirt_trio.qmp.limits import CLOSE_GRACE_S, MAX_IN_BAND_REQUESTS
 from pyvirt_trio.qmp.messages import Event
 from pyvirt_trio.qmp.session import QmpSession, open_session
-from tests.unit.qmp.peer import Peer, peer_and_session
+from tests.unit.qmp.peer import Peer, peer_and_session, prompt_pair
 from tests.unit.qmp.strategies import GREETING
 
 
@@ -432,6 +432,49 @@ class SlowToClose(trio.abc.SendStream):
             await trio.sleep_forever()
         finally:
             await self.stream.aclose()
+
+
+class WriterSteps(trio.abc.Instrument):
+    """Counts how often a session's writer gets a turn."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        self.count += task.name.endswith(": writer")
+
+
+@pytest.mark.parametrize(
+    ("allowances", "is_asleep"), [([], True), ([0], False), ([17], False), ([1000], True)]
+)
+async def test_the_writer_sends_what_a_prompt_stream_does_not_take_at_once(
+    allowances: list[int], is_asleep: bool, nursery: trio.Nursery
+) -> None:
+    pair, steps = prompt_pair(), WriterSteps()
+    async with peer_and_session(pair) as (peer, session):
+        await wait_all_tasks_blocked()
+        pair[0].allowances = allowances
+        trio.lowlevel.add_instrument(steps)
+        calls = [Call(nursery, session, "stop"), Call(nursery, session, "cont")]
+        requests = [await peer.next(), await peer.next()]
+        assert {request["execute"] for request in requests} == {"stop", "cont"}
+        for request in requests:
+            await peer.answer(request, 7)
+        await wait_all_tasks_blocked()
+        trio.lowlevel.remove_instrument(steps)
+    assert [call.outcome for call in calls] == [7, 7]
+    assert (steps.count == 0) is is_asleep
+
+
+async def test_a_prompt_stream_that_is_broken_loses_the_command_it_did_not_take(
+    nursery: trio.Nursery,
+) -> None:
+    async with peer_and_session(prompt_pair()) as (peer, session):
+        await wait_all_tasks_blocked()
+        await trio.aclose_forcefully(peer.stream)
+        call = Call(nursery, session, "stop")
+        await wait_all_tasks_blocked()
+    assert isinstance(call.outcome, MonitorClosedError | OutcomeUnknownError)
 
 
 async def test_closing_is_bounded(autojump_clock: trio.testing.MockClock) -> None:
