@@ -20,7 +20,7 @@ from pyvirt_trio.models.domain import DomainDefinition
 from pyvirt_trio.models.event_details import BlockJobStatus, BlockJobType
 from pyvirt_trio.models.metadata import MetadataElement
 from pyvirt_trio.models.states import REASONS, DomainState, DomainStatus
-from pyvirt_trio.xml.devices import format_device, parse_device
+from pyvirt_trio.xml.devices import format_device, parse_device, parse_devices
 from pyvirt_trio.xml.domain import format_domain, parse_domain
 
 if TYPE_CHECKING:
@@ -97,6 +97,7 @@ class Written:
         self._view = view
         self._private = private
         self._persistent: object = self  # no definition, so that it is written the first time
+        self._devices: dict[str | None, tuple[Device, str]] = {}
 
     def changes(self, view: DomainView, private: PrivateData, digest: str | None) -> Entry:
         """The keys that may have another value, ``None`` for what a domain without life has.
@@ -110,7 +111,7 @@ class Written:
         if view is not self._view:
             _add_changed(found, _VIEW_KEYS, self._view, view)
             if self._view is None or view.live is not self._view.live:
-                _add_changed_machine(found, self._view.live if self._view else None, view.live)
+                self._add_changed_machine(found, self._view and self._view.live, view.live)
             self._view = view
         if private is not self._private:
             _add_changed(found, _PRIVATE_KEYS, self._private, private)
@@ -120,26 +121,37 @@ class Written:
             self._persistent = view.persistent
         return found
 
+    def _add_changed_machine(
+        self, found: Entry, before: DomainDefinition | None, now: DomainDefinition | None
+    ) -> None:
+        """A machine, its devices, and people's notes about it: each changes without the rest."""
+        if now is None:
+            found |= {"machine": None, "devices": None, "notes": None}
+            return
+        if before is None or not _is_same(_machine_of(before), _machine_of(now)):
+            found["machine"] = format_domain(attrs.evolve(now, **_NO_DEVICES, **_NO_NOTES))
+        if before is None or before.devices is not now.devices:
+            found["devices"] = self._texts(now.devices)
+        if before is None or not _is_same(_notes_of(before), _notes_of(now)):
+            title, description, metadata = _notes_of(now)
+            found["notes"] = [title, description, [[one.uri, one.xml] for one in metadata]]
+
+    def _texts(self, devices: tuple[Device, ...]) -> list[str]:
+        """The XML of each device. One comes or goes at a time: the others' is there already."""
+        known = [self._devices.get(device.alias, (None, "")) for device in devices]
+        texts = [
+            text if other is device else format_device(device)
+            for device, (other, text) in zip(devices, known, strict=True)
+        ]
+        self._devices = {one.alias: (one, text) for one, text in zip(devices, texts, strict=True)}
+        return texts
+
 
 def _add_changed(found: Entry, keys: Mapping[str, _Key], before: object, now: object) -> None:
     for name, key in keys.items():
         value = getattr(now, name)
         if before is None or value is not getattr(before, name):
             found[name] = key.to_json(value) if value else None
-
-
-def _add_changed_machine(
-    found: Entry, before: DomainDefinition | None, now: DomainDefinition | None
-) -> None:
-    """What people note down about a machine changes without the machine, and has its own key."""
-    if now is None:
-        found |= {"machine": None, "notes": None}
-        return
-    if before is None or not _is_same(_machine_of(before), _machine_of(now)):
-        found["machine"] = format_domain(attrs.evolve(now, **_NO_NOTES))
-    if before is None or not _is_same(_notes_of(before), _notes_of(now)):
-        title, description, metadata = _notes_of(now)
-        found["notes"] = [title, description, [[one.uri, one.xml] for one in metadata]]
 
 
 def _is_same(before: tuple[Any, ...], now: tuple[Any, ...]) -> bool:
@@ -209,9 +221,13 @@ def _read_live(entry: Entry) -> DomainDefinition | None:
     if text is None:
         return None
     title, description, metadata = entry["notes"]
-    notes = {"title": title, "description": description}
-    elements = tuple(MetadataElement(str(uri), str(xml)) for uri, xml in metadata)
-    return attrs.evolve(_read_definition(text), **notes, metadata=elements)
+    return attrs.evolve(
+        _read_definition(text),
+        devices=parse_devices(entry["devices"]),
+        title=title,
+        description=description,
+        metadata=tuple(MetadataElement(str(uri), str(xml)) for uri, xml in metadata),
+    )
 
 
 def _read_definition(text: str) -> DomainDefinition:
@@ -287,7 +303,8 @@ _PRIVATE_KEYS = {
 """Attribute of `PrivateData` -> how it is kept."""
 
 _NO_NOTES: dict[str, Any] = {"title": None, "description": None, "metadata": ()}
+_NO_DEVICES: dict[str, Any] = {"devices": ()}
 _notes_of = operator.attrgetter(*_NO_NOTES)
 _machine_of = operator.attrgetter(
-    *(one.name for one in attrs.fields(DomainDefinition) if one.name not in _NO_NOTES)
+    *(one.name for one in attrs.fields(DomainDefinition) if one.name not in _NO_NOTES | _NO_DEVICES)
 )

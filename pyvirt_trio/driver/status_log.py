@@ -35,9 +35,9 @@ from pyvirt_trio.models.events import Record
 if TYPE_CHECKING:
     from pyvirt_trio.driver.store import Store
 
-FORMAT = 2
+FORMAT = 3
 """Raised when an older version could no longer make sense of the lines. New keys need no new
-number. (1, of which there is no release, had one key for the whole definition.)"""
+number. (1 and 2, of which there is no release, had one key for a machine and its devices.)"""
 
 SUMMARY_RECORDS = 1024
 """Records that a new file begins with, for observers that were behind when a manager ended."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import attrs
@@ -33,7 +33,7 @@ from pyvirt_trio.xml.device_types.serial import SERIAL
 from pyvirt_trio.xml.device_types.sharing import FILESYSTEM, LEASE, VSOCK
 from pyvirt_trio.xml.device_types.shmem import SHARED_MEMORY
 from pyvirt_trio.xml.device_types.watchdog import WATCHDOG
-from pyvirt_trio.xml.element import Element, element, render, rendered_lines
+from pyvirt_trio.xml.element import Element, element, rendered_lines
 from pyvirt_trio.xml.parser import parse_document
 from pyvirt_trio.xml.reader import Reader, quoted
 from pyvirt_trio.xml.values import guest_address_element, read_alias, read_guest_address
@@ -97,6 +97,18 @@ def parse_device(text: str | bytes, *, keep_aliases: bool = False) -> Device:
     return device_of(parse_description(text), keep_aliases=keep_aliases)
 
 
+def parse_devices(texts: Sequence[str]) -> tuple[Device, ...]:
+    """Read what `format_device` has written of the devices of a running domain.
+
+    Raises:
+        DefinitionError: A text is none of one device.
+    """
+    root = parse_document(f"<devices>{''.join(texts)}</devices>")
+    if len(root.children) != len(texts):
+        raise DefinitionError(f"{len(root.children)} devices, expected {len(texts)}")
+    return tuple(device_of(child, keep_aliases=True) for child in root.children)
+
+
 def parse_description(text: str | bytes) -> Element:
     """The root element of what describes a device, for `device_of`.
 
@@ -124,7 +136,7 @@ def format_device(device: Device) -> str:
     Raises:
         DefinitionError: A value cannot be written such that it reads back the same.
     """
-    return render(device_element(device))
+    return "".join(f"{line}\n" for line in device_lines(device))
 
 
 def read_device(reader: Reader, *, keep_aliases: bool = False) -> Device:

@@ -13,16 +13,23 @@ from hypothesis import strategies as st
 from pyvirt_trio import DomainView
 from pyvirt_trio.driver.ending import Ending
 from pyvirt_trio.driver.status import PrivateData, ProcessMark, Written, read_entry
-from pyvirt_trio.models.devices import Rng
+from pyvirt_trio.models.devices import Device, Rng
 from pyvirt_trio.models.domain import DomainDefinition
 from pyvirt_trio.models.metadata import MetadataElement
 from pyvirt_trio.models.states import DomainState, DomainStatus, PausedReason, RunningReason
-from tests.strategies import domain_names
+from pyvirt_trio.xml.devices import format_device
+from tests.part_strategies import live_aliases
+from tests.strategies import domain_definitions, domain_names
 
 ID = uuid.UUID(int=7)
 NOTE = MetadataElement("urn:note", '<n:note xmlns:n="urn:note">x</n:note>')
 SMALL = DomainDefinition(name="demo", uuid=ID, memory_kib=1024)
-MACHINES = [SMALL, attrs.evolve(SMALL, memory_kib=2048), SMALL.with_device(Rng(alias="rng0"))]
+MACHINES = [
+    SMALL,
+    attrs.evolve(SMALL, memory_kib=2048),
+    SMALL.with_device(Rng(alias="rng0")),
+    SMALL.with_device(Rng(alias="rng0")).with_device(Rng(alias="rng1")),
+]
 TITLES = st.none() | st.sampled_from(["one line", "another <&>"])
 
 
@@ -91,12 +98,34 @@ def test_changes_add_up_to_all_that_is_kept(
         assert getattr(view, name) == getattr(kept, name)
 
 
+@settings(max_examples=25)
+@given(domain_definitions(live_aliases()))
+def test_any_machine_is_read_as_it_was_written(live: DomainDefinition) -> None:
+    view = DomainView(name=live.name, uuid=ID, life=1, id=1, live=live)
+    entry = json.loads(json.dumps(Written().changes(view, PrivateData(), None)))
+    assert live == read_entry(str(ID), entry).live
+
+
 def test_what_has_not_changed_is_not_written_again() -> None:
     view = DomainView(name="demo", uuid=ID, live=SMALL)
     written = Written()
     assert "machine" in written.changes(view, PrivateData(), None)
     noted = attrs.evolve(view, live=attrs.evolve(SMALL, title="new"))
     assert written.changes(noted, PrivateData(), None).keys() == {"notes"}
+
+
+def test_a_device_that_comes_or_goes_leaves_the_machine_and_the_others_as_they_are() -> None:
+    first, second = (Rng(alias=f"rng{number}", source="/dev/urandom") for number in (0, 1))
+    written = Written()
+
+    def told(*devices: Device) -> dict[str, Any]:
+        live = attrs.evolve(SMALL, devices=devices)
+        return written.changes(DomainView(name="demo", uuid=ID, live=live), PrivateData(), None)
+
+    texts = told(first)["devices"]
+    assert told(first, second) == {"devices": [*texts, format_device(second)]}
+    assert told(second) == {"devices": [format_device(second)]}
+    assert told() == {"devices": []}
 
 
 def test_a_definition_of_the_same_text_is_told_by_its_digest() -> None:
