@@ -111,7 +111,8 @@ class Written:
         if view is not self._view:
             _add_changed(found, _VIEW_KEYS, self._view, view)
             if self._view is None or view.live is not self._view.live:
-                self._add_changed_machine(found, self._view and self._view.live, view.live)
+                before = None if self._view is None else self._view.live
+                self._add_changed_machine(found, before, view.live)
             self._view = view
         if private is not self._private:
             _add_changed(found, _PRIVATE_KEYS, self._private, private)

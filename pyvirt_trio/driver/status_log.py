@@ -46,8 +46,9 @@ LEAST_GROWTH_CHARACTERS = 1 << 20
 """How much may follow a summary, or twice its own length if that is more; so writing summaries
 never costs more than half of all writing."""
 
-NOTED = frozenset({"notes", "persistent"})
-"""Keys that change alone: what people note down about a domain, and the digest of its file."""
+NOTED = frozenset({"notes", "persistent", "plugging", "leaving"})
+"""Keys that change alone: what people note down about a domain, the digest of its file, and which
+devices come and go, which is written before QEMU is told."""
 
 MAX_UNWRITTEN_LINES = 1024
 """How many lines that a full disk did not take are kept for it; then only a new file will do."""

@@ -74,11 +74,11 @@ def _claims(device: Device) -> Iterator[tuple[tuple[str, object], ErrorCode]]:
     """Everything that ``device`` wants for itself alone."""
     if device.alias is not None:
         yield ("alias", device.alias), ErrorCode.CONFIG_UNSUPPORTED
-    for kind, claims in _CLAIMS.items():
-        if isinstance(device, kind):
-            for what, value in claims(device):
-                if value is not None:
-                    yield (what, value), ErrorCode.XML_ERROR
+    for kind in type(device).__mro__:
+        claims = _CLAIMS.get(kind)
+        for what, value in claims(device) if claims is not None else ():
+            if value is not None:
+                yield (what, value), ErrorCode.XML_ERROR
     if device.address is not None:  # last: a disk's follows from its name, which says more
         yield _place(device.address), ErrorCode.XML_ERROR
 
@@ -88,7 +88,7 @@ def _controller_kind(kind: str) -> str:
 
 
 # (Any: a heterogeneous table.) A claim to ``None`` is none.
-_CLAIMS: dict[type[Device], Callable[[Any], list[tuple[str, object]]]] = {
+_CLAIMS: dict[type, Callable[[Any], list[tuple[str, object]]]] = {
     Controller: lambda one: [(f"{_controller_kind(one.kind)} controller index", one.index)],
     Disk: lambda disk: [("disk target", disk.target)],
     HostDevice: lambda device: [("host device", device.source)],
