@@ -80,10 +80,11 @@ KEPT_AS_TEXT: tuple[tuple[str, str], ...] = (("/domain", "metadata"),)
 
 def is_accepted(parent: str, found: Element) -> bool:
     """True when ``found`` below the path ``parent`` changes nothing."""
-    return (parent, found.tag) in KEPT_AS_TEXT or (
-        parent,
-        _without_alias(found),
-    ) in _accepted_elements()
+    place = (parent, found.tag)
+    accepted = _accepted_elements().get(place)
+    if accepted is None:
+        return place in KEPT_AS_TEXT
+    return _without_alias(found) in accepted
 
 
 @functools.cache
@@ -97,14 +98,20 @@ def written_defaults(parent: str) -> tuple[Element, ...]:
 
 
 @functools.cache
-def _accepted_elements() -> tuple[tuple[str, Element], ...]:
-    return tuple((row.parent, parse_document(row.xml)) for row in ACCEPTED_DEFAULTS)
+def _accepted_elements() -> dict[tuple[str, str], list[Element]]:
+    found: dict[tuple[str, str], list[Element]] = {}
+    for row in ACCEPTED_DEFAULTS:
+        accepted = parse_document(row.xml)
+        found.setdefault((row.parent, accepted.tag), []).append(accepted)
+    return found
 
 
 def _without_alias(found: Element) -> Element:
-    kept = tuple(
-        child
-        for child in found.children
-        if child.tag != "alias" or child.attributes.get("name", "").startswith(USER_ALIAS_PREFIX)
-    )
-    return attrs.evolve(found, children=kept)
+    """``found`` without an alias that libvirt has chosen."""
+    kept = tuple([child for child in found.children if not _is_chosen_alias(child)])
+    return found if len(kept) == len(found.children) else attrs.evolve(found, children=kept)
+
+
+def _is_chosen_alias(child: Element) -> bool:
+    name = child.attributes.get("name", "")
+    return child.tag == "alias" and not name.startswith(USER_ALIAS_PREFIX)

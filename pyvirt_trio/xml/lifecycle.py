@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import attrs
 
 from pyvirt_trio.models.lifecycle import LifecycleAction, LifecycleActions
-from pyvirt_trio.xml.element import Element, element
+from pyvirt_trio.xml.element import Element
 from pyvirt_trio.xml.reader import Reader, quoted
 
 _CHOICES: Mapping[str, tuple[LifecycleAction, ...]] = {
@@ -47,4 +47,4 @@ def _action(found: Reader, allowed: tuple[LifecycleAction, ...]) -> LifecycleAct
 
 def lifecycle_elements(actions: LifecycleActions) -> tuple[Element, ...]:
     """All three, as libvirt writes them."""
-    return tuple(attrs.evolve(element(tag), text=getattr(actions, tag).value) for tag in _CHOICES)
+    return tuple(Element(tag, text=getattr(actions, tag).value) for tag in _CHOICES)

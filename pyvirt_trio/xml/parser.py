@@ -135,17 +135,20 @@ def _convert(node: _Node, depth: int) -> Element:
         raise _malformed(f"line {node.sourceline}: elements nest more than {MAX_DEPTH} deep")
     if len(node.attrib) > MAX_ATTRIBUTES:
         raise _malformed(f"line {node.sourceline}: more than {MAX_ATTRIBUTES} attributes")
-    children = tuple(_convert(child, depth + 1) for child in node)
-    text = (node.text or "") + "".join(child.tail or "" for child in node)
+    text = node.text or ""
+    children: list[Element] = []
+    for child in node:
+        children.append(_convert(child, depth + 1))
+        text += child.tail or ""
     if children and not text.strip():
         text = ""
-    attributes = {str(name): str(value) for name, value in node.attrib.items()}
-    return Element(_tag_of(node), attributes, children, text)
+    attributes = dict(cast("list[tuple[str, str]]", node.items()))
+    return Element(_tag_of(node), attributes, tuple(children), text)
 
 
 def _tag_of(node: _Node) -> str:
     """The tag as written, except that a default namespace is spelled out (it changes the name)."""
+    if not node.tag.startswith("{"):
+        return node.tag
     name = etree.QName(node)
-    if not name.namespace:
-        return name.localname
     return f"{node.prefix or '{' + name.namespace + '}'}:{name.localname}"

@@ -8,7 +8,6 @@ needs no second list of known names beside the code that reads them.
 
 from __future__ import annotations
 
-import functools
 import re
 
 from pyvirt_trio.errors import DefinitionError, ErrorCode
@@ -34,40 +33,49 @@ class Reader:
 
     Args:
         element: What is read.
-        path: Its XPath, with an index where siblings share the tag.
-        parent_kind: Path of the element around it, without indexes, which is how ``defaults``
-            knows where it stands.
+        parent: The reader of the element around it.
+        path: Where it is for people; ``None`` for where it stands.
     """
 
-    def __init__(self, element: Element, *, path: str = "", parent_kind: str = "") -> None:
+    def __init__(
+        self, element: Element, parent: Reader | None = None, *, path: str | None = None
+    ) -> None:
         self.element = element
         self.tag = element.tag
-        self.path = path or f"/{element.tag}"
-        self.parent_kind = parent_kind
-        self.kind = f"{parent_kind}/{element.tag}"
-        self._read_attributes: list[str] = []
         self.is_taken = False
+        self._parent = parent
+        self._path = path
+        self._children: tuple[Reader, ...] | None = None
+        self._read_attributes: list[str] = []
         self._is_text_read = False
 
-    @functools.cached_property
+    @property
     def children(self) -> tuple[Reader, ...]:
         """All child elements in document order; one that is read must be taken with ``take``."""
-        totals: dict[str, int] = {}
-        for child in self.element.children:
-            totals[child.tag] = totals.get(child.tag, 0) + 1
-        seen: dict[str, int] = {}
-        readers: list[Reader] = []
-        for child in self.element.children:
-            tag = child.tag
-            seen[tag] = seen.get(tag, 0) + 1
-            step = tag[:_SHOWN_CHARACTERS] + (f"[{seen[tag]}]" if totals[tag] > 1 else "")
-            readers.append(Reader(child, path=f"{self.path}/{step}", parent_kind=self.kind))
-        return tuple(readers)
+        if self._children is None:
+            self._children = tuple([Reader(child, self) for child in self.element.children])
+        return self._children
+
+    @property
+    def path(self) -> str:
+        """Its XPath, with an index where siblings share the tag; made for error messages only."""
+        if self._path is not None:
+            return self._path
+        if self._parent is None:
+            return f"/{self.tag}"
+        twins = [one for one in self._parent.children if one.tag == self.tag]
+        index = f"[{twins.index(self) + 1}]" if len(twins) > 1 else ""
+        return f"{self._parent.path}/{self.tag[:_SHOWN_CHARACTERS]}{index}"
+
+    @property
+    def kind(self) -> str:
+        """Its path without indexes, which is how ``defaults`` knows where its children stand."""
+        return f"{self._parent.kind if self._parent else ''}/{self.tag}"
 
     @property
     def is_default(self) -> bool:
         """Whether this element says only what is so anyway."""
-        return is_accepted(self.parent_kind, self.element)
+        return is_accepted(self._parent.kind if self._parent else "", self.element)
 
     def take(self) -> Reader:
         """Marks this element as read by someone, who answers for its contents."""
