@@ -276,8 +276,9 @@ async def _aliases(life: Life) -> frozenset[str]:
 
 async def _finish_plugging(life: Life) -> None:
     """A device that QEMU has got is plugged in; any other leaves no trace."""
-    present = await _aliases(life)
-    for device in life.domain.private.plugging:
+    plugging = life.domain.private.plugging
+    present = await _aliases(life) if plugging else frozenset[str]()
+    for device in plugging:
         others = tuple(one for one in life.domain.private.plugging if one is not device)
         if device.alias is not None and device.alias in present:
             with life.domain.journal.commit() as commit:
