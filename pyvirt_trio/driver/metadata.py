@@ -9,7 +9,7 @@ import attrs
 import trio
 
 from pyvirt_trio.driver.domain_core import DomainCore
-from pyvirt_trio.driver.modification import changing, persistent_of
+from pyvirt_trio.driver.modification import affected_by, persistent_of
 from pyvirt_trio.errors import (
     ArgumentError,
     DefinitionError,
@@ -115,17 +115,24 @@ class MetadataCalls(DomainCore):
     async def _change(
         self, kind: MetadataType, uri: str | None, change: Change, impact: Impact
     ) -> None:
-        async with changing(self, "set-metadata", impact) as affected:
+        async with self.job.hold("set-metadata"):
+            affected = affected_by(self, impact)
             if Impact.CONFIG not in affected:
                 await trio.lowlevel.checkpoint()
                 self._commit({"live": change(self.running_life().definition)}, kind, uri)
                 return
-            with trio.CancelScope(shield=True):  # one small file: file and record agree
-                changed = {"persistent": change(persistent_of(self))}
-                await self.store.save(changed["persistent"])
-                if Impact.LIVE in affected and self.view.live is not None:
-                    changed["live"] = change(self.view.live)
-                self._commit(changed, kind, uri)
+            async with self.definition_lock:
+                await self._change_both(kind, uri, change, affected)
+
+    async def _change_both(
+        self, kind: MetadataType, uri: str | None, change: Change, affected: Impact
+    ) -> None:
+        with trio.CancelScope(shield=True):  # one small file: file and record agree
+            changed = {"persistent": change(persistent_of(self))}
+            await self.store.save(changed["persistent"])
+            if Impact.LIVE in affected and self.view.live is not None:
+                changed["live"] = change(self.view.live)
+            self._commit(changed, kind, uri)
 
     def _commit(
         self, changed: dict[str, DomainDefinition], kind: MetadataType, uri: str | None

@@ -72,7 +72,7 @@ async def attach(domain: DomainCore, xml: str, impact: Impact) -> Device:
 
 async def request_detach(domain: DomainCore, device: str, impact: Impact) -> Removal | None:
     """See `Domain.request_detach`. The removal is ``None`` when nothing running is affected."""
-    impact = _resolved(domain, impact)
+    impact = affected_by(domain, impact)
     wanted = described(device)
     if isinstance(wanted, Element):
         refuse_fixed_type(wanted, "detach", impact)
@@ -165,7 +165,7 @@ async def changing(domain: DomainCore, job: str, impact: Impact) -> AsyncGenerat
         JobActiveError: The job is not to be had.
     """
     async with domain.job.hold(job):
-        impact = _resolved(domain, impact)
+        impact = affected_by(domain, impact)
         if Impact.CONFIG in impact:
             async with domain.definition_lock:
                 yield impact
@@ -173,7 +173,12 @@ async def changing(domain: DomainCore, job: str, impact: Impact) -> AsyncGenerat
             yield impact
 
 
-def _resolved(domain: DomainCore, impact: Impact) -> Impact:
+def affected_by(domain: DomainCore, impact: Impact) -> Impact:
+    """What ``impact`` means for ``domain`` as it is now.
+
+    Raises:
+        InvalidStateError: There is no such definition.
+    """
     is_running = domain.view.live is not None
     if impact is Impact.CURRENT:
         impact = Impact.LIVE if is_running else Impact.CONFIG
