@@ -63,7 +63,7 @@ async def plug(life: Life, device: Device) -> Device:
     if controller is not None:
         await plug(life, controller)
         live = life.definition
-    require_memory_fits(live.with_device(device))
+    require_memory_fits(live.with_device(device), device)
     require_shared_memory(live, device)
     device = complete_device(device, live.devices, life.host.fresh_uuid)
     if device.alias is not None:  # a name that is taken is told before what else there is twice

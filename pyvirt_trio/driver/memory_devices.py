@@ -85,7 +85,7 @@ def _virtio_memory(device: VirtioMemory) -> dict[str, Any]:
         "driver": "virtio-mem-pci",
         "node": device.node,
         "block-size": device.block_kib * KIB,
-        "requested-size": device.requested_kib * KIB,
+        **({"requested-size": device.requested_kib * KIB} if device.requested_kib else {}),
         "memdev": f"mem{device.alias}",
         "id": device.alias,
         **place(device),

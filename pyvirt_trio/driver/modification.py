@@ -59,6 +59,7 @@ async def attach(domain: DomainCore, xml: str, impact: Impact) -> Device:
             persistent = persistent_of(domain)
             refuse_taken(persistent, device, is_live=False)
             refuse_duplicates(persistent.with_device(device))
+            require_memory_fits(persistent.with_device(device), device)
             changed = place_devices(persistent.with_device(device), domain.fresh_uuid)
         attached = None
         if Impact.LIVE in affected:

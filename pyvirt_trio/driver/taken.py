@@ -51,6 +51,12 @@ def refuse_taken(definition: DomainDefinition, device: Device, *, is_live: bool)
     for other in definition.devices:
         # Its name says more of a disk than the place which follows from it.
         is_twin = isinstance(other, Disk) and other.target == getattr(device, "target", None)
+        slot = _slot(device)
+        if slot is not None and slot == _slot(other):
+            raise DefinitionError(
+                f"memory device slot '{slot}' is already being used by another memory device",
+                code=ErrorCode.CONFIG_UNSUPPORTED,
+            )
         if type(other) is type(device):
             _refuse_same(other, device, is_live=is_live)
         if device.address is not None and device.address == other.address and not is_twin:
@@ -75,6 +81,10 @@ def _numbers(device: Device) -> tuple[str, int] | None:
     return (device.kind, device.index) if isinstance(device, Controller) else None
 
 
+def _slot(device: Device) -> int | None:
+    return device.address.slot if isinstance(device.address, DimmAddress) else None
+
+
 def _names(device: Device) -> str | None:
     """What libvirt calls a device of which there is to be one."""
     if isinstance(device, Disk):
@@ -91,7 +101,7 @@ def _refuse_place(other: Device, device: Device, *, is_live: bool) -> None:
         raise DefinitionError(f"virtio serial {where} is already occupied")
     if isinstance(place, DriveAddress) and isinstance(other, Disk):
         raise InvalidStateError("Domain already contains a disk with that address")
-    if not is_live and not isinstance(place, DimmAddress):
+    if not is_live:
         raise DefinitionError(
             "a device with the same address already exists ", code=ErrorCode.CONFIG_UNSUPPORTED
         )

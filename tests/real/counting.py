@@ -1,7 +1,7 @@
 """A Linux guest that counts: what it has in its memory can be seen on its serial port.
 
 It writes ``count N`` twice a second, and does at a number what its command line says:
-``at=5 do=reboot`` or ``at=5 do=panic``. It obeys the power button.
+``at=5 do=reboot``, or ``panic``, ``poweroff`` or ``sleep``. It obeys the power button.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ while true; do
         case $want_do in
             reboot) reboot -f;;
             panic) echo c > /proc/sysrq-trigger;;
+            poweroff) poweroff -f;;
+            sleep) echo mem > /sys/power/state;;
         esac
     fi
     sleep 0.5

@@ -23,15 +23,27 @@ MAX_NODES = 128
 MIN_BLOCK_KIB = 2048
 """libvirt's limit: a transparent huge page, below which the host could not give memory back."""
 
+_KNOWN_MODELS = ("dimm", "nvdimm", "virtio-pmem", "virtio-mem", "sgx-epc")
+"""``virDomainMemoryModel``."""
+
 _KIB = {"unit": "KiB"}
 
 
 def read_memory_device(reader: Reader) -> Device:
     """A `MemoryDevice` from ``<memory model=...>``."""
+    given = reader.required("model")
+    if given not in _KNOWN_MODELS:
+        raise reader.wrong(
+            f"Invalid value for attribute 'model' in element 'memory': {quoted(given)}.",
+            attribute="model",
+        )
     model = reader.choice("model", "dimm", "nvdimm", "virtio-mem", "virtio-pmem")
     access = reader.choice("access", "shared", "private", default="")
     target = reader.required_child("target")
-    size_kib = read_memory_kib(target.required_child("size"))
+    size = target.child("size")
+    if size is None:
+        raise target.wrong("missing element or attribute './size'")
+    size_kib = read_memory_kib(size)
     if model == "dimm":
         return Dimm(size_kib=size_kib, access=access or None, node=_read_node(target))
     if model == "virtio-mem":
@@ -47,8 +59,9 @@ def read_memory_device(reader: Reader) -> Device:
             label_kib=_read_label(target, size_kib),
             is_readonly=target.child("readonly") is not None,
         )
+    access = access or "shared"  # libvirt's default for this model alone
     if access != "shared":
-        raise reader.wrong("shared access mode required for virtio-pmem device")
+        raise reader.unsupported("shared access mode required for virtio-pmem device")
     return VirtioPmem(size_kib=size_kib, access=access, path=path)
 
 

@@ -10,6 +10,7 @@ from pyvirt_sim.conformance.real.guest import build_guest
 from tests.conformance.libvirt import differences
 from tests.conformance.libvirt.answers import ASPECTS, Answer
 from tests.conformance.libvirt.parts import PARTS, play
+from tests.conformance.libvirt.table import event_table
 
 
 def main() -> None:
@@ -19,6 +20,7 @@ def main() -> None:
     )
     parser.add_argument("--only", choices=tuple(PARTS), help="only these requests")
     parser.add_argument("--write", action="store_true", help="list what differs now as known")
+    parser.add_argument("--table", action="store_true", help="print the events side by side only")
     options = parser.parse_args()
     guest = build_guest()
     expected: list[Answer] = []
@@ -28,6 +30,9 @@ def main() -> None:
             theirs, ours = play(part, guest, Path(folder))
             expected += theirs
             answers += ours
+    if options.table:
+        print("\n".join(event_table(expected, answers)))
+        return
     for one, other in zip(expected, answers, strict=True):
         _print(one, other)
     if options.write and not options.only:

@@ -23,6 +23,9 @@ _DRAWN_CID = re.compile(r'"guest-cid": \d{4,}')
 
 ASPECTS = ("error", "events", "commands", "state")
 
+_PASS = "migration-iteration"
+_PAUSED, _PANICKED = ("lifecycle", "3", "0"), ("lifecycle", "8", "0")
+
 EventLine = tuple[str, ...]
 """Name of the event as libvirt calls it, then its values as text: device-removed, rng0."""
 
@@ -63,9 +66,11 @@ def command_line(message: Mapping[str, Any]) -> str | None:
 def certain(events: Iterable[EventLine], *, resets: bool) -> tuple[EventLine, ...]:
     """What does not depend on chance.
 
-    A firmware that starts again resets the machine once or twice more, soon or later. libvirt tells
+    How often the memory of a guest is gone through while it is saved depends on the guest. A
+    firmware that starts again resets the machine once or twice more, soon or later. libvirt tells
     of a broken monitor when it happens to read once more from a QEMU that has ended, as it was told
-    to.
+    to. It tells that a guest which has panicked is paused, when it happens to be slower to look
+    after the panic than to hear that the processors stand still.
 
     Args:
         events: What observers were told.
@@ -74,6 +79,9 @@ def certain(events: Iterable[EventLine], *, resets: bool) -> tuple[EventLine, ..
     found: list[EventLine] = []
     for event in events:
         is_late = event == ("reboot",) and (event in found or not resets)
+        is_late |= event[0] == _PASS and has(found, (_PASS,))
+        if event == _PANICKED and found[-1:] == [_PAUSED]:
+            found.pop()
         if event != ("control-error",) and not is_late:
             found.append(event)
     return tuple(found)

@@ -25,6 +25,12 @@ REASONS: Mapping[str, str] = {
     "starts": """
         What a reset does to the machine is an option of ours (``-no-reboot``), in force from the
         first instruction, and a command of libvirt's.""",
+    "guests that stand still": """
+        The processors of a guest that has crashed stand still: libvirt stops them once more when
+        its domain is suspended. Of a guest that sleeps libvirt makes an image, which wakes it in
+        the middle; its state would be lost in a restore, so we refuse that. After a machine was
+        switched on again because ``<on_poweroff>`` says so, libvirt no longer tells that QEMU shuts
+        down.""",
     "copies": """
         libvirt opens the files that a machine is saved to and restored from, or its core is written
         to, and hands them to QEMU (``getfd``). Our monitor may be any byte stream, which a file
@@ -63,7 +69,12 @@ REASONS: Mapping[str, str] = {
         second one.""",
     "left out": """
         A description of a network card without a MAC means the one card there is. libvirt invents
-        a MAC for it, and then refuses to change the card's.""",
+        a MAC for it, and then refuses to change the card's. To change memory libvirt wants its
+        alias and its address; here it may be described as for any other call.""",
+    "memory": """
+        libvirt announces memory under the name of what is behind it, by an old slip; here it is
+        announced under its own. That the size of virtio memory is made of blocks is checked here
+        before QEMU is asked.""",
     "ignored": """
         libvirt takes these for changes of a running machine, and changes nothing in it: what a
         card is called in a container, its filter where there are no filters, its twin in a team,

@@ -116,6 +116,8 @@ async def _call(request: Request, hypervisor: Hypervisor, workshop: Workshop) ->
     if request.call == "boot":
         await trio.to_thread.run_sync(workshop.wait_until_ready)
         return
+    if request.call == "wait":
+        return
     argument = workshop.filled(request.argument)
     await calls.make(request.call, hypervisor, request.domain, argument, request.impact)
 

@@ -11,8 +11,10 @@ from tests.conformance.libvirt import ours, theirs
 from tests.conformance.libvirt.answers import Answer
 from tests.conformance.libvirt.bare import bare_requests
 from tests.conformance.libvirt.devices import device_requests
+from tests.conformance.libvirt.guests import guest_requests
 from tests.conformance.libvirt.inactive import inactive_requests
 from tests.conformance.libvirt.lives import life_requests
+from tests.conformance.libvirt.memory import memory_requests
 from tests.conformance.libvirt.requests import Request
 from tests.conformance.libvirt.saving import saving_requests
 from tests.conformance.libvirt.vcpus import vcpu_requests
@@ -24,6 +26,8 @@ PARTS: Mapping[str, Callable[[Guest], list[Request]]] = {
     "lives": life_requests,
     "saving": saving_requests,
     "vcpus": vcpu_requests,
+    "guests": guest_requests,
+    "memory": memory_requests,
 }
 
 

@@ -23,7 +23,7 @@ class Request:
     Attributes:
         name: Unique; differences are listed under it.
         call: A key of `calls.OF_DOMAIN` or `calls.OF_HYPERVISOR`, or ``boot``: wait until the guest
-            says that it is up.
+            says that it is up, or ``wait``: for what it does by itself.
         argument: XML, an alias or a path. IMAGE, SOCKET and the like stand for files of the run.
         impact: What is changed, by calls that have a choice.
         until: How the event begins that it leads to after its return.

@@ -58,6 +58,8 @@ def _call(request: Request, client: Client, workshop: Workshop) -> dict[str, Any
     if request.call == "boot":
         workshop.wait_until_ready()
         return {}
+    if request.call == "wait":
+        return {}
     domain = None if request.call in OF_HYPERVISOR else request.domain
     call = OF_HYPERVISOR.get(request.call) or OF_DOMAIN[request.call]
     arguments = call.arguments(workshop.filled(request.argument), request.impact)
@@ -75,6 +77,8 @@ def _state(request: Request, client: Client) -> tuple[int, int] | None:
 def _event_line(event: Mapping[str, Any]) -> EventLine:
     name: str = event["kind"].lower().replace("_", "-")
     values = [value for key, value in event.items() if key not in ("kind", "domain", "at_s")]
+    if event["kind"] in ("PMSUSPEND", "PMSUSPEND_DISK", "PMWAKEUP"):
+        values = []  # a reason, of which there is only one
     if event["kind"] == "JOB_COMPLETED":
         values = [_OPERATIONS[event["parameters"]["operation"]]]
     if event["kind"] == "DISK_CHANGE":

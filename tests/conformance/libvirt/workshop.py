@@ -7,10 +7,19 @@ import time
 from pathlib import Path
 
 from pyvirt_sim.conformance.real.guest import Guest
+from tests.real.counting import build_counting_guest
 
 _SAVE_FOLDER = re.compile(r"/[\w./-]*/save/")
 _RANDOM_MAC = re.compile(r"to 52:54:00:[0-9a-f:]{8}")
+_CORE_FILE = re.compile(r"/[\w./-]*/dump/[\w:.-]+")
 _OPEN_FILE = re.compile(r"\bfd:[0-9]+")
+
+_WRAPPER = """\
+#!/bin/sh
+# QEMU with a panic device, except where libvirt asks what there is.
+case "$*" in *"-machine none"*) exec qemu-system-x86_64 "$@";; esac
+exec qemu-system-x86_64 "$@" -device pvpanic
+"""
 
 SETTLE_S = 1.0
 """How long a Linux guest may take to find a new device and bind its driver: some 100 ms."""
@@ -33,6 +42,14 @@ class Workshop:
             "CORE": f"{folder}/core",
             "NAME": f"pyvirt-{folder.parent.name}-{folder.name}",
         }
+        counting = build_counting_guest()
+        self._files |= {
+            "COUNTING_KERNEL": str(counting.kernel),
+            "COUNTING_INITRD": str(counting.initrd),
+            "WRAPPER": f"{folder}/qemu",
+        }
+        Path(self._files["WRAPPER"]).write_text(_WRAPPER)
+        Path(self._files["WRAPPER"]).chmod(0o755)
         self.console = self._files["CONSOLE"] = f"{folder}/console"
         for path in (self._files["IMAGE"], self._files["MEDIUM"]):
             Path(path).write_bytes(bytes(1 << 20))
@@ -49,7 +66,7 @@ class Workshop:
         for word, path in self._files.items():
             text = text.replace(path, word)
         text = _RANDOM_MAC.sub("to RANDOM", text)
-        return _OPEN_FILE.sub("fd:N", _SAVE_FOLDER.sub("SAVES/", text))
+        return _OPEN_FILE.sub("fd:N", _SAVE_FOLDER.sub("SAVES/", _CORE_FILE.sub("DUMP", text)))
 
     def wait_until_ready(self) -> None:
         """Block until the guest has booted, once more than last time."""

@@ -99,7 +99,7 @@ REFUSALS = [
         "attach",
         DIMM.format(128, NODE.format(7)),
         LIVE,
-        67,
+        35,
         "can't add memory backend for guest node '7' as the guest has only '1' NUMA nodes conf",
     ),
     (
@@ -108,7 +108,7 @@ REFUSALS = [
         DIMM.format(4096, NODE.format(0)),
         LIVE,
         67,
-        "memory device total size exceeds hotplug space",
+        "Attaching memory device with size '4194304' would exceed domain's maxMemory config size",
     ),
     (
         "virtiofs without shared memory",
