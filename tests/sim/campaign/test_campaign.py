@@ -138,7 +138,7 @@ def test_the_first_failure_can_end_a_chunk() -> None:
 
 
 def test_the_command_goes_on_where_it_was(tmp_path: Path) -> None:
-    names = [MUTANT, "--strategies", "random-walk", "--schedules", "12", "--chunk", "4"]
+    names = [MUTANT, "--strategies", "random-walk", "--schedules", "24", "--chunk", "8"]
     command = [sys.executable, "-c", "from pyvirt_sim.cli import main; main()", "campaign", *names]
     command += ["--workers", "1", "--store", str(tmp_path), "--json"]
 
