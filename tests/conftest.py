@@ -124,3 +124,20 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             told = [o for o in _OUTCOMES if count[o] or o in ("passed", "skipped")]
             numbers = ", ".join(f"{count[outcome]} {outcome}" for outcome in told)
             terminalreporter.write_line(f"{marker}: {numbers}")
+    _tell_requests(terminalreporter)
+
+
+def _tell_requests(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how many requests a real libvirt and this library have answered, alike or not."""
+    rows = [
+        (family, Counter(requests=requests, alike=alike, otherwise=otherwise))
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.getreports(outcome)
+        for name, (family, requests, alike, otherwise) in report.user_properties
+        if name == "real_libvirt"
+    ]
+    if rows:
+        rows.append(("all", sum((counts for _, counts in rows), Counter[str]())))
+    for family, counts in rows:
+        numbers = ", ".join(f"{count} {name}" for name, count in counts.items())
+        terminalreporter.write_line(f"requests to libvirt and ours, {family}: {numbers}")

@@ -253,10 +253,14 @@ def _host_devices() -> list[Row]:
 
 
 def bare_requests(_guest: Guest) -> list[Request]:
-    """Devices of a machine that runs its firmware alone."""
+    """Devices of a machine whose processors stand still."""
     rows = [*_INTERFACE, *_DISKS, *_OTHERS, *_host_devices()]
     return [
-        *calls(("define a bare machine", "define", MACHINE), ("start the bare machine", "start")),
+        # Paused: its firmware resets the drives, sooner or later, and that closes their trays.
+        *calls(
+            ("define a bare machine", "define", MACHINE),
+            ("start the bare machine", "start-paused"),
+        ),
         *device_rows(rows, settle=False),
         *calls(("destroy the bare machine", "destroy"), ("undefine the bare machine", "undefine")),
     ]

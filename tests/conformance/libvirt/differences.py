@@ -1,24 +1,21 @@
 """Where our answers differ from libvirt's: each difference in full, and why it is there.
 
 ``differences.json`` holds both answers, word for word. `REASONS` says why; what has no reason is a
-bug. `page` makes the documentation of both.
+bug. `page.page` makes the documentation of both.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import attrs
 
-from pyvirt_trio.models.states import REASONS as REASONS_OF_STATES
-from pyvirt_trio.models.states import DomainState, DomainStatus
 from tests.conformance.libvirt.answers import Answer
 
 RECORD = Path(__file__).with_name("differences.json")
-PAGE = Path(__file__).parents[3] / "docs/explanation/differences-from-libvirt.md"
 OPEN = "open"
 
 REASONS: Mapping[str, str] = {
@@ -163,71 +160,26 @@ def listed() -> list[Difference]:
     return [Difference(**row) for row in json.loads(RECORD.read_text())]
 
 
-def write(differences: Iterable[Difference]) -> None:
-    """Make these the known ones; a reason given before stays."""
-    before = {(one.request, one.aspect): one.why for one in listed()}
-    kept = (
-        attrs.evolve(one, why=before.get((one.request, one.aspect), OPEN)) for one in differences
-    )
+def write(expected: Iterable[Answer], answers: Iterable[Answer], *, order: Sequence[str]) -> None:
+    """Make the differences of these answers the known ones; a reason given before stays.
+
+    Args:
+        expected: libvirt's answers to all requests, or to those of some families.
+        answers: Ours.
+        order: The names of all requests; what is known of others is forgotten.
+    """
+    theirs, before = list(expected), listed()
+    why = {(one.request, one.aspect): one.why for one in before}
+    played = {one.request for one in theirs}
+    kept = [one for one in before if one.request in order and one.request not in played]
+    kept += [
+        attrs.evolve(one, why=why.get((one.request, one.aspect), OPEN))
+        for one in found(theirs, answers)
+    ]
+    kept.sort(key=lambda one: order.index(one.request))
     RECORD.write_text(json.dumps([attrs.asdict(one) for one in kept], indent=1) + "\n")
-    PAGE.write_text(page())
 
 
 def _plain(value: Any) -> Any:
     """As JSON gives it back."""
     return json.loads(json.dumps(value))
-
-
-_INTRODUCTION = """\
-# Differences from libvirt
-
-<!-- Written by `python -m tests.conformance.libvirt --write`. -->
-
-The same requests are made of libvirtd 9.0.0 of Debian 12 and of this library, on the same QEMU with
-the same guest, and the answers are compared: the number and the text of a refusal, the events in
-their order, the commands to QEMU in theirs, and the state the domain is in afterwards. Questions to
-QEMU are left out (libvirt asks some 400 of them at each start), and so is the wish to be told of
-migrations, which libvirt has at each start, and we have when a machine is to be copied. So are the
-names of block nodes: libvirt numbers them (`libvirt-1-format`), ours say which device they belong
-to (`virtio-disk0-format`).
-
-Below is every request whose answers differ. A test fails when another one does, or when one of
-these does not any more.
-"""
-
-
-def page() -> str:
-    """The page of the documentation."""
-    parts = [_INTRODUCTION]
-    known = listed()
-    for name in sorted({one.why for one in known}, key=list(REASONS).index):
-        parts.append(f"## {name[0].upper()}{name[1:]}\n\n{_reflowed(REASONS[name])}\n")
-        alike: dict[str, list[str]] = {}
-        for one in known:
-            if one.why == name:
-                alike.setdefault(_row(one), []).append(f"**{one.request}**")
-        parts += [f"* {', '.join(requests)}, {row}" for row, requests in alike.items()]
-    return "\n".join(parts)
-
-
-def _reflowed(text: str) -> str:
-    return " ".join(text.replace("``", "`").split())
-
-
-def _row(one: Difference) -> str:
-    theirs, ours = _shown(one.aspect, one.libvirt), _shown(one.aspect, one.ours)
-    return f"{one.aspect}\n  * libvirt: {theirs}\n  * here: {ours}\n"
-
-
-def _shown(aspect: str, value: Any) -> str:
-    if value is None:
-        return f"no {'domain' if aspect == 'state' else aspect}"
-    if not value:
-        return "none"
-    if aspect == "state":
-        state = DomainState(value[0])
-        return str(DomainStatus(state, REASONS_OF_STATES[state](value[1])))
-    if aspect == "error":
-        return f"{value[0]} “{value[1]}”"
-    rows = (" ".join(row) if isinstance(row, list) else row for row in value)
-    return ", then ".join(f"`{row}`" for row in rows)

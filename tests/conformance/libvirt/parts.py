@@ -31,6 +31,12 @@ PARTS: Mapping[str, Callable[[Guest], list[Request]]] = {
 }
 
 
+def request_names() -> list[str]:
+    """The names of all requests, in their order."""
+    guest = Guest(Path("kernel"), Path("initrd"))
+    return [request.name for requests in PARTS.values() for request in requests(guest)]
+
+
 def play(part: str, guest: Guest, folder: Path) -> tuple[list[Answer], list[Answer]]:
     """libvirt's answers to the requests of a part, and ours; both are asked at the same time."""
     requests = PARTS[part](guest)

@@ -47,3 +47,15 @@ def in_words(event: EventLine) -> str:
         kind, detail = _LIFECYCLE[values[0]]
         return f"{kind} {detail(int(values[1])).name.lower().replace('_', '-')}"
     return " ".join((name, *values))
+
+
+def count_table(played: Mapping[str, tuple[list[Answer], list[Answer]]]) -> Iterator[str]:
+    """Lines of a table: for each family of requests how many were answered alike, and otherwise."""
+    totals = [0, 0]
+    yield f"{'family':12}{'requests':>10}{'alike':>8}{'otherwise':>11}"
+    for family, (expected, answers) in played.items():
+        same = sum(one == other for one, other in zip(expected, answers, strict=True))
+        totals[0] += len(answers)
+        totals[1] += same
+        yield f"{family:12}{len(answers):10}{same:8}{len(answers) - same:11}"
+    yield f"{'all':12}{totals[0]:10}{totals[1]:8}{totals[0] - totals[1]:11}"

@@ -9,7 +9,7 @@ from pathlib import Path
 from pyvirt_sim.conformance.real.guest import Guest
 from tests.real.counting import build_counting_guest
 
-_SAVE_FOLDER = re.compile(r"/[\w./-]*/save/")
+_MANAGED_SAVE = re.compile(r"/[\w./-]*/save/\w+\.save")
 _RANDOM_MAC = re.compile(r"to 52:54:00:[0-9a-f:]{8}")
 _CORE_FILE = re.compile(r"/[\w./-]*/dump/[\w:.-]+")
 _OPEN_FILE = re.compile(r"\bfd:[0-9]+")
@@ -66,7 +66,7 @@ class Workshop:
         for word, path in self._files.items():
             text = text.replace(path, word)
         text = _RANDOM_MAC.sub("to RANDOM", text)
-        return _OPEN_FILE.sub("fd:N", _SAVE_FOLDER.sub("SAVES/", _CORE_FILE.sub("DUMP", text)))
+        return _OPEN_FILE.sub("fd:N", _MANAGED_SAVE.sub("SAVED", _CORE_FILE.sub("CORE", text)))
 
     def wait_until_ready(self) -> None:
         """Block until the guest has booted, once more than last time."""
