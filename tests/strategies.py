@@ -74,6 +74,9 @@ def devices(
     address = st.none() | guest_addresses()
     return st.one_of(
         st.builds(Rng, alias=alias, address=address, source=rng_sources()),
+        st.builds(
+            Rng, alias=alias, address=guest_addresses(), is_multifunction=st.none() | st.booleans()
+        ),
         interfaces(alias),
         shared_things(alias),
         character_devices(alias),
@@ -92,8 +95,9 @@ def devices(
             Watchdog,
             alias=alias,
             address=address,
-            action=st.sampled_from(["reset", "shutdown", "poweroff", "pause", "none"]),
+            action=watchdog_actions(),
         ),
+        st.builds(Watchdog, alias=alias, model=st.just("ib700"), action=watchdog_actions()),
         st.builds(
             SharedMemory,
             alias=alias,
@@ -109,9 +113,15 @@ def devices(
             is_managed=st.booleans(),
             driver=st.sampled_from([None, "vfio", "kvm"]),
         ),
+        st.builds(HostDevice, alias=alias, source=pci_addresses(), is_unassigned=st.just(True)),
         other_host_devices(alias),
         displays(alias),
     )
+
+
+def watchdog_actions() -> st.SearchStrategy[str]:
+    """What a watchdog may do."""
+    return st.sampled_from(["reset", "shutdown", "poweroff", "pause", "none"])
 
 
 def other_host_devices(alias: st.SearchStrategy[str | None]) -> st.SearchStrategy[Device]:

@@ -141,7 +141,7 @@ def _controller(device: Controller) -> dict[str, Any] | None:
     }
     if not device.is_hotpluggable:
         properties["hotplug"] = False
-    if where.function == 0:
+    if where.function == 0 and device.is_multifunction is None:  # more ports may be written later
         properties["multifunction"] = True
     return properties
 
@@ -191,7 +191,8 @@ def _input(device: Input) -> dict[str, Any]:
 
 
 def _watchdog(device: Watchdog) -> dict[str, Any]:
-    return {"driver": "i6300esb", "id": device.alias, **place(device)}
+    where = {} if device.model == "ib700" else place(device)
+    return {"driver": device.model, "id": device.alias, **where}
 
 
 def _shared_memory(device: SharedMemory) -> dict[str, Any]:
@@ -255,7 +256,9 @@ def _redirected_usb(device: RedirectedUsb) -> dict[str, Any]:
     }
 
 
-def _host_device(device: HostDevice | HostInterface) -> dict[str, Any]:
+def _host_device(device: HostDevice | HostInterface) -> dict[str, Any] | None:
+    if isinstance(device, HostDevice) and device.is_unassigned:
+        return None
     return {
         "driver": "vfio-pci",
         "host": str(device.source),

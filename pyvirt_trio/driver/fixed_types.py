@@ -6,7 +6,7 @@ is enough.
 
 from __future__ import annotations
 
-from pyvirt_trio.errors import DefinitionError, ErrorCode
+from pyvirt_trio.errors import DefinitionError, ErrorCode, NotFoundError
 from pyvirt_trio.models.impact import Impact
 from pyvirt_trio.xml.element import Element
 
@@ -26,6 +26,8 @@ FIXED_TYPES = frozenset(
     }
 )
 """Tags (``qemuDomainAttachDeviceLive`` and its like)."""
+
+_UNSUPPORTED = ErrorCode.OPERATION_UNSUPPORTED
 
 _POSSIBLE = frozenset(
     {
@@ -49,6 +51,7 @@ def refuse_fixed_type(root: Element, call: str, affected: Impact) -> None:
     Raises:
         DefinitionError: It is one of them: ``OPERATION_UNSUPPORTED``, or ``CONFIG_UNSUPPORTED``
             for an update of the running machine.
+        NotFoundError: No machine has such a device.
     """
     if Impact.LIVE in affected:
         _refuse_built_in(root, call)
@@ -65,16 +68,65 @@ def refuse_fixed_type(root: Element, call: str, affected: Impact) -> None:
 
 def _refuse_built_in(root: Element, call: str) -> None:
     """What no running machine can get or lose, though its element has other forms."""
-    words = None
-    if root.tag == "input" and root.attributes.get("bus") == "ps2":
-        words = {
-            "attach": "input device on bus 'ps2' cannot be hot plugged.",
-            "detach": "input device on bus 'ps2' cannot be detached",
-        }.get(call)
-    elif root.tag == "disk" and root.attributes.get("device") == "floppy":
-        words = {
-            "attach": "floppy device hotplug isn't supported",
-            "detach": "disk device type 'floppy' cannot be detached",
-        }.get(call)
-    if words is not None:
-        raise DefinitionError(words, code=ErrorCode.OPERATION_UNSUPPORTED)
+    for tag, attribute, value, answers in _BUILT_IN:
+        if root.tag == tag and _attribute(root, attribute) == value and call in answers:
+            code, words = answers[call]
+            is_missing = code is ErrorCode.DEVICE_MISSING
+            raise (NotFoundError if is_missing else DefinitionError)(words, code=code)
+
+
+def _attribute(root: Element, path: str) -> str | None:
+    """An attribute of the element, or with a slash of its child."""
+    child, _, name = path.rpartition("/")
+    places = [root] if not child else [one for one in root.children if one.tag == child]
+    return places[0].attributes.get(name) if places else None
+
+
+_BUILT_IN = (
+    (
+        "input",
+        "bus",
+        "ps2",
+        {
+            "attach": (_UNSUPPORTED, "input device on bus 'ps2' cannot be hot plugged."),
+            "detach": (_UNSUPPORTED, "input device on bus 'ps2' cannot be detached"),
+        },
+    ),
+    (
+        "disk",
+        "device",
+        "floppy",
+        {
+            "attach": (_UNSUPPORTED, "floppy device hotplug isn't supported"),
+            "detach": (_UNSUPPORTED, "disk device type 'floppy' cannot be detached"),
+        },
+    ),
+    (
+        "hostdev",
+        "mode",
+        "capabilities",
+        {
+            "detach": (
+                ErrorCode.CONFIG_UNSUPPORTED,
+                "hot unplug is not supported for hostdev mode 'capabilities'",
+            )
+        },
+    ),
+    (
+        # QEMU has had no such device since 4.0, so no machine has one.
+        "shmem",
+        "model/type",
+        "ivshmem",
+        {
+            "attach": (
+                ErrorCode.CONFIG_UNSUPPORTED,
+                "ivshmem device is not supported with this QEMU binary",
+            ),
+            "detach": (
+                ErrorCode.DEVICE_MISSING,
+                "model 'ivshmem' shmem device not present in domain configuration",
+            ),
+        },
+    ),
+)
+"""Tag, attribute and its value, and what libvirt answers to which call."""

@@ -65,7 +65,7 @@ _IDENTITY: dict[type[Device], Callable[[Any], object]] = {
     RedirectedUsb: lambda device: device.source,
     Controller: lambda controller: (controller.kind, controller.index),
     Input: lambda device: (device.kind, device.bus),
-    Watchdog: lambda watchdog: watchdog.action,
+    Watchdog: lambda watchdog: (watchdog.model, watchdog.action),
     SharedMemory: lambda memory: (memory.name, memory.size_bytes),
     Dimm: lambda memory: (memory.size_kib, memory.node),
     Nvdimm: lambda memory: (memory.size_kib, memory.node, memory.path),
@@ -113,9 +113,10 @@ def find_device(
     description = device_of(wanted)
     matches = [device for device in definition.devices if _fits(description, device)]
     if not matches:
-        raise not_found(description, call=call, is_live=is_live)
+        raise not_found(description, definition.devices, call=call, is_live=is_live)
     if len(matches) > 1 and isinstance(description, Interface):
-        raise ConflictError(f"multiple devices matching MAC address {description.mac} found")
+        # Of the domain's cards no two have one MAC, so the description has none.
+        raise ConflictError("multiple matching devices found")
     return matches[0]
 
 

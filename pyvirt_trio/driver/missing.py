@@ -7,7 +7,7 @@ definition is searched (``qemuDomainDetachDeviceConfig``) than when the running 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
 from pyvirt_trio.errors import ErrorCode, NotFoundError
@@ -37,11 +37,14 @@ from pyvirt_trio.xml.devices import device_element
 _Sentence: TypeAlias = tuple[ErrorCode, Callable[[Any], str]]
 
 
-def not_found(wanted: Device, *, call: str, is_live: bool) -> NotFoundError:
+def not_found(
+    wanted: Device, present: Iterable[Device], *, call: str, is_live: bool
+) -> NotFoundError:
     """The error that says that there is no such device.
 
     Args:
         wanted: The description.
+        present: What the domain has.
         call: ``detach`` or ``update``.
         is_live: Whether the running machine was searched, or the persistent definition.
     """
@@ -49,6 +52,8 @@ def not_found(wanted: Device, *, call: str, is_live: bool) -> NotFoundError:
         if is_live:
             return NotFoundError(f"disk '{wanted.target}' not found", code=ErrorCode.INTERNAL_ERROR)
         return NotFoundError(f"target {wanted.target} doesn't exist.", code=ErrorCode.INVALID_ARG)
+    if isinstance(wanted, Watchdog) and is_live:
+        return NotFoundError(_no_such_watchdog(present), code=ErrorCode.DEVICE_MISSING)
     code, text = (_LIVE if is_live else _CONFIG).get(type(wanted), _OTHER)
     return NotFoundError(text(wanted), code=code)
 
@@ -73,6 +78,12 @@ def _said(text: Callable[[Any], str]) -> _Sentence:
 def _no_such_port(device: Device) -> str:
     tag = device_element(device).tag
     return f"chr type '{tag}' device not present in domain configuration"
+
+
+def _no_such_watchdog(present: Iterable[Device]) -> str:
+    """Of the two that libvirt compares, it names the model of the one that is there."""
+    found = [f"model '{one.model}' " for one in present if isinstance(one, Watchdog)]
+    return f"{''.join(found[:1])}watchdog device not present in domain configuration"
 
 
 def _no_such_memory(device: Device) -> str:
@@ -103,9 +114,8 @@ _LIVE: dict[type[Device], _Sentence] = {
     Disk: _said(lambda disk: f"disk {disk.target} not found"),
     Interface: _said(no_such_interface),
     Controller: _said(lambda one: f"controller {one.kind}:{one.index} not found"),
-    Rng: _fixed("no matching RNG device was found"),
+    Rng: _fixed("model 'random' RNG device not present in domain configuration"),
     Input: _fixed("matching input device not found"),
-    Watchdog: _fixed("watchdog device not present in domain configuration"),
     Serial: _said(_no_such_port),
     Channel: _said(_no_such_port),
     GuestForward: _said(_no_such_port),

@@ -20,25 +20,16 @@ from pyvirt_trio.driver.fixed_types import refuse_fixed_type
 from pyvirt_trio.driver.matching import described, find_device
 from pyvirt_trio.driver.memory_rules import require_memory_fits
 from pyvirt_trio.driver.placement import place_devices, with_mac
-from pyvirt_trio.driver.pluggable import require_unpluggable
+from pyvirt_trio.driver.pluggable import libvirt_name, require_unpluggable
 from pyvirt_trio.driver.removal import Removal, request_removal
 from pyvirt_trio.driver.taken import refuse_taken
 from pyvirt_trio.errors import DefinitionError, ErrorCode, InvalidStateError
-from pyvirt_trio.models.devices import (
-    Channel,
-    Console,
-    Device,
-    Disk,
-    GuestForward,
-    Interface,
-    Parallel,
-    Serial,
-)
+from pyvirt_trio.models.devices import Device, Disk, Interface
 from pyvirt_trio.models.display import Graphics
 from pyvirt_trio.models.domain import DomainDefinition
 from pyvirt_trio.models.impact import Impact
 from pyvirt_trio.models.memory import MemoryDevice
-from pyvirt_trio.xml.devices import device_element, device_of, parse_description
+from pyvirt_trio.xml.devices import device_of, parse_description
 from pyvirt_trio.xml.element import Element
 from pyvirt_trio.xml.unique import refuse_duplicates
 
@@ -144,10 +135,6 @@ async def update(domain: DomainCore, xml: str, impact: Impact) -> Device:
     return updated
 
 
-# libvirt calls all of them "chr" where it refuses to change one.
-_CHARACTER_DEVICES = (Channel, Console, GuestForward, Parallel, Serial)
-
-
 def _wanted(root: Element, affected: Impact) -> Device:
     """The device that an update describes, as far as it can be represented."""
     try:
@@ -209,8 +196,7 @@ def require_updatable(device: Device, affected: Impact) -> None:
     """
     if isinstance(device, Disk | Interface | Graphics | MemoryDevice):
         return
-    kind = "chr" if isinstance(device, _CHARACTER_DEVICES) else device_element(device).tag
-    what = f"update of device '{kind}' is not supported"
+    what = f"update of device '{libvirt_name(device)}' is not supported"
     if Impact.CONFIG in affected:  # which libvirt looks at first
         raise DefinitionError(f"persistent {what}", code=ErrorCode.OPERATION_UNSUPPORTED)
     raise DefinitionError(f"live {what}", code=ErrorCode.CONFIG_UNSUPPORTED)

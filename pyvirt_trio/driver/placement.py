@@ -144,7 +144,25 @@ def place_devices(
         if device.address is None:
             taken.append(chosen)
         placed.append(chosen)
-    return attrs.evolve(definition, devices=(*pci, *placed))
+    return attrs.evolve(definition, devices=(*pci, *map(_with_siblings(placed), placed)))
+
+
+def _with_siblings(placed: list[Device]) -> Callable[[Device], Device]:
+    """Says of each function 0 that there are others, as QEMU wants it said.
+
+    Only where nothing is said, and not of ports (``virDomainPCIAddressSetMultiIter``).
+    """
+    places = [device.pci_address for device in placed]
+    shared = {(place.bus, place.slot) for place in places if place is not None and place.function}
+
+    def completed_by(device: Device) -> Device:
+        place = device.pci_address
+        if place is None or place.function or device.is_multifunction is not None:
+            return device
+        is_shared = (place.bus, place.slot) in shared
+        return attrs.evolve(device, is_multifunction=True) if is_shared else device
+
+    return completed_by
 
 
 def _has_chosen(device: Device) -> bool:

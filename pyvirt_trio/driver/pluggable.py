@@ -5,7 +5,16 @@ from __future__ import annotations
 from pyvirt_trio.driver.removal import REMOVAL_TABLE
 from pyvirt_trio.errors import DefinitionError, ErrorCode, InvalidStateError, PyvirtError
 from pyvirt_trio.models.addresses import DriveAddress
-from pyvirt_trio.models.devices import Controller, Device, Parallel, Serial, Watchdog
+from pyvirt_trio.models.devices import (
+    Channel,
+    Console,
+    Controller,
+    Device,
+    GuestForward,
+    Parallel,
+    Serial,
+    Watchdog,
+)
 from pyvirt_trio.models.domain import DomainDefinition
 from pyvirt_trio.models.sharing import Vsock
 from pyvirt_trio.xml.devices import device_element
@@ -21,6 +30,8 @@ def require_pluggable(live: DomainDefinition, device: Device) -> None:
     """
     if isinstance(device, Controller) and device.kind != "scsi":
         raise _unsupported(f"'{device.kind}' controller cannot be hot plugged.")
+    if isinstance(device, Watchdog) and device.model != _PCI_WATCHDOG:
+        raise _unsupported(f"hotplug of watchdog of model {device.model} is not supported")
     if _is_built_in(device):
         raise _no_isa_hotplug("device_add")
     if type(device) not in REMOVAL_TABLE:
@@ -34,28 +45,57 @@ def require_unpluggable(live: DomainDefinition, device: Device) -> None:
     """``device`` can leave the running domain ``live``.
 
     Raises:
-        DefinitionError: Its kind cannot (``OPERATION_UNSUPPORTED``), or it is in use, or its port
-            was declared ``hotplug='off'`` (``OPERATION_FAILED``).
+        DefinitionError: Its kind cannot (``OPERATION_UNSUPPORTED``), or it is in use, or shares its
+            slot with another device, or its port was declared ``hotplug='off'``
+            (``OPERATION_FAILED``).
     """
     if isinstance(device, Controller) and device.kind != "scsi":
         raise _unsupported(f"'{device.kind}' controller cannot be hot unplugged.")
+    if isinstance(device, Watchdog) and device.model != _PCI_WATCHDOG:
+        raise _unsupported(f"hot unplug of watchdog of model {device.model} is not supported")
     if _is_built_in(device):
         raise _no_isa_hotplug("device_del")
     if type(device) not in REMOVAL_TABLE:
         raise _unsupported(f"live detach of device '{device_element(device).tag}' is not supported")
     if isinstance(device, Controller) and _is_busy(live, device):
         raise _failed("device cannot be detached: device is busy")
-    port = _stiff_port(live, device)
-    if port is not None:
-        raise _failed(f"PCI controller {port.alias} does not support hotplug")
+    _require_own_slot(live, device)
+    if _stiff_port(live, device) is not None:
+        raise _failed(f"{_cannot_leave(device, 'PCI')} - not allowed by controller")
+
+
+def _require_own_slot(live: DomainDefinition, device: Device) -> None:
+    """A guest gives up a whole slot, so what shares one stays (``qemuIsMultiFunctionDevice``)."""
+    place = device.pci_address
+    if place is None:
+        return
+    others = (other.pci_address for other in live.devices if other is not device)
+    if any((one.bus, one.slot) == (place.bus, place.slot) for one in others if one is not None):
+        raise _failed(_cannot_leave(device, "multifunction PCI"))
+
+
+def _cannot_leave(device: Device, kind: str) -> str:
+    what = libvirt_name(device)
+    return f"cannot hot unplug {what} device with {kind} guest address: {device.pci_address}"
+
+
+def libvirt_name(device: Device) -> str:
+    """What libvirt calls the type of ``device`` (``virDomainDeviceTypeToString``)."""
+    return "chr" if isinstance(device, _CHARACTER_DEVICES) else device_element(device).tag
 
 
 def require_port_takes(live: DomainDefinition, device: Device) -> None:
-    """The port that ``device`` is to have was not declared ``hotplug='off'``.
+    """The place that ``device`` is to have can be plugged into.
 
     Raises:
-        DefinitionError: It was.
+        DefinitionError: Its port was declared ``hotplug='off'``, or it is not the first function of
+            its slot, behind which the guest would look for others (``INTERNAL_ERROR``).
     """
+    if device.pci_address is not None and device.pci_address.function:
+        raise DefinitionError(
+            "Only PCI device addresses with function=0 are supported",
+            code=ErrorCode.INTERNAL_ERROR,
+        )
     port = _stiff_port(live, device)
     if port is not None:
         raise DefinitionError(
@@ -73,6 +113,11 @@ def _stiff_port(live: DomainDefinition, device: Device) -> Controller | None:
     stiff = (port for port in ports if port.index == place.bus and not port.is_hotpluggable)
     return next(stiff, None)
 
+
+# libvirt calls all of them "chr".
+_CHARACTER_DEVICES = (Channel, Console, GuestForward, Parallel, Serial)
+
+_PCI_WATCHDOG = "i6300esb"
 
 _ONE_AT_MOST: dict[type[Device], str] = {Watchdog: "watchdog", Vsock: "vsock device"}
 

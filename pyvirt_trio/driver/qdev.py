@@ -53,8 +53,11 @@ def place(device: Device) -> dict[str, Any]:
     match device.address:
         case PciAddress(bus=index, slot=slot, function=function):
             bus = f"pci.{index}" if index else "pcie.0"
+            shared = device.is_multifunction
+            multi = {} if shared is None else {"multifunction": shared}
             # QEMU reads "slot" or "slot.function", in hexadecimal.
-            return {"bus": bus, "addr": f"{slot:#x}" + (f".{function:#x}" if function else "")}
+            addr = f"{slot:#x}" + (f".{function:#x}" if function else "")
+            return {"bus": bus, **multi, "addr": addr}
         case DriveAddress(controller=index, bus=channel, target=target, unit=unit):
             return {"bus": f"scsi{index}.0", "channel": channel, "scsi-id": target, "lun": unit}
         case VirtioSerialAddress(controller=index, port=port):

@@ -176,7 +176,7 @@ class Removal:
     async def run(self) -> None:
         """Execute the row of the table for this device; ends as `wait` tells."""
         request, teardown = split_at_consent(REMOVAL_TABLE[type(self.device)])
-        if not request:  # nobody is asked: all of it is done at once
+        if not request or is_unseen(self.device):  # nobody is asked: all of it is done at once
             request, teardown = teardown, ()
         patience_s = math.inf if self.is_resumed else PATIENCE_S
         try:
@@ -233,6 +233,11 @@ class Removal:
 def without(aliases: tuple[str, ...], alias: str) -> tuple[str, ...]:
     """The others."""
     return tuple(one for one in aliases if one != alias)
+
+
+def is_unseen(device: Device) -> bool:
+    """Whether the guest does not see it, so that it has nothing to give up."""
+    return isinstance(device, HostDevice) and device.is_unassigned
 
 
 def split_at_consent(row: tuple[Step, ...]) -> tuple[tuple[Step, ...], tuple[Step, ...]]:

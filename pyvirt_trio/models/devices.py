@@ -17,10 +17,18 @@ from pyvirt_trio.models.iotune import IoTune
 
 @attrs.frozen(kw_only=True)
 class Device:
-    """What all devices have in common."""
+    """What all devices have in common.
+
+    Args:
+        alias: Its name while a domain runs.
+        address: Where the guest sees it.
+        is_multifunction: What is written beside a PCI address: whether the slot has more functions
+            than this one. ``None`` is not said.
+    """
 
     alias: str | None = None
     address: GuestAddress | None = None
+    is_multifunction: bool | None = None
 
     @property
     def pci_address(self) -> PciAddress | None:
@@ -197,11 +205,14 @@ class HostDevice(Device):
         is_managed: True lets the library move the device to vfio-pci when it is attached and back
             to the host's driver when it is detached; False leaves both to the caller.
         driver: ``vfio``; ``kvm``, which no host can do any more; ``None`` for what it can do.
+        is_unassigned: It is taken from the host and kept for the guest, which does not see it: the
+            way in which a whole IOMMU group leaves the host for one of its devices.
     """
 
     source: PciAddress
     is_managed: bool = False
     driver: str | None = None
+    is_unassigned: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -219,12 +230,14 @@ class Input(Device):
 
 @attrs.frozen(kw_only=True)
 class Watchdog(Device):
-    """A timer that acts when the guest stops feeding it, model ``i6300esb``.
+    """A timer that acts when the guest stops feeding it.
 
     Args:
+        model: ``i6300esb`` on PCI, or ``ib700`` on ISA, which nothing is plugged into or out of.
         action: ``reset``, ``shutdown``, ``poweroff``, ``pause`` or ``none``.
     """
 
+    model: str = "i6300esb"
     action: str = "reset"
 
 

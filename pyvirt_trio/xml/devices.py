@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from pyvirt_trio.errors import DefinitionError, ErrorCode
-from pyvirt_trio.models import Device, Graphics, GuestAddress
+from pyvirt_trio.models import Device, Graphics, GuestAddress, PciAddress
 from pyvirt_trio.xml.device_types.base import DeviceType
 from pyvirt_trio.xml.device_types.channel import CHANNEL, GUEST_FORWARD
 from pyvirt_trio.xml.device_types.console import CONSOLE, PARALLEL
@@ -36,7 +36,12 @@ from pyvirt_trio.xml.device_types.watchdog import WATCHDOG
 from pyvirt_trio.xml.element import Element, element, rendered_lines
 from pyvirt_trio.xml.parser import parse_document
 from pyvirt_trio.xml.reader import Reader, quoted
-from pyvirt_trio.xml.values import guest_address_element, read_alias, read_guest_address
+from pyvirt_trio.xml.values import (
+    guest_address_element,
+    read_alias,
+    read_guest_address,
+    read_multifunction,
+)
 
 MAX_KNOWN_LINES = 4096
 """Devices whose lines are kept, at half a kilobyte each: those of some hundred domains."""
@@ -152,8 +157,12 @@ def read_device(reader: Reader, *, keep_aliases: bool = False) -> Device:
     if isinstance(device, Graphics) and device.has_autoport and not keep_aliases:
         device = attrs.evolve(device, port=None)  # of a life that was
     kind = address_kind(device)
-    address = None if kind is None else read_guest_address(reader, kind)
-    return attrs.evolve(device, alias=read_alias(reader, keep=keep_aliases), address=address)
+    return attrs.evolve(
+        device,
+        alias=read_alias(reader, keep=keep_aliases),
+        address=None if kind is None else read_guest_address(reader, kind),
+        is_multifunction=read_multifunction(reader) if kind is PciAddress else None,
+    )
 
 
 def address_kind(device: Device) -> type[GuestAddress] | None:
@@ -188,5 +197,7 @@ def device_element(device: Device) -> Element:
     written: Element = device_type.write(device)
     return written.with_children(
         None if device.alias is None else element("alias", {"name": device.alias}),
-        None if device.address is None else guest_address_element(device.address),
+        None
+        if device.address is None
+        else guest_address_element(device.address, is_multifunction=device.is_multifunction),
     )

@@ -75,6 +75,8 @@ def read_guest_pci_address(reader: Reader) -> PciAddress | None:
     address = reader.child("address")
     if address is None:
         return None
+    if address.element.attributes.get("type") == "unassigned":
+        raise address.unsupported("address of type 'unassigned' is supported only for hostdevs")
     address.choice("type", "pci")
     found = read_pci_address(address, max_domain=0)
     if found.bus or found.slot:
@@ -82,6 +84,14 @@ def read_guest_pci_address(reader: Reader) -> PciAddress | None:
     if found.function:
         raise address.wrong("invalid PCI address, bus or slot must not be 0")
     return None
+
+
+def read_multifunction(reader: Reader) -> bool | None:
+    """What a device's PCI address says of its slot: whether others share it; ``None`` nothing."""
+    address = reader.child("address")
+    if address is None or address.attribute("multifunction") is None:
+        return None
+    return address.switch("multifunction", "on", "off", default=False)
 
 
 def read_guest_address(reader: Reader, kind: type[GuestAddress]) -> GuestAddress | None:
@@ -120,23 +130,26 @@ def _serial_port(address: Reader) -> int:
     return address.integer("port", minimum=1, maximum=MAX_SERIAL_PORT)
 
 
-def pci_address_element(address: PciAddress, *, type_: str | None = None) -> Element:
+def pci_address_element(
+    address: PciAddress, *, type_: str | None = None, is_multifunction: bool | None = None
+) -> Element:
     """``<address>`` as libvirt prints it."""
+    switch = {None: None, True: "on", False: "off"}[is_multifunction]
     numbers = {
         "domain": f"0x{address.domain:04x}",
         "bus": f"0x{address.bus:02x}",
         "slot": f"0x{address.slot:02x}",
         "function": f"0x{address.function:x}",
     }
-    return element("address", {"type": type_, **numbers})
+    return element("address", {"type": type_, **numbers, "multifunction": switch})
 
 
-def guest_address_element(address: GuestAddress) -> Element:
-    """``<address>`` for an address that ``read_guest_address`` gives back."""
+def guest_address_element(address: GuestAddress, *, is_multifunction: bool | None) -> Element:
+    """``<address>`` for what ``read_guest_address`` and ``read_multifunction`` give back."""
     if isinstance(address, PciAddress):
         if address.domain or not (address.bus or address.slot):
             raise DefinitionError(f"{address} is not an address a device of a guest can have")
-        return pci_address_element(address, type_="pci")
+        return pci_address_element(address, type_="pci", is_multifunction=is_multifunction)
     if isinstance(address, DimmAddress):
         base = f"{address.base:#x}" if address.base else None
         return element("address", {"type": "dimm", "slot": address.slot, "base": base})

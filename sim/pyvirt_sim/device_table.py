@@ -206,7 +206,8 @@ ROWS: Final = (
         _NO_UPDATE,
         GUEST,
     ),
-    Row("watchdog", "<watchdog model='i6300esb'/>", _NO_UPDATE, GUEST),
+    Row("watchdog, PCI", "<watchdog model='i6300esb'/>", _NO_UPDATE, GUEST),
+    Row("watchdog, ISA", "<watchdog model='ib700'/>", _DEFINITION_ONLY, REAL),
     Row("input, USB", "<input type='tablet' bus='usb'/>", _NO_UPDATE, GUEST),
     Row("input, virtio", "<input type='tablet' bus='virtio'/>", _NO_UPDATE, GUEST),
     Row(

@@ -18,6 +18,7 @@ from pyvirt_trio.models import (
     HostScsi,
     HostScsiTarget,
     HostUsb,
+    PciAddress,
     UsbAddress,
 )
 from pyvirt_trio.xml.device_types.base import DeviceType
@@ -49,7 +50,18 @@ def _read_pci(reader: Reader, is_managed: bool) -> HostDevice:
     address = reader.required_child("source").required_child("address")
     if not address.element.attributes:
         raise address.wrong("missing attributes 'domain', 'bus', 'slot' and 'function'")
-    return HostDevice(source=read_pci_address(address), is_managed=is_managed, driver=name)
+    return HostDevice(
+        source=read_pci_address(address),
+        is_managed=is_managed,
+        driver=name,
+        is_unassigned=_is_unassigned(reader),
+    )
+
+
+def _is_unassigned(reader: Reader) -> bool:
+    """Whether the guest is not to see it, which is said where others have their address."""
+    places = [child for child in reader.children if child.tag == "address"]
+    return bool(places) and reader.required_child("address").attribute("type") == "unassigned"
 
 
 def _read_usb(reader: Reader, is_managed: bool) -> HostUsb:
@@ -130,6 +142,7 @@ def write_host_device(device: HostDevice) -> Element:
         device.is_managed,
         None if device.driver is None else element("driver", {"name": device.driver}),
         element("source", None, pci_address_element(device.source)),
+        element("address", {"type": "unassigned"}) if device.is_unassigned else None,
     )
 
 
@@ -176,7 +189,11 @@ def _write_mediated(device: HostMediated) -> Element:
 
 
 HOST_DEVICE = DeviceType(
-    tag="hostdev", model=HostDevice, read=read_host_device, write=write_host_device
+    tag="hostdev",
+    model=HostDevice,
+    read=read_host_device,
+    write=write_host_device,
+    address=lambda device: None if device.is_unassigned else PciAddress,
 )
 HOST_USB = DeviceType(
     tag="hostdev",

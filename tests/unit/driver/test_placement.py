@@ -168,3 +168,29 @@ def test_a_card_gets_a_mac_of_qemu_s_range_and_keeps_its_own() -> None:
     own = complete_device(Interface(mac="02:00:00:00:00:01"), ports, fresh_uuid)
     assert isinstance(own, Interface)
     assert own.mac == "02:00:00:00:00:01"
+
+
+def test_the_first_of_several_functions_says_that_there_are_more() -> None:
+    first, second = (Rng(address=PciAddress(0, 1, 0, function)) for function in (0, 1))
+    alone = Rng(address=PciAddress(0, 2, 0, 0))
+    ports = [Controller(model="pcie-root-port", index=index) for index in (1, 2)]
+    placed = place_devices(definition(*ports, second, first, alone), fresh_uuid)
+    said = [one.is_multifunction for one in placed.devices if isinstance(one, Rng)]
+    assert said == [None, True, None]
+
+
+def test_what_is_said_of_a_slot_stays() -> None:
+    port = Controller(model="pcie-root-port", index=1)
+    one = Rng(address=PciAddress(0, 1, 0, 0), is_multifunction=True)
+    placed = place_devices(definition(port, one), fresh_uuid)
+    assert placed.devices[-1].is_multifunction is True
+
+
+def test_an_unassigned_device_of_the_host_needs_no_port() -> None:
+    unseen = HostDevice(source=PciAddress(0, 3, 0, 0), is_unassigned=True)
+    port = Controller(model="pcie-root-port", index=1)
+    rng = Rng()
+    placed = name_devices(place_devices(definition(port, unseen, rng), fresh_uuid))
+    assert [None, PciAddress(0, 1, 0, 0)] == [one.address for one in placed.devices[-2:]]
+    written = build_argv(placed, monitor_path="/run/monitor")
+    assert not any("vfio" in word for word in written)

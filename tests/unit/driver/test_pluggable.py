@@ -30,12 +30,17 @@ USB = Controller(kind="usb", model="qemu-xhci", index=0, alias="usb")
 DISK = Disk(source_file="/d", target="sda", bus="scsi", address=DriveAddress())
 STIFF = Controller(model="pcie-root-port", index=1, alias="pci.1", is_hotpluggable=False)
 BEHIND_IT = Rng(alias="rng0", address=PciAddress(0, 1, 0, 0))
+SECOND = Serial(alias="serial0", model="pci-serial", address=PciAddress(0, 1, 0, 1))
+ON_ISA = Watchdog(alias="watchdog0", model="ib700")
 
 
 def live(*devices: Device) -> DomainDefinition:
     return DomainDefinition(name="demo", uuid=uuid.UUID(int=1), memory_kib=1024, devices=devices)
 
 
+STAYS = (
+    "cannot hot unplug rng device with PCI guest address: 0000:01:00.0 - not allowed by controller"
+)
 ISA = "unable to execute QEMU command '{}': Bus 'isa.0' does not support hotplugging"
 
 ATTACH = [
@@ -43,6 +48,7 @@ ATTACH = [
     (1, ISA.format("device_add"), Serial(), ()),
     (1, ISA.format("device_add"), Parallel(), ()),
     (55, "domain already has a vsock device", Vsock(), (Vsock(alias="vsock0"),)),
+    (84, "hotplug of watchdog of model ib700 is not supported", ON_ISA, ()),
     (55, "domain already has a watchdog", Watchdog(), (Watchdog(alias="watchdog0"),)),
 ]
 DETACH = [
@@ -50,7 +56,19 @@ DETACH = [
     (1, ISA.format("device_del"), Serial(), (Serial(),)),
     (1, ISA.format("device_del"), Parallel(), (Parallel(),)),
     (9, "device cannot be detached: device is busy", SCSI, (SCSI, DISK)),
-    (9, "PCI controller pci.1 does not support hotplug", BEHIND_IT, (STIFF, BEHIND_IT)),
+    (
+        9,
+        STAYS,
+        BEHIND_IT,
+        (STIFF, BEHIND_IT),
+    ),
+    (
+        9,
+        "cannot hot unplug chr device with multifunction PCI guest address: 0000:01:00.1",
+        SECOND,
+        (BEHIND_IT, SECOND),
+    ),
+    (84, "hot unplug of watchdog of model ib700 is not supported", ON_ISA, (ON_ISA,)),
 ]
 
 

@@ -260,7 +260,7 @@ DEVICES = [
     ),
     ("<input type='mouse'/>", WRONG, "/input", "missing attribute 'bus'"),
     ("<input type='mouse' bus='ps2'/>", UNSUPPORTED, "/input/@bus", "expected 'usb' or 'virtio'"),
-    ("<watchdog model='ib700'/>", UNSUPPORTED, "/watchdog/@model", "expected 'i6300esb'"),
+    ("<watchdog model='itco'/>", UNSUPPORTED, "/watchdog/@model", "expected 'i6300esb' or 'ib700'"),
     (
         "<shmem name='a/b'><model type='ivshmem-plain'/></shmem>",
         WRONG,
@@ -313,10 +313,10 @@ DEVICES = [
         "invalid PCI address, bus or slot must not be 0",
     ),
     (
-        disk("<address type='pci' bus='1' multifunction='on'/>"),
-        UNSUPPORTED,
+        disk("<address type='pci' bus='1' multifunction='maybe'/>"),
+        WRONG,
         "/disk/address/@multifunction",
-        "this attribute is not supported",
+        "invalid multifunction 'maybe', expected 'on' or 'off'",
     ),
     (disk("<alias/>"), WRONG, "/disk/alias", "missing attribute 'name'"),
     (disk("<alias name='ua-a,b'/>"), WRONG, "/disk/alias/@name", "invalid alias 'ua-a,b'"),
