@@ -40,3 +40,9 @@ def answer_is(expected: object) -> Callable[[Entry], str | None]:
         return None if answer == expected else f"it is {answer}, not {expected}"
 
     return holds
+
+
+def tells_nothing(entry: Entry) -> str | None:
+    """The condition that an answer, which tells what is wrong, is empty."""
+    answer = entry.get("answer")
+    return str(answer) if answer else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyvirt_sim.checkers.always import Always, answer_is
+from pyvirt_sim.checkers.always import Always, tells_nothing
 from pyvirt_sim.checkers.trace import Checker, Trace, seen
 
 NAME = "client-agrees"
@@ -12,7 +12,7 @@ QUESTION = "mistake"
 
 def client_agrees() -> Checker:
     """Every belief that `compare` writes down is right."""
-    return Always(NAME, PROMISE, seen(QUESTION), answer_is(""))
+    return Always(NAME, PROMISE, seen(QUESTION), tells_nothing)
 
 
 def compare(trace: Trace, client: str, subject: str, belief: object, truth: object) -> None:

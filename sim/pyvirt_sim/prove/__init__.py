@@ -1,5 +1,6 @@
 """Proofs within a stated bound: every schedule of a small scenario, one run per class of them."""
 
+from pyvirt_sim.prove.proof import Effort as Effort
 from pyvirt_sim.prove.proof import Part as Part
 from pyvirt_sim.prove.proof import Proof as Proof
 from pyvirt_sim.prove.proof import Verdict as Verdict

@@ -8,6 +8,19 @@ import attrs
 
 
 @attrs.frozen(kw_only=True)
+class Effort:
+    """What the parts of a proof may cost.
+
+    Args:
+        schedules: How many runs each part may have; one that needs more is not complete.
+        schedules_of_a_crash: On how many schedules ``restart-equivalence`` tries each single crash.
+    """
+
+    schedules: int = 20_000
+    schedules_of_a_crash: int = 13
+
+
+@attrs.frozen(kw_only=True)
 class Part:
     """One search of a proof: a scenario, and all its schedules within the bound.
 
@@ -23,6 +36,7 @@ class Part:
         broken: The checker that said so, or the class of the error.
         tape: The failing schedule, for the engine's ``replay``; empty when nothing broke.
         counts: What else was counted, by what it is called.
+        seconds: Of a processor, where somebody has measured it.
     """
 
     name: str
@@ -35,6 +49,7 @@ class Part:
     broken: str | None = None
     tape: str = ""
     counts: Mapping[str, int] = attrs.field(factory=dict[str, int])
+    seconds: float = 0.0
 
 
 @attrs.frozen(kw_only=True)
@@ -65,7 +80,7 @@ class Verdict:
     @property
     def is_proved(self) -> bool:
         """Whether every part is complete and nothing broke."""
-        return not self.violations and all(part.is_complete for part in self.parts)
+        return not self.violations and self.is_complete
 
     @property
     def runs(self) -> int:
@@ -77,6 +92,16 @@ class Verdict:
         """Classes of all parts together."""
         return sum(part.classes for part in self.parts)
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether every part is."""
+        return all(part.is_complete for part in self.parts)
+
+    @property
+    def seconds(self) -> float:
+        """What all parts took of a processor's time."""
+        return sum(part.seconds for part in self.parts)
+
 
 @attrs.frozen(kw_only=True)
 class Proof:
@@ -87,20 +112,20 @@ class Proof:
         summary: What is proved, one sentence.
         bound: What "every schedule" means here: what is varied, and what is not.
         parts: The names of its searches.
-        search: Does one of them. Takes its name, and how many schedules it may have at most.
+        search: Does one of them. Takes its name, and what it may cost.
     """
 
     name: str
     summary: str
     bound: str
     parts: tuple[str, ...]
-    search: Callable[[str, int], Part]
+    search: Callable[[str, Effort], Part]
 
     def verdict(self, parts: Iterable[Part]) -> Verdict:
         """What the proof came to, by its parts in any order."""
         ordered = sorted(parts, key=lambda part: self.parts.index(part.name))
         return Verdict(name=self.name, bound=self.bound, parts=tuple(ordered))
 
-    def run(self, limit: int) -> Verdict:
-        """Do all of it here, with ``limit`` schedules for each part at most."""
-        return self.verdict(self.search(name, limit) for name in self.parts)
+    def run(self, effort: Effort) -> Verdict:
+        """Do all of it here."""
+        return self.verdict(self.search(name, effort) for name in self.parts)

@@ -22,7 +22,7 @@ from pyvirt_sim.checkers.promise import PromiseBrokenError
 from pyvirt_sim.prove.calls import Calls, attach, detach
 from pyvirt_sim.prove.judge import judge_books, judge_calls, judge_delivery, judge_state
 from pyvirt_sim.prove.kinds import KINDS, Kind
-from pyvirt_sim.prove.proof import Part, Proof
+from pyvirt_sim.prove.proof import Effort, Part, Proof
 from pyvirt_sim.prove.search import BOUND, Window, search, watching
 from pyvirt_sim.prove.stage import Stage, open_stage
 from pyvirt_trio import (
@@ -209,12 +209,12 @@ PARTS = {f"rival: {rival.name}": rival for rival in RIVALS}
 """The parts of each proof, by name."""
 
 
-def prove(kind: Kind, part: str, limit: int) -> Part:
+def prove(kind: Kind, part: str, effort: Effort) -> Part:
     """Run the story of ``kind`` with one rival, under every schedule."""
     rival = PARTS[part]
     with watching() as watch:
         story = partial(play, kind, rival)
-        return search(part, story, watch, limit, is_release_late=not rival.ends_domain)
+        return search(part, story, watch, effort.schedules, is_release_late=not rival.ends_domain)
 
 
 def proofs() -> Iterator[Proof]:

@@ -6,8 +6,10 @@ import pytest
 import trio
 
 from pyvirt_sim.engine import RandomWalk
+from pyvirt_sim.gaps import ModelGapError
 from pyvirt_sim.host import SimHost, SimMachine
 from pyvirt_trio.abc import Process
+from pyvirt_trio.driver.launch import end_process
 from tests.sim.host.running import run_on_machine
 
 LOG = "/var/log/log"
@@ -99,3 +101,23 @@ def test_proc_says_what_runs_and_since_when() -> None:
             await host.read_text("/proc/4711/stat")
 
     run_on_machine(body)
+
+
+def test_who_waits_for_a_process_is_told_of_its_end_when_its_model_has_a_gap() -> None:
+    ended: list[int] = []
+
+    async def gap() -> None:
+        raise ModelGapError("what this guest does")
+
+    async def body(machine: SimMachine) -> None:
+        process = await start(machine.host)
+        await trio.sleep(1)
+        machine.host.processes()[0].qemu.guest.spawn(gap, name="guest")
+        with trio.CancelScope(shield=True):  # as who ends a domain, and cannot be stopped
+            await end_process(process)
+            ended.append(process.pid)
+
+    with pytest.raises(ExceptionGroup) as caught:
+        run_on_machine(body)
+    assert caught.group_contains(ModelGapError, match="what this guest does")
+    assert ended == [1001]

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from pyvirt_sim.prove import proof_named
-from pyvirt_sim.prove.restart import COUNTS, Trial, prove_story, run_trial
+from pyvirt_sim.engine import Tape, replay
+from pyvirt_sim.prove import Effort, proof_named
+from pyvirt_sim.prove.restart import COUNTS, Crash, Trial, prove_story, run_trial
 from pyvirt_sim.prove.restart_stories import STORIES, Story
+from pyvirt_sim.prove.search import violation_of
 from pyvirt_trio import Record
 from pyvirt_trio.driver import reconnect, restoring
 from pyvirt_trio.driver.hostdevs import HostDeviceManager
@@ -18,16 +20,18 @@ from pyvirt_trio.driver.removal import Removal
 from pyvirt_trio.driver.status_log import StatusLog
 
 BY_NAME = {story.name: story for story in STORIES}
-FIRST_POINTS = 40
-"""Of each story: all its single crashes, and some double ones. The command makes them all."""
+FIRST_RUNS = 60
+"""Of each story: all its single crashes on two schedules, and some double ones. The command makes
+them all, on more."""
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
 def test_a_manager_that_crashes_changes_nothing(story: Story) -> None:
-    part = prove_story(story, FIRST_POINTS)
+    part = prove_story(story, FIRST_RUNS, schedules=2)
     assert part.violation is None
     assert part.runs >= len(plain(story).effects)
-    assert [part.counts[name] for name in COUNTS[1:]] == [0, 0, 0]
+    assert part.counts["crashes"] >= part.counts["crash_points"] >= len(plain(story).effects)
+    assert [part.counts[name] for name in COUNTS[2:]] == [0, 0, 0]
 
 
 def plain(story: Story) -> Trial:
@@ -41,9 +45,26 @@ def test_a_story_of_which_not_all_was_tried_is_not_proved() -> None:
     assert prove_story(BY_NAME["suspend"]).is_complete
 
 
+def test_a_crash_is_tried_on_as_many_schedules_as_are_asked_for() -> None:
+    suspend = BY_NAME["suspend"]
+    once, often = (prove_story(suspend, schedules=schedules) for schedules in (1, 5))
+    assert once.runs == once.counts["crash_points"] == often.counts["crash_points"]
+    singles = 2 * len(plain(suspend).effects)
+    assert often.runs == 5 * singles + 2 * (once.runs - singles)
+
+
+def test_what_is_broken_can_be_run_again_by_its_tape(monkeypatch: pytest.MonkeyPatch) -> None:
+    _forget_events(monkeypatch)
+    part = prove_story(BY_NAME["suspend"], 1)
+    assert part.violation is not None
+    again = Trial(BY_NAME["suspend"], Crash(at=1))
+    run = replay(again.program, Tape.from_text(part.tape))
+    assert ": ".join(violation_of(run)) in part.violation
+
+
 def test_the_command_knows_the_proof() -> None:
     assert len(STORIES) >= 8
-    verdict = proof_named("restart-equivalence").run(1)
+    verdict = proof_named("restart-equivalence").run(Effort(schedules=1))
     assert len(STORIES) == verdict.counts["crash_points"] == verdict.runs
     assert not verdict.is_proved
 
@@ -148,4 +169,4 @@ def _do_not_note_starts(patch: pytest.MonkeyPatch) -> None:
 )
 def test_the_proof_sees_it(story: str, breaks: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     breaks(monkeypatch)
-    assert prove_story(BY_NAME[story], FIRST_POINTS).violation is not None
+    assert prove_story(BY_NAME[story], FIRST_RUNS, schedules=2).violation is not None

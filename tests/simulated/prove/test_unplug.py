@@ -7,7 +7,7 @@ import pytest
 from pyvirt_sim.engine import RandomWalk, labelled_only, simulate
 from pyvirt_sim.engine.choosers.eager import Eager
 from pyvirt_sim.engine.swaps import check_swaps
-from pyvirt_sim.prove import proof_named, proof_names
+from pyvirt_sim.prove import Effort, proof_named, proof_names
 from pyvirt_sim.prove.kinds import KINDS, Kind
 from pyvirt_sim.prove.search import Story, Window, search, watching
 from pyvirt_sim.prove.unplug import RIVALS, Rival, play
@@ -29,7 +29,7 @@ def test_every_type_that_can_be_unplugged_has_a_proof() -> None:
 
 @pytest.mark.parametrize("kind", KINDS, ids=by_name)
 def test_the_first_schedules_of_each_type_break_no_promise(kind: Kind) -> None:
-    verdict = proof_named(f"unplug-{kind.name}").run(SHORT)
+    verdict = proof_named(f"unplug-{kind.name}").run(Effort(schedules=SHORT))
     assert [part.violation for part in verdict.parts] == [None] * len(RIVALS)
     assert all(part.is_complete or part.runs == SHORT for part in verdict.parts)
 
