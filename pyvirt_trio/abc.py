@@ -166,6 +166,16 @@ class Host(abc.ABC):
             OSError: As ``open`` and ``read`` give it; ``EFBIG`` above the host's bound on one file.
         """
 
+    async def read_texts(self, paths: Sequence[str]) -> list[str | OSError]:
+        """For each of ``paths`` what `read_text` returns, or raises: many small files at once."""
+        return [await self._read_or_error(path) for path in paths]
+
+    async def _read_or_error(self, path: str) -> str | OSError:
+        try:
+            return await self.read_text(path)
+        except OSError as error:
+            return error
+
     @abc.abstractmethod
     async def read_head(self, path: str, limit: int) -> FileHead:
         """The first ``limit`` bytes of a file that may be large, and its length.

@@ -15,8 +15,8 @@ _DEAD = ("Z", "X")
 
 async def mark_of(host: Host, pid: int) -> ProcessMark | None:
     """What tells the process ``pid``, which runs, from all others; ``None`` if it has ended."""
-    stat = await _stat(host, pid)
-    return None if stat is None or stat[0] in _DEAD else ProcessMark(pid, stat[1])
+    [stat] = await host.read_texts([_stat_file(pid)])
+    return _mark_in(pid, stat)
 
 
 async def find_marked(host: Host, mark: ProcessMark, word: str) -> Process | None:
@@ -31,7 +31,8 @@ async def find_marked(host: Host, mark: ProcessMark, word: str) -> Process | Non
         process = await host.adopt_process(mark.pid)  # from here on the number means this one
     except ProcessLookupError:
         return None
-    if await mark_of(host, mark.pid) == mark and await _has_word(host, mark.pid, word):
+    stat, words = await host.read_texts([_stat_file(mark.pid), _words_file(mark.pid)])
+    if _mark_in(mark.pid, stat) == mark and _has_word(words, word):
         return process
     process.leave()
     return None
@@ -39,26 +40,33 @@ async def find_marked(host: Host, mark: ProcessMark, word: str) -> Process | Non
 
 async def find_by_word(host: Host, word: str) -> Process | None:
     """A process that has ``word`` in its command line, if there is one."""
-    for name in await host.list_directory("/proc"):
-        if name.isdecimal() and await _has_word(host, int(name), word):
-            mark = await mark_of(host, int(name))
-            process = mark and await find_marked(host, mark, word)
-            if process:
-                return process
+    pids = [int(name) for name in await host.list_directory("/proc") if name.isdecimal()]
+    all_words = await host.read_texts([_words_file(pid) for pid in pids])
+    for pid, words in zip(pids, all_words, strict=True):
+        mark = await mark_of(host, pid) if _has_word(words, word) else None
+        process = mark and await find_marked(host, mark, word)
+        if process:
+            return process
     return None
 
 
-async def _has_word(host: Host, pid: int, word: str) -> bool:
-    try:
-        return word in (await host.read_text(f"/proc/{pid}/cmdline")).split("\0")
-    except OSError:  # it has ended, or its command line is not text
-        return False
+def _words_file(pid: int) -> str:
+    return f"/proc/{pid}/cmdline"
 
 
-async def _stat(host: Host, pid: int) -> tuple[str, int] | None:
-    try:
-        text = await host.read_text(f"/proc/{pid}/stat")
-    except OSError:
+def _stat_file(pid: int) -> str:
+    return f"/proc/{pid}/stat"
+
+
+def _has_word(read: str | OSError, word: str) -> bool:
+    # An error: it has ended, or its command line is not text.
+    return isinstance(read, str) and word in read.split("\0")
+
+
+def _mark_in(pid: int, read: str | OSError) -> ProcessMark | None:
+    if not isinstance(read, str):
         return None
-    fields = text.rpartition(")")[2].split()
-    return fields[_AFTER_NAME_STATE], int(fields[_AFTER_NAME_STARTED])
+    fields = read.rpartition(")")[2].split()
+    if fields[_AFTER_NAME_STATE] in _DEAD:
+        return None
+    return ProcessMark(pid, int(fields[_AFTER_NAME_STARTED]))

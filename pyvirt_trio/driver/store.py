@@ -58,22 +58,25 @@ class Store:
         Raises:
             HostError: A file cannot be read, or cannot be put aside.
         """
+        names = [name for name in await self._names("etc") if name.endswith(".xml")]
+        paths = [f"{self.root}/etc/{name}" for name in names]
+        read = zip(names, paths, await self._host.read_texts(paths), strict=True)
         definitions: list[DomainDefinition] = []
-        for name in await self._names("etc"):
-            if name.endswith(".xml"):
-                text = await self.read(f"etc/{name}")
-                try:
-                    if text is None:
-                        raise DefinitionError("it is not text")
-                    definition = parse_domain(text, fresh_uuid=self._host.fresh_uuid)
-                    if definition.name != name.removesuffix(".xml"):
-                        raise DefinitionError(f"it is the definition of '{definition.name}'")
-                except DefinitionError as error:
-                    await self.put_aside(f"etc/{name}", str(error))
-                else:
-                    definitions.append(definition)
-                    self._digests[definition.name] = _digest(text)
+        for name, path, text in read:
+            try:
+                definitions.append(self._defined(name, _text_of(path, text)))
+            except DefinitionError as error:
+                await self.put_aside(f"etc/{name}", str(error))
         return definitions
+
+    def _defined(self, file: str, text: str | None) -> DomainDefinition:
+        if text is None:
+            raise DefinitionError("it is not text")
+        definition = parse_domain(text, fresh_uuid=self._host.fresh_uuid)
+        if definition.name != file.removesuffix(".xml"):
+            raise DefinitionError(f"it is the definition of '{definition.name}'")
+        self._digests[definition.name] = _digest(text)
+        return definition
 
     async def save(self, definition: DomainDefinition) -> None:
         """Make ``definition`` survive a restart, replacing an older one of the same name.
@@ -120,12 +123,9 @@ class Store:
         Raises:
             HostError: It cannot be read.
         """
-        try:
-            return await self._host.read_text(f"{self.root}/{path}")
-        except OSError as error:
-            if error.errno == errno.EILSEQ:
-                return None
-            raise _trouble("read", f"{self.root}/{path}", error) from error
+        path = f"{self.root}/{path}"
+        [text] = await self._host.read_texts([path])
+        return _text_of(path, text)
 
     async def write(self, path: str, text: str) -> None:
         """Make ``text`` the contents of a file, durably and all at once.
@@ -192,6 +192,14 @@ class Store:
 
     def _path(self, name: str) -> str:
         return f"{self.root}/etc/{name}.xml"
+
+
+def _text_of(path: str, read: str | OSError) -> str | None:
+    if isinstance(read, str):
+        return read
+    if read.errno == errno.EILSEQ:
+        return None
+    raise _trouble("read", path, read) from read
 
 
 def _digest(text: str) -> str:

@@ -40,15 +40,45 @@ from pyvirt_trio.models.event_details import UndefinedDetail as UndefinedDetail
 from pyvirt_trio.models.event_details import WatchdogAction as WatchdogAction
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class HypervisorEvent:
-    """Anything the journal of a hypervisor tells: of a domain, or of a device of the host."""
+    """Anything the journal of a hypervisor tells: of a domain, or of a device of the host.
+
+    Two events are equal when they are of one class and all their fields are. That is said here once
+    for all of them: attrs would compile it anew for each class, which a manager that starts anew
+    would do while its domains wait for it.
+    """
 
     libvirt_ids: ClassVar[tuple[int, ...]] = ()
     libvirt_name: ClassVar[str] = ""
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, HypervisorEvent) or type(other) is not type(self):
+            return NotImplemented
+        return self._values() == other._values()
 
-@attrs.frozen(kw_only=True)
+    def __hash__(self) -> int:
+        return hash((type(self), self._values()))
+
+    def __repr__(self) -> str:
+        fields = zip(_names(type(self)), self._values(), strict=True)
+        return f"{type(self).__qualname__}({', '.join(f'{name}={one!r}' for name, one in fields)})"
+
+    def _values(self) -> tuple[object, ...]:
+        return tuple([getattr(self, name) for name in _names(type(self))])
+
+
+_KNOWN: dict[type[HypervisorEvent], tuple[str, ...]] = {}
+
+
+def _names(kind: type[HypervisorEvent]) -> tuple[str, ...]:
+    """The fields of a class of events, looked up once."""
+    if kind not in _KNOWN:
+        _KNOWN[kind] = tuple(field.name for field in attrs.fields(kind))
+    return _KNOWN[kind]
+
+
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class DomainEvent(HypervisorEvent):
     """What all domain events have in common.
 
@@ -66,7 +96,7 @@ class DomainEvent(HypervisorEvent):
 # -- the life of a domain: libvirt's event 0 ------------------------------------------------------
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class LifecycleEvent(DomainEvent):
     """A domain came into being, changed its state, or went (libvirt's event 0).
 
@@ -78,7 +108,7 @@ class LifecycleEvent(DomainEvent):
     libvirt_type: ClassVar[int]
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class DomainDefined(LifecycleEvent):
     """A persistent definition was added, replaced, or got a new name."""
 
@@ -86,7 +116,7 @@ class DomainDefined(LifecycleEvent):
     detail: DefinedDetail
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class DomainUndefined(LifecycleEvent):
     """The persistent definition is gone, or gone under this name."""
 
@@ -94,7 +124,7 @@ class DomainUndefined(LifecycleEvent):
     detail: UndefinedDetail = UndefinedDetail.REMOVED
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class DomainStarted(LifecycleEvent):
     """A QEMU process stands for the domain, and its monitor answers."""
 
@@ -102,7 +132,7 @@ class DomainStarted(LifecycleEvent):
     detail: StartedDetail = StartedDetail.BOOTED
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class DomainSuspended(LifecycleEvent):
     """The virtual processors stand still."""
 
@@ -110,7 +140,7 @@ class DomainSuspended(LifecycleEvent):
     detail: SuspendedDetail = SuspendedDetail.PAUSED
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class DomainResumed(LifecycleEvent):
     """The virtual processors run."""
 
@@ -118,7 +148,7 @@ class DomainResumed(LifecycleEvent):
     detail: ResumedDetail = ResumedDetail.UNPAUSED
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class DomainStopped(LifecycleEvent):
     """The QEMU process is gone, and the host devices of this life are given back."""
 
@@ -126,7 +156,7 @@ class DomainStopped(LifecycleEvent):
     detail: StoppedDetail
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class DomainShutdown(LifecycleEvent):
     """The guest has finished, and QEMU is about to exit."""
 
@@ -134,7 +164,7 @@ class DomainShutdown(LifecycleEvent):
     detail: ShutdownDetail
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class DomainPmSuspended(LifecycleEvent):
     """The guest has put itself to sleep (its state is then ``pmsuspended``)."""
 
@@ -142,7 +172,7 @@ class DomainPmSuspended(LifecycleEvent):
     detail: PmSuspendedDetail = PmSuspendedDetail.MEMORY
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class DomainCrashed(LifecycleEvent):
     """The guest's kernel has told of its own crash."""
 
@@ -153,7 +183,7 @@ class DomainCrashed(LifecycleEvent):
 # -- what a running machine does ------------------------------------------------------------------
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class DomainRebooted(DomainEvent):
     """The guest, or somebody at the monitor, has reset the machine; the life goes on."""
 
@@ -161,7 +191,7 @@ class DomainRebooted(DomainEvent):
     libvirt_name = "reboot"
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class RtcChanged(DomainEvent):
     """The guest has set its clock; ``offset_s`` is how far it is ahead of UTC, in seconds."""
 
@@ -170,7 +200,7 @@ class RtcChanged(DomainEvent):
     offset_s: int
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class WatchdogFired(DomainEvent):
     """The guest's watchdog was not fed in time, and QEMU did what ``action`` says."""
 
@@ -179,7 +209,7 @@ class WatchdogFired(DomainEvent):
     action: WatchdogAction
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class IoErrorOccurred(DomainEvent):
     """A disk of the host failed the guest (libvirt's events 4 and, with the reason, 6).
 
@@ -198,7 +228,7 @@ class IoErrorOccurred(DomainEvent):
     reason: str = ""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class GraphicsChanged(DomainEvent):
     """Somebody has connected to the graphical console, has been let in, or has left.
 
@@ -217,7 +247,7 @@ class GraphicsChanged(DomainEvent):
     auth_scheme: str = ""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class ControlFailed(DomainEvent):
     """QEMU's monitor talks nonsense or has broken off: the domain can no longer be controlled."""
 
@@ -225,7 +255,7 @@ class ControlFailed(DomainEvent):
     libvirt_name = "control-error"
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class BlockJobChanged(DomainEvent):
     """A job on a disk is ready, or has ended (libvirt's events 8, by path, and 16, by target).
 
@@ -244,7 +274,7 @@ class BlockJobChanged(DomainEvent):
     status: BlockJobStatus
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class DiskChanged(DomainEvent):
     """A start found a disk's source missing and went on without it, as its policy says."""
 
@@ -256,7 +286,7 @@ class DiskChanged(DomainEvent):
     reason: DiskChangeReason
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class TrayMoved(DomainEvent):
     """The tray of a removable drive has opened or closed."""
 
@@ -266,7 +296,7 @@ class TrayMoved(DomainEvent):
     move: TrayMove
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class GuestWoke(DomainEvent):
     """The guest has woken up from its sleep."""
 
@@ -274,7 +304,7 @@ class GuestWoke(DomainEvent):
     libvirt_name = "pm-wakeup"
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class GuestSlept(DomainEvent):
     """The guest has gone to sleep, its state in its memory."""
 
@@ -282,7 +312,7 @@ class GuestSlept(DomainEvent):
     libvirt_name = "pm-suspend"
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class BalloonChanged(DomainEvent):
     """The guest has given memory back, or has got some; it now has ``actual_kib``."""
 
@@ -291,7 +321,7 @@ class BalloonChanged(DomainEvent):
     actual_kib: int
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class GuestHibernated(DomainEvent):
     """The guest has gone to sleep, its state on its disk."""
 
@@ -299,7 +329,7 @@ class GuestHibernated(DomainEvent):
     libvirt_name = "pm-suspend-disk"
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class DeviceRemoved(DomainEvent):
     """A device has left the running domain, and every trace of it is gone.
 
@@ -311,7 +341,7 @@ class DeviceRemoved(DomainEvent):
     alias: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class TunableChanged(DomainEvent):
     """Tuning parameters of the running domain were set, under libvirt's names for them."""
 
@@ -320,7 +350,7 @@ class TunableChanged(DomainEvent):
     parameters: tuple[tuple[str, int | str | bool], ...]
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class AgentStateChanged(DomainEvent):
     """The guest's agent has opened its channel, or has closed it."""
 
@@ -330,7 +360,7 @@ class AgentStateChanged(DomainEvent):
     reason: AgentReason
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class DeviceAdded(DomainEvent):
     """A device was plugged in and is in the live definition."""
 
@@ -339,7 +369,7 @@ class DeviceAdded(DomainEvent):
     alias: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class MigrationIterated(DomainEvent):
     """A migration has begun to send the guest's memory for the ``iteration``-th time."""
 
@@ -348,7 +378,7 @@ class MigrationIterated(DomainEvent):
     iteration: int
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class JobCompleted(DomainEvent):
     """A long job of the domain (save, dump, migration) has ended.
 
@@ -367,7 +397,7 @@ class JobCompleted(DomainEvent):
     error: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class DeviceRemovalFailed(DomainEvent):
     """The guest refused to give a device up; it stays."""
 
@@ -376,7 +406,7 @@ class DeviceRemovalFailed(DomainEvent):
     alias: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class MetadataChanged(DomainEvent):
     """Title, description or the metadata element of namespace ``uri`` was set or removed."""
 
@@ -386,7 +416,7 @@ class MetadataChanged(DomainEvent):
     uri: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class BlockThresholdExceeded(DomainEvent):
     """A guest has written beyond the mark that was set in a disk's source.
 
@@ -405,7 +435,7 @@ class BlockThresholdExceeded(DomainEvent):
     excess_bytes: int
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class MemoryFailed(DomainEvent):
     """Memory of the host is damaged where the guest uses it."""
 
@@ -416,7 +446,7 @@ class MemoryFailed(DomainEvent):
     flags: MemoryFailureFlag = MemoryFailureFlag.NONE
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class MemoryDeviceSizeChanged(DomainEvent):
     """The guest uses another part of a virtio-mem device than before: ``size_kib`` of it."""
 
@@ -429,7 +459,7 @@ class MemoryDeviceSizeChanged(DomainEvent):
 # -- devices of the host --------------------------------------------------------------------------
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class NodeDeviceEvent(HypervisorEvent):
     """What all events of the host's devices have in common.
 
@@ -440,7 +470,7 @@ class NodeDeviceEvent(HypervisorEvent):
     device: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class NodeDeviceCreated(NodeDeviceEvent):
     """The host has a device that it did not have before."""
 
@@ -449,7 +479,7 @@ class NodeDeviceCreated(NodeDeviceEvent):
     libvirt_type: ClassVar[int] = 0
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class NodeDeviceDeleted(NodeDeviceEvent):
     """A device of the host is gone."""
 
@@ -458,7 +488,7 @@ class NodeDeviceDeleted(NodeDeviceEvent):
     libvirt_type: ClassVar[int] = 1
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False, eq=False)
 class NodeDeviceUpdated(NodeDeviceEvent):
     """A device of the host has another driver than before, ``None`` when it has none."""
 
