@@ -204,6 +204,7 @@ def dump(
     live: Flag = False,
     crash: Flag = False,
     reset: Flag = False,
+    whole_machine: Flag = False,
     session: Hidden,
 ) -> None:
     """Write the memory of a domain's guest into a file.
@@ -214,6 +215,7 @@ def dump(
         live: Do not pause the domain beforehand.
         crash: Switch it off afterwards.
         reset: Reset it afterwards.
+        whole_machine: Write the state of the whole machine as QEMU migrates it, not an ELF file.
         session: Given by the launcher.
     """
     session.call(
@@ -224,6 +226,7 @@ def dump(
         live=live,
         crash=crash,
         reset=reset,
+        memory_only=not whole_machine,
     )
 
 
@@ -367,18 +370,51 @@ def dominfo(domain: str, *, session: Hidden) -> None:
     session.call(say, "dominfo", domain=domain)
 
 
-def domjobinfo(domain: str, *, session: Hidden) -> None:
-    """Print which long job a domain has, if any, and for how long."""
+def domjobinfo(
+    domain: str, *, completed: Flag = False, keep_completed: Flag = False, session: Hidden
+) -> None:
+    """Print how far the long job of a domain is, if it has one.
 
-    def say(job: dict[str, Any] | None) -> str:
-        if job is None:
-            return "Job type:         None"
-        return (
-            f"Job type:         Unbounded\nOperation:        {job['operation']}\n"
-            f"Time elapsed:     {job['elapsed_s'] * 1000:.0f} ms"
-        )
+    Args:
+        domain: Its name.
+        completed: The latest one that has reached its end; it is told once.
+        keep_completed: Let it be told again.
+        session: Given by the launcher.
+    """
 
-    session.call(say, "domjobinfo", domain=domain)
+    def say(job: dict[str, Any]) -> str:
+        rows = {"Job type": job["type"].capitalize()}
+        if job["type"] != "none":
+            rows["Operation"] = job["operation"].replace("_", " ").capitalize()
+        for name, value in job["numbers"].items():
+            label, unit = _JOB_NUMBERS.get(name, (name.replace("_", " ").capitalize(), ""))
+            rows[label] = f"{value:<12} {unit}".rstrip()
+        return "\n".join(f"{name + ':':17} {value}" for name, value in rows.items())
+
+    session.call(
+        say, "domjobinfo", domain=domain, completed=completed, keep_completed=keep_completed
+    )
+
+
+_JOB_NUMBERS = {
+    "time_elapsed": ("Time elapsed", "ms"),
+    "downtime": ("Total downtime", "ms"),
+    "setup_time": ("Setup time", "ms"),
+    **{
+        f"{kind}_{part}": (f"{kind.capitalize()} {part}", "B")
+        for kind in ("data", "memory", "disk")
+        for part in ("total", "processed", "remaining")
+    },
+    "memory_bps": ("Memory bandwidth", "B/s"),
+    "memory_constant": ("Constant pages", ""),
+    "memory_normal": ("Normal pages", ""),
+    "memory_normal_bytes": ("Normal data", "B"),
+    "memory_dirty_rate": ("Dirty rate", "pages/s"),
+    "memory_iteration": ("Iteration", ""),
+    "memory_postcopy_requests": ("Postcopy requests", ""),
+    "memory_page_size": ("Page size", "B"),
+}
+"""libvirt's name of a number, virsh's, and the unit."""
 
 
 def domjobabort(domain: str, *, session: Hidden) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import trio
-
 from pyvirt_trio.daemon.impacts import impact_of
 from pyvirt_trio.driver.hypervisor import Hypervisor
 from pyvirt_trio.errors import DefinitionError, ErrorCode
@@ -119,8 +117,11 @@ async def _dump(
     live: bool = False,
     crash: bool = False,
     reset: bool = False,
+    memory_only: bool = True,
 ) -> None:
-    await hypervisor.domain(domain).core_dump(path, live=live, crash=crash, reset=reset)
+    await hypervisor.domain(domain).core_dump(
+        path, live=live, crash=crash, reset=reset, memory_only=memory_only
+    )
 
 
 async def _send_key(
@@ -192,16 +193,21 @@ async def _info(hypervisor: Hypervisor, domain: str) -> dict[str, Any]:
     }
 
 
-async def _job_info(hypervisor: Hypervisor, domain: str) -> dict[str, Any] | None:
-    hold = hypervisor.domain(domain).job.active_async
-    if hold is None:
-        return None
-    age_s = round(trio.current_time() - hold.job.started_s, 3)
-    return {"operation": hold.kind.value, "call": hold.job.name, "elapsed_s": age_s}
+async def _job_info(
+    hypervisor: Hypervisor, domain: str, *, completed: bool = False, keep_completed: bool = False
+) -> dict[str, Any]:
+    found = await hypervisor.domain(domain).job_info(
+        completed=completed, keep_completed=keep_completed
+    )
+    return {
+        "type": found.type.name.lower(),
+        "operation": found.operation.name.lower(),
+        "numbers": dict(found.numbers),
+    }
 
 
 async def _job_abort(hypervisor: Hypervisor, domain: str) -> None:
-    hypervisor.domain(domain).job.abort()
+    await hypervisor.domain(domain).abort_job()
 
 
 async def _stats(hypervisor: Hypervisor, domain: str | None = None) -> list[dict[str, Any]]:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import shlex
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import trio
 
+from pyvirt_trio.driver import image_files
 from pyvirt_trio.errors import HostError, InvalidStateError, MonitorClosedError, PyvirtError
+from pyvirt_trio.models.jobs import JobType
 
 if TYPE_CHECKING:
+    from pyvirt_trio.abc import Host
+    from pyvirt_trio.driver.jobs import AsyncHold, Numbers
     from pyvirt_trio.driver.life import Life
 
 UNLIMITED: Final = (1 << 63) - (1 << 20)
@@ -20,6 +25,23 @@ value, less what its arithmetic needs, as libvirt sends it."""
 WRITE_PATIENCE_S = 30.0
 WRITE_PAUSE_S = 0.01
 """How long the last part of a copy may take to be written: at most a pipe's 64 KiB are left."""
+
+BYTES_PER_MEGABIT = 125_000
+
+_RAM = (
+    ("memory_constant", "duplicate"),
+    ("memory_normal", "normal"),
+    ("memory_normal_bytes", "normal-bytes"),
+    ("memory_dirty_rate", "dirty-pages-rate"),
+    ("memory_iteration", "dirty-sync-count"),
+    ("memory_postcopy_requests", "postcopy-requests"),
+    ("memory_page_size", "page-size"),
+)
+"""libvirt's name of a number, and QEMU's."""
+
+PART: Final = ".part"
+WRITTEN: Final = ".part.written"
+"""Endings of a file's name while it is being written, and from then until it is whole."""
 
 _ENDS = ("completed", "failed", "cancelled", "lost")
 
@@ -54,6 +76,26 @@ class Copying:
         return self.status
 
 
+async def measure(life: Life) -> Numbers:
+    """How far the copy is, as QEMU sees it (``query-migrate``).
+
+    Raises:
+        InvalidStateError, MonitorError: QEMU has gone.
+    """
+    answer = await life.execute("query-migrate")
+    ram = answer.get("ram", {})
+    disk = answer.get("disk", {})
+    known: list[tuple[str, int | None]] = [("setup_time", answer.get("setup-time"))]
+    if ram:
+        for name, key in (("total", "total"), ("processed", "transferred"), ("remaining",) * 2):
+            known.append((f"data_{name}", ram[key] + disk.get(key, 0)))
+        for name, key in (("total", "total"), ("processed", "transferred"), ("remaining",) * 2):
+            known.append((f"memory_{name}", ram[key]))
+        known.append(("memory_bps", round(ram["mbps"] * BYTES_PER_MEGABIT) or None))
+        known += [(name, ram.get(key)) for name, key in _RAM]
+    return tuple((name, value) for name, value in known if value is not None)
+
+
 async def prepare(life: Life) -> None:
     """Let QEMU tell by events how far copies are."""
     capability = {"capability": "events", "state": True}
@@ -79,19 +121,20 @@ def reading(path: str, start: int) -> str:
     return f"exec:tail -c +{start + 1} {shlex.quote(path)}"
 
 
-async def store(life: Life, path: str, *, abort: trio.Event) -> str:
-    """The state of the machine, whose processors stand still, is written at the end of ``path``.
+async def store(life: Life, job: AsyncHold, path: str, *, head: bytes = b"") -> str:
+    """A file holds ``head`` and then the state of the machine.
 
     QEMU hands it to a shell, for want of a way to pass it a file that is open. What it has handed
     over may not be written yet; the shell gives the file another name when it is.
 
     Args:
-        life: The machine.
-        path: A file that exists.
-        abort: Set by who wants this to end early.
+        life: The machine, whose processors stand still, or will when the copy is complete.
+        job: What it is for; it is told how far the copy is, and may be aborted.
+        path: Where the file is wanted.
+        head: What comes first.
 
     Returns:
-        The file's new name.
+        The file, beside the place where it is wanted.
 
     Raises:
         InvalidStateError: It was aborted.
@@ -99,18 +142,41 @@ async def store(life: Life, path: str, *, abort: trio.Event) -> str:
         InvalidStateError, MonitorError: QEMU has gone, or does not migrate such a machine.
 
     Cancellation:
-        QEMU no longer writes.
+        QEMU no longer writes, and nothing of the file is left.
     """
-    written = f"{path}.written"
+    part, written = f"{path}{PART}", f"{path}{WRITTEN}"
+    try:
+        await image_files.create(life.host, part, head.decode(), wanted=path)
+        job.measure = partial(measure, life)
+        await _write(life, job, part, written)
+        await job.complete()
+        await _is_written(life, written)
+    except BaseException as error:
+        is_aborted = job.abort_requested.is_set() or isinstance(error, trio.Cancelled)
+        job.type = JobType.CANCELLED if is_aborted else JobType.FAILED
+        with trio.CancelScope(shield=True):
+            await remove_leftovers(life.host, path)
+        raise
+    return written
+
+
+async def remove_leftovers(host: Host, path: str) -> None:
+    """Nothing is left of a copy that `store` made or began for ``path``, as far as possible."""
+    for leftover in (f"{path}{PART}", f"{path}{WRITTEN}"):
+        with contextlib.suppress(HostError):  # what went wrong first is worth telling
+            await image_files.remove(host, leftover)
+
+
+async def _write(life: Life, job: AsyncHold, part: str, written: str) -> None:
     await prepare(life)
     await life.execute("migrate-set-parameters", {"max-bandwidth": UNLIMITED})
-    quoted, quoted_after = shlex.quote(path), shlex.quote(written)
+    quoted, quoted_after = shlex.quote(part), shlex.quote(written)
     try:
         await life.execute(
             "migrate", {"uri": f"exec:cat >> {quoted} && mv {quoted} {quoted_after}"}
         )
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(_cancel_when, abort, life, name="abort copy")
+            nursery.start_soon(_cancel_when, job.abort_requested, life, name="abort copy")
             status = await life.copying.wait_end()
             nursery.cancel_scope.cancel()
     except BaseException:
@@ -120,12 +186,15 @@ async def store(life: Life, path: str, *, abort: trio.Event) -> str:
     if status == "cancelled":
         raise InvalidStateError("operation aborted: canceled by client")
     if status != "completed":
-        raise HostError(f"the state of the machine could not be written to {path} ({status})")
+        raise HostError(f"the state of the machine could not be written to {part} ({status})")
+
+
+async def _is_written(life: Life, written: str) -> None:
     with trio.move_on_after(WRITE_PATIENCE_S):
         while not await life.host.exists(written):  # noqa: ASYNC110 - only the file tells
             await trio.sleep(WRITE_PAUSE_S)
-        return written
-    raise HostError(f"the last part of {path} could not be written")
+        return
+    raise HostError(f"the last part of {written} could not be written")
 
 
 async def _cancel_when(abort: trio.Event, life: Life) -> None:

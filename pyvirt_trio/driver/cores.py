@@ -7,29 +7,35 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from pyvirt_trio.driver import image_files
 from pyvirt_trio.errors import DefinitionError, ErrorCode, HostError
 
 if TYPE_CHECKING:
+    from pyvirt_trio.driver.jobs import Numbers
     from pyvirt_trio.driver.life import Life
 
 DUMP_FOLDER = "dump"
 """Below the root: cores of guests that crashed where ``<on_crash>`` asks for one."""
 
 
+def require_absolute(path: str) -> None:
+    """Refuse a path that QEMU would take for one below its own directory.
+
+    Raises:
+        DefinitionError: It is one.
+    """
+    if not path.startswith("/"):
+        raise DefinitionError(f"{path!r} is not an absolute path", code=ErrorCode.INVALID_ARG)
+
+
 async def write_core(life: Life, path: str) -> None:
     """QEMU has written the memory of the machine to ``path``.
 
     Raises:
-        DefinitionError: The path is not absolute.
         HostError: It could not be written.
         InvalidStateError, MonitorError: QEMU refused, or has gone.
     """
-    if not path.startswith("/"):
-        raise DefinitionError(f"{path!r} is not an absolute path", code=ErrorCode.INVALID_ARG)
-    try:
-        await life.host.replace_file(path, "")  # for nobody else to read, which QEMU leaves open
-    except OSError as error:
-        raise HostError(f"Failed to create file '{path}': {error.strerror}") from error
+    await image_files.create(life.host, path)  # for nobody else to read, which QEMU leaves open
     life.dumping.begin()
     # Detached, or the monitor would not answer before all is written.
     arguments = {"paging": False, "protocol": f"file:{path}", "detach": True}
@@ -37,6 +43,21 @@ async def write_core(life: Life, path: str) -> None:
     status = await life.dumping.wait_end()
     if status != "completed":
         raise HostError(f"the core could not be written to {path} ({status})")
+
+
+async def measure(life: Life) -> Numbers:
+    """How far the core is (``query-dump``).
+
+    Raises:
+        InvalidStateError, MonitorError: QEMU has gone.
+    """
+    answer = await life.execute("query-dump")
+    total, completed = answer["total"], answer["completed"]
+    return (
+        ("memory_total", total),
+        ("memory_processed", completed),
+        ("memory_remaining", total - completed),
+    )
 
 
 async def dump_crash(life: Life) -> None:
@@ -48,8 +69,5 @@ async def dump_crash(life: Life) -> None:
     folder = f"{life.domain.store.root}/{DUMP_FOLDER}"
     when = datetime.fromtimestamp(life.host.wall_clock_s(), UTC)
     with trio.CancelScope(shield=True):
-        try:
-            await life.host.make_directory(folder)
-        except OSError as error:
-            raise HostError(f"cannot create {folder}: {error.strerror}") from error
+        await image_files.make_folder(life.host, folder)
     await write_core(life, f"{folder}/{life.number}-{life.domain.name}-{when:%Y-%m-%d-%H:%M:%S}")

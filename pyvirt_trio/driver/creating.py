@@ -10,7 +10,7 @@ from pyvirt_trio.driver.saving import read_image
 from pyvirt_trio.errors import InvalidStateError
 from pyvirt_trio.models.domain import DomainDefinition
 from pyvirt_trio.models.events import SuspendedDetail
-from pyvirt_trio.models.jobs import AsyncJob
+from pyvirt_trio.models.jobs import AsyncJob, JobOperation
 
 if TYPE_CHECKING:
     from pyvirt_trio.driver.domain import Domain
@@ -34,15 +34,19 @@ async def restore(hypervisor: Hypervisor, path: str, *, running: bool | None) ->
         domain = hypervisor.admit(image.definition)
     is_running = image.was_running if running is None else running
     boot = Boot(is_paused=not is_running, incoming=image.uri, suspended=SuspendedDetail.RESTORED)
-    await _begin(hypervisor, domain, image.definition, boot)
+    await _begin(hypervisor, domain, image.definition, boot, JobOperation.RESTORE)
     return domain
 
 
 async def _begin(
-    hypervisor: Hypervisor, domain: Domain, definition: DomainDefinition, boot: Boot
+    hypervisor: Hypervisor,
+    domain: Domain,
+    definition: DomainDefinition,
+    boot: Boot,
+    operation: JobOperation = JobOperation.START,
 ) -> None:
     try:
-        async with domain.job.hold_async("create", AsyncJob.START):
+        async with domain.job.hold_async("create", AsyncJob.START, operation):
             if domain.current_life is not None:
                 raise InvalidStateError(f"domain '{domain.name}' is already active")
             await domain.begin_life(definition, boot)

@@ -7,6 +7,7 @@ from pyvirt_trio.driver.console import ConsoleCalls
 from pyvirt_trio.driver.device_calls import DeviceCalls
 from pyvirt_trio.driver.domain_core import DomainView as DomainView
 from pyvirt_trio.driver.dumping import DumpingCalls
+from pyvirt_trio.driver.job_calls import JobCalls
 from pyvirt_trio.driver.lifecycle import LifecycleCalls
 from pyvirt_trio.driver.metadata import MetadataCalls
 from pyvirt_trio.driver.renaming import RenamingCalls
@@ -21,6 +22,7 @@ class Domain(
     BlockCalls,
     DumpingCalls,
     ConsoleCalls,
+    JobCalls,
     MetadataCalls,
     RenamingCalls,
     StatisticsCalls,

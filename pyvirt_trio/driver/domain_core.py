@@ -19,6 +19,7 @@ from pyvirt_trio.driver.placement import name_devices
 from pyvirt_trio.driver.status import PrivateData, Written
 from pyvirt_trio.errors import InvalidStateError, NotFoundError
 from pyvirt_trio.models.domain import DomainDefinition
+from pyvirt_trio.models.jobs import JobInfo
 from pyvirt_trio.models.states import DomainState, DomainStatus, ShutoffReason
 from pyvirt_trio.xml.domain import format_domain
 
@@ -76,6 +77,7 @@ class DomainCore:
         self.fresh_uuid = hypervisor.fresh_uuid
         self.hypervisor = hypervisor
         self.current_life: Life | None = None
+        self.completed_job: JobInfo | None = None
         self._formatted: tuple[DomainDefinition, int | None, str] | None = None
 
     def __repr__(self) -> str:

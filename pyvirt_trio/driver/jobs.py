@@ -11,17 +11,31 @@ the wait the domain may have stopped: every call looks again.
 from __future__ import annotations
 
 import enum
-from collections.abc import AsyncGenerator, Set
+from collections.abc import AsyncGenerator, Awaitable, Callable, Set
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TypeAlias
 
 import attrs
 import trio
 
-from pyvirt_trio.errors import ErrorCode, InvalidStateError, JobActiveError
-from pyvirt_trio.models.jobs import ADMITTED, UNABORTABLE, AsyncJob, JobKind
+from pyvirt_trio.errors import ErrorCode, InvalidStateError, JobActiveError, PyvirtError
+from pyvirt_trio.models.jobs import (
+    ADMITTED,
+    OPERATIONS,
+    UNABORTABLE,
+    AsyncJob,
+    JobInfo,
+    JobKind,
+    JobOperation,
+    JobType,
+)
 
 PATIENCE_S = 30.0
 """How long a job is waited for (``VIR_JOB_WAIT_TIME``)."""
+
+
+Numbers: TypeAlias = tuple[tuple[str, int], ...]
+"""libvirt's names of numbers, and their values."""
 
 
 @attrs.frozen
@@ -50,13 +64,25 @@ class AsyncHold:
     Attributes:
         job: Its name and age.
         kind: Which async job it is.
+        operation: What it is for.
         admitted: The normal jobs that may be done meanwhile.
         abort_requested: Set when somebody wants it to end early; the holder looks at it.
+        unabortable: Why it cannot be, if it cannot.
+        type: How far it is.
+        measure: Asks QEMU how far it is, while there is something to ask for.
+        stopped_s: Trio's clock when the guest was stopped for it.
+        result: What it came to, once it has done what it is for.
     """
 
     def __init__(self, lock: JobLock, job: Job, kind: AsyncJob) -> None:
         self.job = job
         self.kind = kind
+        self.operation = OPERATIONS[kind]
+        self.unabortable = UNABORTABLE.get(kind)
+        self.type = JobType.UNBOUNDED
+        self.measure: Callable[[], Awaitable[Numbers]] | None = None
+        self.stopped_s: float | None = None
+        self.result: JobInfo | None = None
         self.admitted: Set[JobKind] = ADMITTED[kind]
         self.abort_requested = trio.Event()
         self._lock = lock
@@ -65,6 +91,32 @@ class AsyncHold:
         """From now on let in ``kinds`` (and `JobKind.DESTROY`), as the phases of a snapshot do."""
         self.admitted = kinds | {JobKind.DESTROY}
         self._lock.grant()
+
+    async def complete(self) -> None:
+        """It has done what it is for: from now on it is as it is now."""
+        try:
+            info = await self.info()
+        except PyvirtError:  # QEMU ends; what it has done stays done
+            self.measure = None
+            info = await self.info()
+        self.type = JobType.COMPLETED
+        self.result = attrs.evolve(info, type=self.type)
+
+    async def info(self) -> JobInfo:
+        """How far it is now.
+
+        Raises:
+            InvalidStateError, MonitorError: QEMU has gone, or does not answer.
+        """
+        await trio.lowlevel.checkpoint()
+        if self.result is not None:
+            return self.result
+        measured = () if self.measure is None else await self.measure()
+        now_s = trio.current_time()
+        numbers = [("time_elapsed", _milliseconds(now_s - self.job.started_s))]
+        if self.stopped_s is not None:
+            numbers.append(("downtime", _milliseconds(now_s - self.stopped_s)))
+        return JobInfo(type=self.type, operation=self.operation, numbers=(*numbers, *measured))
 
     def nested(self) -> AbstractAsyncContextManager[None]:
         """Take the normal job for a command of this async job (``VIR_JOB_ASYNC_NESTED``).
@@ -141,11 +193,18 @@ class JobLock:
         return _nothing() if kind is JobKind.QUERY else self.slot(Waiter(name, kind), patience_s)
 
     @asynccontextmanager
-    async def hold_async(self, name: str, kind: AsyncJob) -> AsyncGenerator[AsyncHold]:
+    async def hold_async(
+        self, name: str, kind: AsyncJob, operation: JobOperation | None = None
+    ) -> AsyncGenerator[AsyncHold]:
         """Be the async job of the domain for the length of the block.
 
         It begins when no other job is under way, and then lets in what its row of `ADMITTED` names.
         Its own commands take the normal job with `AsyncHold.nested`.
+
+        Args:
+            name: The call.
+            kind: Which async job it is.
+            operation: What it is for; ``None`` for what `OPERATIONS` says.
 
         Raises:
             JobActiveError: (68) Another job did not end in time.
@@ -155,6 +214,7 @@ class JobLock:
         """
         async with self.slot(Waiter(name, kind), PATIENCE_S):
             assert self._async is not None, "granted to this call"
+            self._async.operation = operation or self._async.operation
             yield self._async
 
     def hold_agent(self, name: str) -> AbstractAsyncContextManager[None]:
@@ -176,8 +236,8 @@ class JobLock:
         """
         if self._async is None:
             raise InvalidStateError("no job is active on the domain")
-        if self._async.kind in UNABORTABLE:
-            raise InvalidStateError(UNABORTABLE[self._async.kind])
+        if self._async.unabortable is not None:
+            raise InvalidStateError(self._async.unabortable)
         self._async.abort_requested.set()
 
     @asynccontextmanager
@@ -270,3 +330,7 @@ class JobLock:
 async def _nothing() -> AsyncGenerator[None]:
     await trio.lowlevel.checkpoint()
     yield
+
+
+def _milliseconds(time_s: float) -> int:
+    return round(time_s * 1000)

@@ -223,6 +223,10 @@ class Life(LifeCore):
         end = await session.wait_ended()
         if isinstance(end, RemoteProtocolError) and self.is_announced:
             self.announce(None, ControlFailed(**self.stamp))
+        self._lose_sight()
+
+    def _lose_sight(self) -> None:
+        """Whoever waits for QEMU's word waits for nothing."""
         self.copying.tell("lost")
         self.dumping.tell("lost")
 
@@ -241,6 +245,7 @@ class Life(LifeCore):
 
     async def _close(self) -> None:
         self._nursery = self._session = self._process = None
+        self._lose_sight()  # QEMU may go on: then its monitor was closed here
         removal.life_ended(self)
         self.block_jobs.life_ended()
         await self.agent.aclose()

@@ -34,6 +34,7 @@ from pyvirt_trio.models.events import (
     GuestWoke,
     IoErrorAction,
     IoErrorOccurred,
+    MigrationIterated,
     PmSuspendedDetail,
     ResumedDetail,
     RtcChanged,
@@ -75,6 +76,13 @@ _IO_ERROR_ACTIONS = {
     "stop": IoErrorAction.PAUSE,
     "report": IoErrorAction.REPORT,
 }
+_RESUMED = {
+    RunningReason.MIGRATED: ResumedDetail.MIGRATED,
+    RunningReason.RESTORED: ResumedDetail.FROM_SNAPSHOT,
+    RunningReason.FROM_SNAPSHOT: ResumedDetail.FROM_SNAPSHOT,
+}
+"""Why a machine runs -> what is announced, when it is not that it was paused
+(``qemuDomainRunningReasonToResumeEvent``)."""
 
 
 def react(life: Life, event: Event) -> None:
@@ -96,8 +104,7 @@ def _stopped(life: Life, _data: Data) -> None:
 
 def _running(life: Life, _data: Data) -> None:
     reason, life.running_reason = life.running_reason, RunningReason.UNPAUSED
-    is_restored = reason is RunningReason.RESTORED
-    detail = ResumedDetail.FROM_SNAPSHOT if is_restored else ResumedDetail.UNPAUSED
+    detail = _RESUMED.get(reason, ResumedDetail.UNPAUSED)
     events: list[DomainEvent] = [DomainResumed(**life.stamp, detail=detail)]
     if life.is_booting:
         life.is_booting = False
@@ -274,6 +281,12 @@ def _balloon_changed(life: Life, data: Data) -> None:
     life.announce(None, BalloonChanged(**life.stamp, actual_kib=data["actual"] // 1024))
 
 
+def _memory_passed(life: Life, data: Data) -> None:
+    """QEMU goes through the guest's memory once more (``qemuProcessHandleMigrationPass``)."""
+    if life.domain.job.active_async is not None:
+        life.announce(None, MigrationIterated(**life.stamp, iteration=data["pass"]))
+
+
 def _tray_moved(life: Life, data: Data) -> None:
     device = life.definition.device(data.get("id", ""))
     if device is not None and device.alias is not None:
@@ -300,6 +313,7 @@ REACTIONS: Mapping[str, Callable[[Life, Data], None]] = {
     "RTC_CHANGE": _clock_set,
     "BALLOON_CHANGE": _balloon_changed,
     "DEVICE_TRAY_MOVED": _tray_moved,
+    "MIGRATION_PASS": _memory_passed,
     **REPORTS,
 }
 """QEMU's event -> what it does."""

@@ -33,6 +33,7 @@ from pyvirt_trio.driver.vcpu_plugging import finish_vcpus
 from pyvirt_trio.errors import CommandFailedError, HostError
 from pyvirt_trio.models.devices import Channel, Device
 from pyvirt_trio.models.events import DeviceAdded, DomainSuspended, SuspendedDetail
+from pyvirt_trio.models.jobs import AsyncJob
 from pyvirt_trio.models.states import DomainState, DomainStatus, PausedReason, RunningReason
 from pyvirt_trio.qmp.messages import Event
 
@@ -42,7 +43,8 @@ if TYPE_CHECKING:
     from pyvirt_trio.models.domain import DomainDefinition
 
 COPY_PAUSE_S = 0.05
-"""How often it is looked whether a copy has been given up; QEMU needs a few milliseconds."""
+"""How often it is looked whether a copy has been given up, which takes QEMU a few milliseconds, or
+a core has been written, which takes as long as it takes."""
 
 EXEC_PATIENCE_S = 1.0
 EXEC_PAUSE_S = 0.05
@@ -97,7 +99,7 @@ class Reconnection:
             MonitorError: QEMU has ended meanwhile.
         """
         steps = (
-            _give_up_copy,
+            _give_up_job,
             _learn_run_state,
             _finish_plugging,
             _finish_removals,
@@ -139,31 +141,40 @@ async def _connect(life: Life, process: Process) -> trio.abc.Stream:
                 raise HostError("QEMU has ended while no manager watched it") from None
 
 
-# -- a copy that nobody waits for -----------------------------------------------------------------
+# -- a job that nobody waits for ------------------------------------------------------------------
 
 
-async def _give_up_copy(life: Life) -> None:
+async def _give_up_job(life: Life) -> None:
     """A copy that is not complete is no copy; the guest goes on where it stood still for it."""
     if life.domain.view.has_managed_save:
         # Made of this machine, which has stood still since: going on now, it would leave behind an
         # image that does not go with its disks any more.
         life.end(Ending.SAVED, silently=True)
         return
-    if life.domain.private.is_copying and await _is_copying(life):
+    job, status = life.domain.private.async_job, life.domain.status
+    if job is not None and await _is_copying(life):
         with contextlib.suppress(CommandFailedError):  # it may have ended by itself just now
             await life.execute("migrate_cancel")
         while await _is_copying(life):  # noqa: ASYNC110 - no event need tell of it
             await trio.sleep(COPY_PAUSE_S)
-    status = life.domain.status
+    if AsyncJob.DUMP is job or PausedReason.DUMP is status.reason:
+        # Nothing ends a core early, and until it is written QEMU neither runs nor stops.
+        while await _is_dumping(life):  # noqa: ASYNC110 - its event may have come before
+            await trio.sleep(COPY_PAUSE_S)
     if status.state is DomainState.PAUSED and status.reason in _PAUSED_FOR_COPY:
         assert isinstance(status.reason, PausedReason), "of a paused domain"
         life.running_reason = _PAUSED_FOR_COPY[status.reason]
         await life.execute("cont")
-    life.note(is_copying=False)
+    life.note(async_job=None)
 
 
 async def _is_copying(life: Life) -> bool:
     return (await life.execute("query-migrate")).get("status") in _COPYING
+
+
+async def _is_dumping(life: Life) -> bool:
+    status: str = (await life.execute("query-dump"))["status"]
+    return status == "active"
 
 
 # -- the processors -------------------------------------------------------------------------------

@@ -9,14 +9,16 @@ import attrs
 import trio
 
 from pyvirt_trio.abc import Host
-from pyvirt_trio.driver import copying, save_image
+from pyvirt_trio.driver import copying, image_files, save_image
 from pyvirt_trio.driver.boot import Boot
+from pyvirt_trio.driver.cores import require_absolute
 from pyvirt_trio.driver.domain_core import DomainCore
 from pyvirt_trio.driver.ending import Ending
+from pyvirt_trio.driver.job_calls import tell_completion, under_way
 from pyvirt_trio.driver.jobs import AsyncHold
 from pyvirt_trio.driver.life import Life
 from pyvirt_trio.driver.processors import resume_processors, stop_processors
-from pyvirt_trio.errors import DefinitionError, ErrorCode, HostError, InvalidStateError, PyvirtError
+from pyvirt_trio.errors import HostError, InvalidStateError, PyvirtError
 from pyvirt_trio.models.domain import DomainDefinition
 from pyvirt_trio.models.events import SuspendedDetail
 from pyvirt_trio.models.jobs import AsyncJob
@@ -70,8 +72,8 @@ class SavingCalls(DomainCore):
                 device. The domain goes on.
 
         Events:
-            `DomainSuspended` if it ran, then `DomainStopped` with ``SAVED``; or `DomainResumed`
-            when it goes on.
+            `DomainSuspended` if it ran, `JobCompleted`, then `DomainStopped` with ``SAVED``; or
+            `DomainResumed` when it goes on.
 
         Cancellation:
             The domain is saved and off, or it goes on as before and nothing is left of the image.
@@ -98,7 +100,7 @@ class SavingCalls(DomainCore):
             if not self.is_persistent:
                 raise InvalidStateError("cannot do managed save for transient domain")
             path = managed_save_path(self)
-            await make_directory(self.host, posixpath.dirname(path))
+            await image_files.make_folder(self.host, posixpath.dirname(path))
             await _save(life, job, path, running=running)
             await life.ended.wait()
 
@@ -119,7 +121,7 @@ class SavingCalls(DomainCore):
         """As `remove_managed_save`, for who holds the job."""
         if self.view.has_managed_save:
             with trio.CancelScope(shield=True):  # file and record agree
-                await _remove(self.host, managed_save_path(self))
+                await image_files.remove(self.host, managed_save_path(self))
                 _set_managed_save(self, is_there=False)
 
     async def start_saved(self, *, paused: bool) -> None:
@@ -133,7 +135,7 @@ class SavingCalls(DomainCore):
         image = await read_image(host, path)
 
         async def loaded() -> None:
-            await _move(host, path, used)
+            await image_files.move(host, path, used)
             _set_managed_save(self, is_there=False)
 
         boot = Boot(
@@ -147,11 +149,11 @@ class SavingCalls(DomainCore):
         except BaseException:
             with trio.CancelScope(shield=True):
                 if not self.view.has_managed_save and self.current_life is None:
-                    await _move(host, used, path)
+                    await image_files.move(host, used, path)
                     _set_managed_save(self, is_there=True)
             raise
         with trio.CancelScope(shield=True):
-            await _remove(host, used)
+            await image_files.remove(host, used)
 
     def _savable_life(self) -> Life:
         life = self.running_life()
@@ -171,37 +173,33 @@ def managed_save_path(domain: DomainCore) -> str:
 
 async def _save(life: Life, job: AsyncHold, path: str, *, running: bool | None) -> None:
     """Save ``life`` and let it end; or let it go on, if that is not possible."""
-    if not path.startswith("/"):
-        raise DefinitionError(f"{path!r} is not an absolute path", code=ErrorCode.INVALID_ARG)
+    require_absolute(path)
     was_running = life.domain.status.state is DomainState.RUNNING
     head = save_image.Head(
         xml=format_domain(life.definition),
         was_running=was_running if running is None else running,
     )
-    part = f"{path}.part"
-    life.note(is_copying=True)
-    try:
-        async with job.nested():
-            if was_running:
-                await stop_processors(life, PausedReason.SAVE)
-            await _write(life.host, part, head, path)
-            written = await copying.store(life, part, abort=job.abort_requested)
-        with trio.CancelScope(shield=True):
-            await _finish(life, written, head, path)
-    except BaseException:
-        with trio.CancelScope(shield=True):
-            if was_running and life.domain.status.state in SAVABLE:
-                # Also when they seem to run: the news that they stand still may be on its way.
-                with contextlib.suppress(PyvirtError):  # it has gone meanwhile
-                    await resume_processors(life, RunningReason.SAVE_CANCELED)
-            life.note(is_copying=False)
-            for leftover in (part, f"{part}.written"):
-                with contextlib.suppress(HostError):  # what went wrong first is worth telling
-                    await _remove(life.host, leftover)
-        raise
+    async with under_way(life, job):
+        try:
+            async with job.nested():
+                if was_running:
+                    await stop_processors(life, PausedReason.SAVE)
+                    job.stopped_s = trio.current_time()
+                written = await copying.store(life, job, path, head=head.encode())
+            with trio.CancelScope(shield=True):
+                await _finish(life, job, written, head, path)
+        except BaseException:
+            with trio.CancelScope(shield=True):
+                if was_running and life.domain.status.state in SAVABLE:
+                    # Also when they seem to run: the news that they stand still may be on its way.
+                    with contextlib.suppress(PyvirtError):  # it has gone meanwhile
+                        await resume_processors(life, RunningReason.SAVE_CANCELED)
+            raise
 
 
-async def _finish(life: Life, written: str, head: save_image.Head, path: str) -> None:
+async def _finish(
+    life: Life, job: AsyncHold, written: str, head: save_image.Head, path: str
+) -> None:
     """Make the image whole, let it be found, and only then end the life."""
     host, domain = life.host, life.domain
     try:
@@ -209,9 +207,14 @@ async def _finish(life: Life, written: str, head: save_image.Head, path: str) ->
         await host.seal_file(written, attrs.evolve(head, file_bytes=size).encode())
         await host.move_file(written, path)
     except OSError as error:
+        await copying.remove_leftovers(host, path)
         raise HostError(f"cannot save {domain.name} to {path}: {error.strerror}") from error
-    if path == managed_save_path(domain):
-        _set_managed_save(domain, is_there=True)
+    with domain.journal.commit() as commit:
+        # In one step with its announcement, or a new manager would let go on what has been saved.
+        commit.note(domain, ending=domain.private.ending or Ending.SAVED)
+        if path == managed_save_path(domain):
+            commit.update(domain, has_managed_save=True)
+        tell_completion(life, job, commit)
     life.end(Ending.SAVED, silently=True)
 
 
@@ -236,38 +239,3 @@ async def read_image(host: Host, path: str) -> Image:
 def _set_managed_save(domain: DomainCore, *, is_there: bool) -> None:
     with domain.journal.commit() as commit:
         commit.update(domain, has_managed_save=is_there)
-
-
-async def _write(host: Host, part: str, head: save_image.Head, path: str) -> None:
-    try:
-        await host.replace_file(part, head.encode().decode())
-    except OSError as error:
-        raise HostError(f"Failed to create file '{path}': {error.strerror}") from error
-
-
-async def _move(host: Host, path: str, new_path: str) -> None:
-    try:
-        await host.move_file(path, new_path)
-    except OSError as error:
-        raise HostError(f"cannot rename {path}: {error.strerror}") from error
-
-
-async def make_directory(host: Host, path: str) -> None:
-    """A folder for images is there.
-
-    Raises:
-        HostError: It cannot be made.
-    """
-    try:
-        await host.make_directory(path)
-    except OSError as error:
-        raise HostError(f"cannot create {path}: {error.strerror}") from error
-
-
-async def _remove(host: Host, path: str) -> None:
-    try:
-        await host.remove_file(path)
-    except FileNotFoundError:
-        pass
-    except OSError as error:
-        raise HostError(f"cannot remove {path}: {error.strerror}") from error

@@ -18,6 +18,7 @@ from pyvirt_trio.models.block_jobs import BlockJob
 from pyvirt_trio.models.devices import Device
 from pyvirt_trio.models.domain import DomainDefinition
 from pyvirt_trio.models.event_details import BlockJobStatus, BlockJobType
+from pyvirt_trio.models.jobs import AsyncJob
 from pyvirt_trio.models.metadata import MetadataElement
 from pyvirt_trio.models.states import REASONS, DomainState, DomainStatus
 from pyvirt_trio.xml.devices import format_device, parse_device, parse_devices
@@ -59,10 +60,10 @@ class PrivateData:
             taken down.
         is_autodestroyed: Whether it ends with whoever started it.
         reboots: Whether the machine is to be reset when its guest has powered off.
-        is_copying: Whether the state of the machine is being written to a file (the job in
-            progress that outlives its manager: QEMU goes on writing).
         block_jobs: Jobs on its disks whose end has not been announced.
         has_lost_vcpu: Whether a processor was unplugged; see `vcpu_plugging`.
+        async_job: The job under way that outlives its manager: a save or a dump, which QEMU goes on
+            writing.
     """
 
     starting: DomainDefinition | None = None
@@ -73,9 +74,9 @@ class PrivateData:
     leaving: tuple[str, ...] = ()
     is_autodestroyed: bool = False
     reboots: bool = False
-    is_copying: bool = False
     block_jobs: tuple[BlockJob, ...] = ()
     has_lost_vcpu: bool = False
+    async_job: AsyncJob | None = None
 
 
 FORGOTTEN = attrs.asdict(PrivateData(), recurse=False)
@@ -297,7 +298,7 @@ _PRIVATE_KEYS = {
     "leaving": _Key(list, _tuple_of(str)),
     "is_autodestroyed": _Key(bool, bool),
     "reboots": _Key(bool, bool),
-    "is_copying": _Key(bool, bool),
+    "async_job": _Key(operator.attrgetter("value"), AsyncJob),
     "block_jobs": _Key(_list_of(_job_to_value), _tuple_of(_job_from_value)),
     "has_lost_vcpu": _Key(bool, bool),
 }

@@ -53,11 +53,7 @@ names virsh's. An event of a domain also has `domain`, `uuid` and `life`. A clas
 last column is there for its number; nothing the driver does today leads to it.
 """
 
-_UNTOLD = {
-    "JobCompleted": "the end of a save or dump is told by the call and by the lifecycle events",
-    "MigrationIterated": "there is no migration; libvirt tells of the passes of a save, too, which "
-    "QEMU announces and this library does not pass on yet",
-}
+_UNTOLD: dict[str, str] = {}
 """Why nothing leads to an event."""
 
 _NEED = {

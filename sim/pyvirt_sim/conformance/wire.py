@@ -16,7 +16,12 @@ CLEAR: Final = b"\n\x01\n"
 QUIT_ID: Final = "quit"
 NEGOTIATION_ID: Final = "qmp_capabilities"
 # Members that differ from machine to machine and run to run; only their type is compared.
-MASKED: Final = frozenset({"thread-id", "seconds", "microseconds", "offset", "pid", "total-time"})
+MASKED: Final = frozenset(
+    {"thread-id", "seconds", "microseconds", "offset", "pid", "total-time"}
+    | {"setup-time", "downtime", "expected-downtime"}
+)
+STATISTICS: Final = "dirty-sync-count"
+"""Numbers that stand together with this one are those of a migration: only their types, too."""
 
 
 @attrs.define
@@ -93,8 +98,11 @@ def _is_listing(value: Any) -> bool:
 
 
 def _masked(members: Mapping[str, Any]) -> dict[str, Any]:
+    is_statistics = STATISTICS in members
     return {
-        key: type(value)() if key in MASKED and isinstance(value, int | float) else value
+        key: type(value)()
+        if (is_statistics or key in MASKED) and isinstance(value, int | float)
+        else value
         for key, value in members.items()
     }
 

@@ -25,7 +25,12 @@ from pyvirt_trio import (
     Hypervisor,
     Record,
 )
-from pyvirt_trio.models.events import BlockJobChanged, DefinedDetail, MigrationIterated
+from pyvirt_trio.models.events import (
+    BlockJobChanged,
+    DefinedDetail,
+    JobCompleted,
+    MigrationIterated,
+)
 
 VFIO = "vfio-pci"
 
@@ -131,6 +136,7 @@ class _Fold:
     plugged: set[str] = attrs.field(factory=set[str])
     unplugged: set[str] = attrs.field(factory=set[str])
     block_jobs: int = 0
+    job_of: int = 0
 
 
 def _events(hypervisor: Hypervisor, received: Sequence[Record]) -> Iterator[str]:
@@ -189,6 +195,10 @@ def _fold_one(fold: _Fold, event: DomainEvent) -> Iterator[str]:
                 yield f"{type(event).__name__} of {event.alias} a second time"
             into.add(event.alias)
             out_of.discard(event.alias)
+        case JobCompleted():
+            if fold.job_of == event.life:  # the only one in a story is the save that ends a life
+                yield f"the end of the job of life {event.life} was told a second time"
+            fold.job_of = event.life
         case MigrationIterated():  # what QEMU tells in passing, and keeps for nobody
             pass
         case BlockJobChanged():

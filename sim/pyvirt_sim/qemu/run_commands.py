@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
+from pyvirt_sim.gaps import ModelGapError
 from pyvirt_sim.qemu.command import Arguments, Handler
 from pyvirt_sim.qemu.run_state import Cause
 
@@ -22,12 +23,28 @@ def _set_actions(qemu: QemuProcess, arguments: Arguments) -> None:
         qemu.machine.actions.set(kind, action)
 
 
+def _cont(qemu: QemuProcess, _arguments: Arguments) -> None:
+    qemu.machine.saving.require_none()
+    qemu.machine.resume()
+
+
+def _stop(qemu: QemuProcess, _arguments: Arguments) -> None:
+    qemu.machine.saving.require_none()
+    qemu.machine.pause()
+
+
+def _reset(qemu: QemuProcess, _arguments: Arguments) -> None:
+    if qemu.machine.saving.is_dumping:
+        raise ModelGapError("QEMU 7.2 aborts when it is reset during a dump")
+    qemu.machine.reset(Cause.HOST_RESET)
+
+
 COMMANDS: Final[Mapping[str, Handler]] = {
     "query-status": _query_status,
-    "cont": lambda qemu, _: qemu.machine.resume(),
-    "stop": lambda qemu, _: qemu.machine.pause(),
+    "cont": _cont,
+    "stop": _stop,
     "system_powerdown": lambda qemu, _: qemu.machine.power_button(),
-    "system_reset": lambda qemu, _: qemu.machine.reset(Cause.HOST_RESET),
+    "system_reset": _reset,
     "system_wakeup": lambda qemu, _: qemu.machine.wake_up(),
     "send-key": lambda _qemu, _arguments: None,  # the keyboard takes what the schema allows
     "inject-nmi": lambda qemu, _: qemu.machine.inject_nmi(),

@@ -24,6 +24,7 @@ class RunState(enum.Enum):
     WATCHDOG = "watchdog"
     IO_ERROR = "io-error"
     POSTMIGRATE = "postmigrate"
+    SAVE_VM = "save-vm"
 
 
 class Cause(enum.Enum):

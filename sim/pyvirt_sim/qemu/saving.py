@@ -11,6 +11,7 @@ import attrs
 from pyvirt_sim.gaps import ModelGapError
 from pyvirt_sim.qemu.command import Handler
 from pyvirt_sim.qemu.errors import QmpError
+from pyvirt_sim.qemu.run_state import RunState
 
 if TYPE_CHECKING:
     from pyvirt_sim.qemu.machine import Machine
@@ -31,6 +32,16 @@ class Saving:
         factory=lambda: {"status": "none", "completed": 0, "total": 0}
     )
 
+    @property
+    def is_dumping(self) -> bool:
+        """Whether one is being written."""
+        return bool(self.dump["status"] == "active")
+
+    def require_none(self) -> None:
+        """Refuse what cannot be while one is being written."""
+        if self.is_dumping:
+            raise QmpError("There is a dump in process, please wait.")
+
     def dump_memory(self, arguments: Mapping[str, Any]) -> None:
         """QMP ``dump-guest-memory``: event DUMP_COMPLETED, around it STOP and RESUME."""
         protocol = arguments["protocol"]
@@ -38,8 +49,7 @@ class Saving:
         is_plain = arguments.keys() <= {"paging", "protocol", "detach"} and not arguments["paging"]
         if not is_plain or not (is_detached or protocol == _DUMP_NOWHERE):
             raise ModelGapError(f"a dump with {dict(arguments)} is not modelled")
-        if self.dump["status"] == "active":
-            raise QmpError("There is a dump in process, please wait.")
+        self.require_none()
         machine = self.machine
         was_running = machine.is_running
         path = protocol.removeprefix("file:")
@@ -47,7 +57,7 @@ class Saving:
             raise ModelGapError(f"a dump to {protocol} is not modelled")
         if path != "/dev/null" and not machine.world.folder_exists(posixpath.dirname(path)):
             raise QmpError(f"Could not open '{path}': No such file or directory")
-        machine.pause()
+        machine.pause(RunState.SAVE_VM)
         if is_detached:
             self.dump = {"status": "active", "completed": 0, "total": 0}
             name = f"qemu/{machine.name}/dump"

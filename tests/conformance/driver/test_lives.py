@@ -13,6 +13,7 @@ import trio
 from pyvirt_sim.conformance.real.guest import Guest
 from pyvirt_sim.conformance.real.packages import RealPartMissingError
 from pyvirt_trio import Domain, DomainEvent, DomainStopped, Subscription, open_hypervisor
+from tests.conformance.driver.test_saving import SAVED
 from tests.real.counting import build_counting_guest
 
 pytestmark = pytest.mark.real_qemu
@@ -124,7 +125,10 @@ async def test_a_counter_in_the_guest_s_memory_survives_a_managed_save(
         before = await counter.reaches(stands_at + 2)
 
         await domain.managed_save()
-        assert await counter.told(2) == ["DomainSuspended.PAUSED", "DomainStopped.SAVED"]
+        told = await counter.told_to_the_end()
+        passes = told.count("MigrationIterated")  # as often as the guest makes it necessary
+        assert told == [SAVED[0], *passes * ["MigrationIterated"], *SAVED[-2:]]
+        assert passes >= 2
         assert str(domain.status) == "shutoff (saved)"
         await domain.start()
         assert await counter.told(2) == ["DomainStarted.RESTORED", "DomainResumed.FROM_SNAPSHOT"]

@@ -39,9 +39,6 @@ REASONS: Mapping[str, str] = {
     "defined anew": """
         libvirt calls a definition an update where it has just announced that there is none: of a
         domain that was undefined while it ran. We call it added.""",
-    "progress": """
-        libvirt tells of each pass over the guest's memory while it saves a machine, and of the end
-        of that job. We tell that the domain has ended because it was saved.""",
     "keys": """
         We tell QEMU which keys to press by QEMU's names for them, libvirt by their numbers on a
         keyboard of the year 1984. They are the same keys.""",

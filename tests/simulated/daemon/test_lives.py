@@ -44,9 +44,11 @@ async def test_a_life_in_all_its_turns(autojump_clock: Clock) -> None:
         await remote.call("metadata", domain="demo", uri="urn:a", key="a", xml="<b/>")
         assert await remote.call("metadata", domain="demo", uri="urn:a") == "<b/>"
         await remote.call("domrename", domain="demo", name="renamed")
-        assert await remote.call("domjobinfo", domain="renamed") is None
-        with pytest.raises(InvalidStateError, match="no job is active"):
-            await remote.call("domjobabort", domain="renamed")
+        job = await remote.call("domjobinfo", domain="renamed", completed=True)
+        assert (job["type"], job["operation"]) == ("completed", "save")
+        for method in ("domjobinfo", "domjobabort"):
+            with pytest.raises(InvalidStateError, match="domain is not running"):
+                await remote.call(method, domain="renamed")
         [one] = await remote.call("domstats")
         assert (one["name"], one["statistics"]["state.state"]) == ("renamed", 5)
         info = await remote.call("dominfo", domain="renamed")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import attrs
@@ -22,15 +23,18 @@ from pyvirt_sim.scenarios.hot_unplug import (
     console_says,
 )
 from pyvirt_trio import (
+    Domain,
     DomainState,
     Hypervisor,
     Impact,
     InvalidStateError,
     JobActiveError,
+    PyvirtError,
     ResyncRequiredError,
     open_hypervisor,
 )
 from pyvirt_trio.models.events import Cursor
+from pyvirt_trio.models.jobs import JobType
 from tests.simulated.driver.world import RNG_XML, URI, Clock
 
 PATIENCE_S = 1000.0
@@ -189,6 +193,48 @@ async def test_a_guest_that_still_has_a_device_is_asked_again(autojump_clock: Cl
             await trio.sleep(10)
             assert hypervisor.domain("demo").definition.device("rng0") is None
         assert machine.heard() == ["DeviceRemoved"]
+
+
+@pytest.mark.parametrize(
+    ("call", "reason"),
+    [
+        (lambda domain: domain.save("/var/lib/image"), "save canceled"),
+        (lambda domain: domain.core_dump("/var/lib/image", memory_only=False), "unpaused"),
+        (lambda domain: domain.core_dump("/var/lib/image"), "unpaused"),
+    ],
+)
+async def test_a_job_that_nobody_waits_for_is_given_up_and_the_guest_goes_on(
+    autojump_clock: Clock, call: Callable[[Domain], Awaitable[None]], reason: str
+) -> None:
+    async with open_machine() as machine, trio.open_nursery() as nursery:
+
+        async def make(domain: Domain) -> None:
+            with contextlib.suppress(PyvirtError):
+                await call(domain)
+
+        async def slowly(site: str) -> None:
+            await trio.sleep(1 if site == "rcu" else 0)
+
+        def is_busy() -> bool:
+            inside = machine.qemu.machine
+            return inside.saving.is_dumping or inside.migration.status == "active"
+
+        async with machine.manager() as hypervisor:
+            await boot(machine, hypervisor)
+            machine.qemu.machine.world.pause = slowly  # type: ignore[method-assign]
+            nursery.start_soon(make, hypervisor.domain("demo"))
+            while not is_busy():
+                await trio.sleep(0.1)
+        assert "DomainSuspended" in machine.heard()
+        async with machine.manager() as hypervisor:
+            domain = hypervisor.domain("demo")
+            kept = domain.private
+            assert kept.async_job is not None
+            await reconnected(hypervisor)
+            assert (str(domain.status), is_busy()) == (f"running ({reason})", False)
+            assert domain.private == attrs.evolve(kept, async_job=None)
+            assert (await domain.job_info()).type is JobType.NONE
+        assert machine.heard() == ["DomainResumed"]
 
 
 async def test_an_autodestroyed_domain_ends_with_its_block_and_its_manager(
