@@ -195,16 +195,10 @@ def _fold_one(fold: _Fold, event: DomainEvent) -> Iterator[str]:
                 yield f"{type(event).__name__} of {event.alias} a second time"
             into.add(event.alias)
             out_of.discard(event.alias)
-        case JobCompleted():
-            if fold.job_of == event.life:  # the only one in a story is the save that ends a life
-                yield f"the end of the job of life {event.life} was told a second time"
-            fold.job_of = event.life
         case MigrationIterated():  # what QEMU tells in passing, and keeps for nobody
             pass
-        case BlockJobChanged():
-            fold.block_jobs += 1
-            if fold.block_jobs > 1:  # no story asks for a second one when the first has ended
-                yield "the end of a block job was told a second time"
+        case JobCompleted() | BlockJobChanged():
+            yield from _end_job(fold, event)
         case _:
             yield f"no story makes a {type(event).__name__}"
 
@@ -214,6 +208,18 @@ _STATES: dict[type[DomainEvent], DomainState] = {
     DomainSuspended: DomainState.PAUSED,
     DomainShutdown: DomainState.SHUTDOWN,
 }
+
+
+def _end_job(fold: _Fold, event: JobCompleted | BlockJobChanged) -> Iterator[str]:
+    """No story has two of a kind: a save ends a life, and a block job is asked for once."""
+    if isinstance(event, JobCompleted):
+        if fold.job_of == event.life:
+            yield f"the end of the job of life {event.life} was told a second time"
+        fold.job_of = event.life
+    else:
+        fold.block_jobs += 1
+        if fold.block_jobs > 1:
+            yield "the end of a block job was told a second time"
 
 
 def _begin_or_end(fold: _Fold, event: DomainStarted | DomainStopped) -> Iterator[str]:
