@@ -129,11 +129,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 def _tell_requests(terminalreporter: pytest.TerminalReporter) -> None:
     """Print how many requests a real libvirt and this library have answered, alike or not."""
-    rows = [
-        (family, Counter(requests=requests, alike=alike, otherwise=otherwise))
+    rows: list[tuple[str, Counter[str]]] = [
+        (value[0], Counter(requests=value[1], alike=value[2], otherwise=value[3]))
         for outcome in ("passed", "failed")
         for report in terminalreporter.getreports(outcome)
-        for name, (family, requests, alike, otherwise) in report.user_properties
+        for name, value in report.user_properties
         if name == "real_libvirt"
     ]
     if rows:
