@@ -1,4 +1,4 @@
-"""Commands that ask a domain's guest agent."""
+"""Commands that have something done by a domain's guest agent."""
 
 from __future__ import annotations
 
@@ -6,23 +6,31 @@ import base64
 import json
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from pyvirt_trio.cli.session import Hidden
+from pyvirt_trio.cli.flags import Flag
+from pyvirt_trio.cli.session import Hidden, read_file
 from pyvirt_trio.errors import DefinitionError, ErrorCode
 
-NANOSECONDS = 1_000_000_000
 
-
-def qemu_agent_command(domain: str, command: str, *, session: Hidden) -> None:
+def qemu_agent_command(
+    domain: str,
+    command: str,
+    *,
+    timeout: float | None = None,
+    pretty: Flag = False,
+    session: Hidden,
+) -> None:
     """Send one of the agent's own commands, and print what it returns.
 
     Args:
         domain: Its name.
         command: JSON such as {"execute": "guest-ping"}.
+        timeout: Give up after so many seconds; the agent may still do it.
+        pretty: Indent what is printed.
         session: Given by the launcher.
     """
     try:
@@ -33,11 +41,12 @@ def qemu_agent_command(domain: str, command: str, *, session: Hidden) -> None:
             'the command is not JSON such as {"execute": "guest-ping"}', code=ErrorCode.INVALID_ARG
         ) from None
     session.call(
-        lambda answer: json.dumps({"return": answer}),
+        lambda answer: json.dumps({"return": answer}, indent=2 if pretty else None),
         "qemu-agent-command",
         domain=domain,
         command=name,
         arguments=arguments,
+        timeout_s=timeout,
     )
 
 
@@ -62,6 +71,11 @@ def domfsthaw(domain: str, *, session: Hidden) -> None:
     session.call(lambda count: f"Thawed {count} filesystem(s)", "domfsthaw", domain=domain)
 
 
+def domfsfreeze_status(domain: str, *, session: Hidden) -> None:
+    """Print whether the guest's file systems stand still: frozen or thawed."""
+    session.call(str, "domfsfreeze-status", domain=domain)
+
+
 def domfstrim(domain: str, *, minimum: int = 0, session: Hidden) -> None:
     """Give unused blocks of the guest's file systems back.
 
@@ -75,58 +89,6 @@ def domfstrim(domain: str, *, minimum: int = 0, session: Hidden) -> None:
         return "\n".join(f"{one['path']}: {one['error'] or one['trimmed_bytes']}" for one in found)
 
     session.call(lines, "domfstrim", domain=domain, minimum_bytes=minimum)
-
-
-def domifaddr(domain: str, *, source: str = "agent", session: Hidden) -> None:
-    """List the addresses of a guest's network interfaces.
-
-    Args:
-        domain: Its name.
-        source: Whom to ask; only the agent knows here.
-        session: Given by the launcher.
-    """
-    if source != "agent":
-        raise DefinitionError(
-            f"Unknown data source '{source}', only 'agent' is known", code=ErrorCode.INVALID_ARG
-        )
-
-    def table(found: list[dict[str, Any]]) -> str:
-        rows = [f" {'Name':10} {'MAC address':20} {'Protocol':9} Address", "-" * 60]
-        for one in found:
-            rows += [
-                f" {one['name']:10} {one['mac'] or '-':20} {ip['kind']:9} "
-                f"{ip['address']}/{ip['prefix']}"
-                for ip in one["addresses"]
-            ] or [f" {one['name']:10} {one['mac'] or '-':20} {'-':9} -"]
-        return "\n".join(rows)
-
-    session.call(table, "domifaddr-agent", domain=domain)
-
-
-def guestinfo(domain: str, *, session: Hidden) -> None:
-    """Print what the agent tells of its guest."""
-
-    def lines(found: dict[str, Any]) -> str:
-        rows = [f"{'hostname':20}: {found['hostname']}"]
-        return "\n".join(rows + [f"{f'os.{key}':20}: {one}" for key, one in found["os"].items()])
-
-    session.call(lines, "guestinfo", domain=domain)
-
-
-def domtime(domain: str, *, time: int | None = None, session: Hidden) -> None:
-    """Print or set the guest's clock.
-
-    Args:
-        domain: Its name.
-        time: Seconds since 1970-01-01 UTC to set it to.
-        session: Given by the launcher.
-    """
-    session.call(
-        lambda now: f"Time: {datetime.fromtimestamp(now / NANOSECONDS, UTC).isoformat(sep=' ')}",
-        "domtime",
-        domain=domain,
-        set_ns=None if time is None else time * NANOSECONDS,
-    )
 
 
 def guest_exec(
@@ -158,7 +120,7 @@ def set_user_password(
     user: str,
     password: str,
     *,
-    encrypted: Annotated[bool, Parameter(negative="")] = False,
+    encrypted: Flag = False,
     session: Hidden,
 ) -> None:
     """Give a user of the guest a password.
@@ -180,14 +142,62 @@ def set_user_password(
     )
 
 
+def get_user_sshkeys(domain: str, user: str, *, session: Hidden) -> None:
+    """Print the public keys with which a user of the guest may log in.
+
+    Args:
+        domain: Its name.
+        user: The user's name.
+        session: Given by the launcher.
+    """
+    session.call("\n".join, "get-user-sshkeys", domain=domain, user=user)
+
+
+def set_user_sshkeys(
+    domain: str,
+    user: str,
+    *,
+    file: Path | None = None,
+    reset: Flag = False,
+    remove: Flag = False,
+    session: Hidden,
+) -> None:
+    """Let a user of the guest log in with more public keys, or with others.
+
+    Args:
+        domain: Its name.
+        user: The user's name.
+        file: Has a key in each line.
+        reset: With no others.
+        remove: No longer with these.
+        session: Given by the launcher.
+    """
+    if reset and remove:
+        raise DefinitionError(
+            "Options --reset and --remove are mutually exclusive", code=ErrorCode.INVALID_ARG
+        )
+    if file is None and not reset:
+        raise DefinitionError("Option --file is required", code=ErrorCode.INVALID_ARG)
+    lines = [] if file is None else read_file(file).splitlines()
+    session.call(
+        lambda _: "",
+        "set-user-sshkeys",
+        domain=domain,
+        user=user,
+        keys=[line for line in map(str.strip, lines) if line and not line.startswith("#")],
+        reset=reset,
+        remove=remove,
+    )
+
+
 COMMANDS: dict[str, Callable[..., None]] = {
     "qemu-agent-command": qemu_agent_command,
     "domfsfreeze": domfsfreeze,
     "domfsthaw": domfsthaw,
+    "domfsfreeze-status": domfsfreeze_status,
     "domfstrim": domfstrim,
-    "domifaddr": domifaddr,
-    "guestinfo": guestinfo,
-    "domtime": domtime,
     "guest-exec": guest_exec,
     "set-user-password": set_user_password,
+    "get-user-sshkeys": get_user_sshkeys,
+    "set-user-sshkeys": set_user_sshkeys,
 }

@@ -66,7 +66,7 @@ def shutdown(domain: str, *, mode: str = "acpi", session: Hidden) -> None:
 
     Args:
         domain: Its name.
-        mode: acpi (its power button) or agent.
+        mode: acpi (its power button), agent, or acpi,agent: the agent, and if need be the button.
         session: Given by the launcher.
     """
     said = f"Domain '{domain}' is being shutdown"
@@ -78,7 +78,8 @@ def reboot(domain: str, *, mode: str = "acpi", session: Hidden) -> None:
 
     Args:
         domain: Its name.
-        mode: acpi (its power button, then a reset) or agent.
+        mode: acpi (its power button, then a reset), agent, or acpi,agent: the agent, and if need be
+            the button.
         session: Given by the launcher.
     """
     said = f"Domain '{domain}' is being rebooted"
@@ -112,16 +113,17 @@ def resume(domain: str, *, session: Hidden) -> None:
     session.call(lambda _: f"Domain '{domain}' resumed", "resume", domain=domain)
 
 
-def dompmsuspend(domain: str, target: str, *, session: Hidden) -> None:
+def dompmsuspend(domain: str, target: str, *, duration: int = 0, session: Hidden) -> None:
     """Have a domain's guest put itself to sleep, by its agent.
 
     Args:
         domain: Its name.
         target: mem, disk or hybrid.
+        duration: For how many seconds; no QEMU can, so only 0 is taken.
         session: Given by the launcher.
     """
     said = f"Domain '{domain}' successfully suspended"
-    session.call(lambda _: said, "dompmsuspend", domain=domain, target=target)
+    session.call(lambda _: said, "dompmsuspend", domain=domain, target=target, duration_s=duration)
 
 
 def dompmwakeup(domain: str, *, session: Hidden) -> None:

@@ -20,6 +20,7 @@ def setvcpus(
     config: Flag = False,
     live: Flag = False,
     hotpluggable: Flag = False,
+    guest: Flag = False,
     session: Hidden,
 ) -> None:
     """Change how many virtual processors a domain has; returns when it has them.
@@ -31,8 +32,14 @@ def setvcpus(
         config: In the definition that the next start uses.
         live: In the running machine; both may be given.
         hotpluggable: What the definition gets can be unplugged from a running machine.
+        guest: How many of them its guest uses, by its agent.
         session: Given by the launcher.
     """
+    if guest:
+        if config or maximum or live:
+            raise _excluded("guest", "config" if config else "maximum" if maximum else "live")
+        session.call(lambda _: "", "setvcpus-guest", domain=domain, count=count)
+        return
     session.call(
         lambda _: "",
         "setvcpus",
@@ -88,6 +95,7 @@ def vcpucount(
     live: Flag = False,
     config: Flag = False,
     current: Flag = False,
+    guest: Flag = False,
     session: Hidden,
 ) -> None:
     """Print how many virtual processors a domain has and may have.
@@ -99,8 +107,14 @@ def vcpucount(
         live: Only of the running machine.
         config: Only of the definition that the next start uses.
         current: Only of the running machine, or of the definition if it is off.
+        guest: Only how many of them its guest uses, by its agent.
         session: Given by the launcher.
     """
+    if guest:
+        if config or maximum:
+            raise _excluded("guest", "config" if config else "maximum")
+        session.call(str, "vcpucount-guest", domain=domain)
+        return
 
     def say(counts: dict[str, dict[str, int]]) -> str:
         types = [name for name, is_on in (("maximum", maximum), ("current", active)) if is_on]
@@ -120,6 +134,12 @@ def vcpucount(
         return "\n".join(f"{kind:12} {target:12} {number:3}" for kind, target, number in rows)
 
     session.call(say, "vcpucount", domain=domain)
+
+
+def _excluded(one: str, other: str) -> DefinitionError:
+    return DefinitionError(
+        f"Options --{one} and --{other} are mutually exclusive", code=ErrorCode.INVALID_ARG
+    )
 
 
 def _not_there(target: str) -> DefinitionError:

@@ -8,13 +8,17 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import attrs
+import trio
 
 from pyvirt_trio.driver.agent import DomainAgent
 from pyvirt_trio.driver.hypervisor import Hypervisor
-from pyvirt_trio.errors import DefinitionError, ErrorCode
-from pyvirt_trio.models.agent import GuestSuspendTarget
+from pyvirt_trio.errors import AgentUnavailableError, DefinitionError, ErrorCode
+from pyvirt_trio.models.agent import GuestInfoTypes
+from pyvirt_trio.xml.memory import format_cpus
 
 Method = Callable[..., Awaitable[Any]]
+
+NANOSECONDS = 1_000_000_000
 
 
 def _agent(hypervisor: Hypervisor, domain: str) -> DomainAgent:
@@ -22,9 +26,18 @@ def _agent(hypervisor: Hypervisor, domain: str) -> DomainAgent:
 
 
 async def _command(
-    hypervisor: Hypervisor, domain: str, command: str, arguments: Mapping[str, Any] | None = None
+    hypervisor: Hypervisor,
+    domain: str,
+    command: str,
+    arguments: Mapping[str, Any] | None = None,
+    timeout_s: float | None = None,
 ) -> Any:
-    return await _agent(hypervisor, domain).command(command, arguments)
+    with trio.move_on_after(float("inf") if timeout_s is None else timeout_s):
+        return await _agent(hypervisor, domain).command(command, arguments)
+    raise AgentUnavailableError(
+        "Guest agent is not responding: guest agent didn't respond to "
+        f"'{command}' command within '{timeout_s}' seconds"
+    )
 
 
 async def _freeze(
@@ -52,27 +65,93 @@ async def _interfaces(hypervisor: Hypervisor, domain: str) -> list[dict[str, Any
     return [attrs.asdict(one) for one in await _agent(hypervisor, domain).interfaces()]
 
 
-async def _info(hypervisor: Hypervisor, domain: str) -> dict[str, Any]:
-    agent = _agent(hypervisor, domain)
-    return {"hostname": await agent.hostname(), "os": await agent.os_info()}
-
-
-async def _time(hypervisor: Hypervisor, domain: str, set_ns: int | None = None) -> int:
-    agent = _agent(hypervisor, domain)
-    if set_ns is not None:
-        await agent.set_time(set_ns)
-    return await agent.time_ns()
-
-
-async def _suspend(hypervisor: Hypervisor, domain: str, target: str = "ram") -> None:
+async def _info(hypervisor: Hypervisor, domain: str, types: int = 0) -> Mapping[str, Any]:
     try:
-        wanted = GuestSuspendTarget(target)
-    except ValueError:
-        known = ", ".join(one.value for one in GuestSuspendTarget)
+        wanted = GuestInfoTypes(types)
+    except (ValueError, TypeError):
+        what = hex(types) if type(types) is int else types
         raise DefinitionError(
-            f"a guest cannot sleep in '{target}', but in {known}", code=ErrorCode.INVALID_ARG
+            f"unsupported guest information types '{what}'", code=ErrorCode.INVALID_ARG
         ) from None
-    await _agent(hypervisor, domain).suspend(wanted)
+    return await _agent(hypervisor, domain).info(wanted)
+
+
+async def _file_systems(hypervisor: Hypervisor, domain: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "mountpoint": one.mount_point,
+            "name": one.name,
+            "type": one.kind,
+            "targets": [disk.disk_target for disk in one.disks if disk.disk_target is not None],
+        }
+        for one in await _agent(hypervisor, domain).file_systems()
+    ]
+
+
+async def _hostname(hypervisor: Hypervisor, domain: str) -> str:
+    return await _agent(hypervisor, domain).hostname()
+
+
+async def _vcpus(hypervisor: Hypervisor, domain: str) -> dict[str, str]:
+    """virsh's maps, in libvirt's form."""
+    found = await _agent(hypervisor, domain).vcpus()
+    chosen = {
+        "vcpus": [vcpu.number for vcpu in found],
+        "online": [vcpu.number for vcpu in found if vcpu.is_online],
+        "offlinable": [vcpu.number for vcpu in found if vcpu.can_go_offline],
+    }
+    return {name: format_cpus(tuple(numbers)) for name, numbers in chosen.items()}
+
+
+async def _set_vcpus(hypervisor: Hypervisor, domain: str, cpulist: str, *, enable: bool) -> None:
+    await _agent(hypervisor, domain).set_vcpus(str(cpulist), enabled=enable)
+
+
+async def _vcpu_count(hypervisor: Hypervisor, domain: str) -> int:
+    return await _agent(hypervisor, domain).vcpu_count()
+
+
+async def _set_vcpu_count(hypervisor: Hypervisor, domain: str, count: int) -> None:
+    if type(count) is not int:  # a client may say anything
+        raise DefinitionError(f"invalid count {count!r}", code=ErrorCode.INVALID_ARG)
+    await _agent(hypervisor, domain).set_vcpu_count(count)
+
+
+async def _time(hypervisor: Hypervisor, domain: str) -> int:
+    return await _agent(hypervisor, domain).time_ns()
+
+
+async def _set_time(hypervisor: Hypervisor, domain: str, to: int | str) -> None:
+    """Nanoseconds since 1970-01-01 UTC; ``now`` is the host's clock, ``machine`` the machine's."""
+    agent = _agent(hypervisor, domain)
+    if to == "now":
+        await agent.set_time(round(hypervisor.host.wall_clock_s() * NANOSECONDS))
+    elif to == "machine":
+        await agent.set_time(None)
+    elif type(to) is int:
+        await agent.set_time(to)
+    else:
+        raise DefinitionError(f"invalid time {to!r}", code=ErrorCode.INVALID_ARG)
+
+
+async def _get_keys(hypervisor: Hypervisor, domain: str, user: str) -> list[str]:
+    return list(await _agent(hypervisor, domain).ssh_keys(user))
+
+
+async def _set_keys(
+    hypervisor: Hypervisor,
+    domain: str,
+    user: str,
+    keys: list[str],
+    *,
+    reset: bool = False,
+    remove: bool = False,
+) -> None:
+    agent = _agent(hypervisor, domain)
+    if remove:
+        await agent.remove_ssh_keys(user, keys)
+    else:
+        await agent.add_ssh_keys(user, keys, reset=reset)
 
 
 async def _exec(
@@ -110,9 +189,17 @@ METHODS: dict[str, Method] = {
     "domfsfreeze-status": _freeze_status,
     "domfstrim": _trim,
     "domifaddr-agent": _interfaces,
+    "domfsinfo": _file_systems,
     "guestinfo": _info,
+    "domhostname": _hostname,
+    "guestvcpus": _vcpus,
+    "guestvcpus-set": _set_vcpus,
+    "vcpucount-guest": _vcpu_count,
+    "setvcpus-guest": _set_vcpu_count,
     "domtime": _time,
-    "dompmsuspend-agent": _suspend,
+    "domtime-set": _set_time,
     "guest-exec": _exec,
     "set-user-password": _set_password,
+    "get-user-sshkeys": _get_keys,
+    "set-user-sshkeys": _set_keys,
 }

@@ -21,11 +21,13 @@ _SLEEPS = {
 
 
 def _mode(mode: object) -> ShutdownMode:
+    """One of virsh's words, or two with a comma, in any order."""
+    words = set(str(mode).split(","))
     for one in ShutdownMode:
-        if one.value == mode:
+        if set(one.value.split(",")) == words:
             return one
     raise DefinitionError(
-        f"unknown mode {mode!r}, expected 'acpi' or 'agent'", code=ErrorCode.INVALID_ARG
+        f"unknown mode {mode!r}, expected 'acpi', 'agent' or both", code=ErrorCode.INVALID_ARG
     )
 
 
@@ -77,7 +79,13 @@ async def _resume(hypervisor: Hypervisor, domain: str) -> None:
     await hypervisor.domain(domain).resume()
 
 
-async def _pm_suspend(hypervisor: Hypervisor, domain: str, target: str) -> None:
+async def _pm_suspend(
+    hypervisor: Hypervisor, domain: str, target: str, *, duration_s: int = 0
+) -> None:
+    if duration_s:
+        raise DefinitionError(
+            "Duration not supported. Use 0 for now", code=ErrorCode.ARGUMENT_UNSUPPORTED
+        )
     if target not in _SLEEPS:
         raise DefinitionError(
             f"Invalid target {target!r}, expected mem, disk or hybrid", code=ErrorCode.INVALID_ARG

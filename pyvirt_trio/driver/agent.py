@@ -8,27 +8,21 @@ does not take it back; the guest may do it later. None of them takes the domain'
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import trio
 
-from pyvirt_trio.errors import AgentUnavailableError, InvalidStateError
+from pyvirt_trio.agent import answers
+from pyvirt_trio.driver.agent_info import AgentInfoCalls
+from pyvirt_trio.driver.agent_vcpus import AgentVcpuCalls
+from pyvirt_trio.errors import ErrorCode, InvalidStateError
 from pyvirt_trio.models.agent import (
     GuestExecResult,
-    GuestInterface,
-    GuestIpAddress,
     GuestShutdownMode,
     GuestSuspendTarget,
     GuestTrim,
 )
-from pyvirt_trio.models.states import DomainState
-
-if TYPE_CHECKING:
-    from pyvirt_trio.driver.agent_link import AgentLink
-    from pyvirt_trio.driver.domain_core import DomainCore
-
-NANOSECONDS = 1_000_000_000
 
 POLL_PAUSE_S = 0.01
 MAX_POLL_PAUSE_S = 0.5
@@ -36,34 +30,15 @@ MAX_POLL_PAUSE_S = 0.5
 then on twice a second, which is how often a person looks."""
 
 
-class DomainAgent:
+class DomainAgent(AgentInfoCalls, AgentVcpuCalls):
     """The agent in the guest of one domain; `Domain.agent`.
 
     Raises:
         InvalidStateError: (every method) The domain is not running.
         AgentUnavailableError: (every method) There is no agent, or it does not answer.
         AgentCommandError: (every method) It refuses.
+        GuestError: (every method) It answers what makes no sense.
     """
-
-    def __init__(self, domain: DomainCore) -> None:
-        self._domain = domain
-
-    @property
-    def is_connected(self) -> bool:
-        """Whether an agent has opened its channel."""
-        try:
-            self._link().require_available()
-        except (AgentUnavailableError, InvalidStateError):
-            return False
-        return True
-
-    async def command(self, name: str, arguments: Mapping[str, Any] | None = None) -> Any:
-        """What the agent returns for any of its commands (``virDomainQemuAgentCommand``)."""
-        return await self._link().execute(name, arguments)
-
-    async def ping(self) -> None:
-        """The agent has answered."""
-        await self.command("guest-ping")
 
     async def freeze(self, mount_points: Sequence[str] | None = None) -> int:
         """The guest's file systems stand still, clean (``virDomainFSFreeze``).
@@ -78,9 +53,9 @@ class DomainAgent:
             They may freeze later: `freeze_status` tells, and `thaw` undoes it.
         """
         if mount_points is None:
-            return int(await self.command("guest-fsfreeze-freeze"))
+            return await self.ask("guest-fsfreeze-freeze", answers.read_count)
         arguments = {"mountpoints": list(mount_points)}
-        return int(await self.command("guest-fsfreeze-freeze-list", arguments))
+        return await self.ask("guest-fsfreeze-freeze-list", answers.read_count, arguments)
 
     async def thaw(self) -> int:
         """The guest's file systems can be written again (``virDomainFSThaw``).
@@ -88,7 +63,7 @@ class DomainAgent:
         Returns:
             How many were frozen.
         """
-        return int(await self.command("guest-fsfreeze-thaw"))
+        return await self.ask("guest-fsfreeze-thaw", answers.read_count)
 
     async def freeze_status(self) -> str:
         """``frozen`` or ``thawed``."""
@@ -100,10 +75,8 @@ class DomainAgent:
         Args:
             minimum_bytes: Shorter free extents are left alone.
         """
-        answer = await self.command("guest-fstrim", {"minimum": minimum_bytes})
-        return tuple(
-            GuestTrim(one["path"], one.get("trimmed"), one.get("error")) for one in answer["paths"]
-        )
+        arguments = {"minimum": minimum_bytes}
+        return await self.ask("guest-fstrim", answers.read_trims, arguments)
 
     async def shutdown(self, mode: GuestShutdownMode = GuestShutdownMode.POWERDOWN) -> None:
         """The guest is going down, or down and up again (``virDomainShutdownFlags``).
@@ -114,44 +87,46 @@ class DomainAgent:
         await self._link().execute_unanswered("guest-shutdown", {"mode": mode.value})
 
     async def suspend(self, target: GuestSuspendTarget = GuestSuspendTarget.MEMORY) -> None:
-        """The guest sleeps (``virDomainPMSuspendForDuration``)."""
+        """The guest sleeps (``virDomainPMSuspendForDuration``).
+
+        Returns:
+            When the guest has begun: the machine sleeps, or the agent has left.
+
+        Raises:
+            InvalidStateError: Also when the machine could not be woken
+                (``OPERATION_UNSUPPORTED``).
+
+        Events:
+            `GuestSlept` and `DomainPmSuspended`, or `GuestHibernated` and, before the end of the
+            life, `DomainPmSuspended`.
+        """
+        machine = await self._domain.running_life().execute("query-current-machine")
+        if not machine["wakeup-suspend-support"]:
+            raise InvalidStateError(
+                "Domain does not have suspend support", code=ErrorCode.OPERATION_UNSUPPORTED
+            )
         await self._link().execute_unanswered(f"guest-suspend-{target.value}", None)
 
     async def time_ns(self) -> int:
         """The guest's clock, in nanoseconds since 1970-01-01 UTC (``virDomainGetTime``)."""
-        return int(await self.command("guest-get-time"))
+        return await self.ask("guest-get-time", answers.read_count)
 
     async def set_time(self, time_ns: int | None) -> None:
         """The guest's clock is set (``virDomainSetTime``).
 
         Args:
             time_ns: Nanoseconds since 1970-01-01 UTC; ``None`` takes the machine's own clock.
+
+        Returns:
+            When the machine, too, has given up the ticks it still owed the guest.
+
+        Raises:
+            InvalidStateError: Also when the domain stopped after its guest had set the clock.
         """
-        await self.command("guest-set-time", None if time_ns is None else {"time": time_ns})
-
-    async def interfaces(self) -> tuple[GuestInterface, ...]:
-        """The guest's network interfaces (``virDomainInterfaceAddresses``, source agent)."""
-        answer = await self.command("guest-network-get-interfaces")
-        return tuple(
-            GuestInterface(
-                one["name"],
-                one.get("hardware-address"),
-                tuple(
-                    GuestIpAddress(ip["ip-address-type"], ip["ip-address"], ip["prefix"])
-                    for ip in one.get("ip-addresses", ())
-                ),
-            )
-            for one in answer
-        )
-
-    async def os_info(self) -> dict[str, str]:
-        """What runs in the guest, by the agent's names (``virDomainGetGuestInfo``)."""
-        answer = await self.command("guest-get-osinfo")
-        return {str(key): str(value) for key, value in answer.items()}
-
-    async def hostname(self) -> str:
-        """The guest's own name (``virDomainGetHostname``, source agent)."""
-        return str((await self.command("guest-get-host-name"))["host-name"])
+        arguments = None if time_ns is None else {"time": time_ns}
+        await self.ask("guest-set-time", answers.read_nothing, arguments)
+        async with self._domain.job.hold("set-time"):
+            await self._domain.running_life().execute("rtc-reset-reinjection")
 
     async def set_user_password(
         self, user: str, password: str, *, is_encrypted: bool = False
@@ -162,7 +137,28 @@ class DomainAgent:
             "password": base64.b64encode(password.encode()).decode(),
             "crypted": is_encrypted,
         }
-        await self.command("guest-set-user-password", arguments)
+        await self.ask("guest-set-user-password", answers.read_nothing, arguments)
+
+    async def ssh_keys(self, user: str) -> tuple[str, ...]:
+        """The public keys with which ``user`` may log in (``virDomainAuthorizedSSHKeysGet``)."""
+        arguments = {"username": user}
+        return await self.ask("guest-ssh-get-authorized-keys", answers.read_keys, arguments)
+
+    async def add_ssh_keys(self, user: str, keys: Sequence[str], *, reset: bool = False) -> None:
+        """``user`` may log in with these keys, too (``virDomainAuthorizedSSHKeysSet``).
+
+        Args:
+            user: A user of the guest.
+            keys: Public keys, as in ``authorized_keys``.
+            reset: And with no others.
+        """
+        arguments = {"username": user, "keys": list(keys), "reset": reset}
+        await self.ask("guest-ssh-add-authorized-keys", answers.read_nothing, arguments)
+
+    async def remove_ssh_keys(self, user: str, keys: Sequence[str]) -> None:
+        """``user`` may no longer log in with these keys (``virDomainAuthorizedSSHKeysSet``)."""
+        arguments = {"username": user, "keys": list(keys)}
+        await self.ask("guest-ssh-remove-authorized-keys", answers.read_nothing, arguments)
 
     async def run(
         self,
@@ -190,27 +186,11 @@ class DomainAgent:
             request["env"] = list(environment)
         if stdin:
             request["input-data"] = base64.b64encode(stdin).decode()
-        started = await self.command("guest-exec", request)
+        pid = await self.ask("guest-exec", answers.read_pid, request)
         pause_s = POLL_PAUSE_S
         while True:
-            status = await self.command("guest-exec-status", {"pid": started["pid"]})
-            if status["exited"]:
-                return _result(status)
+            ended = await self.ask("guest-exec-status", answers.read_end, {"pid": pid})
+            if ended is not None:
+                return ended
             await trio.sleep(pause_s)
             pause_s = min(2 * pause_s, MAX_POLL_PAUSE_S)
-
-    def _link(self) -> AgentLink:
-        life = self._domain.running_life()
-        if self._domain.status.state is not DomainState.RUNNING:
-            raise InvalidStateError("domain is not running")
-        return life.agent
-
-
-def _result(status: Mapping[str, Any]) -> GuestExecResult:
-    return GuestExecResult(
-        exit_code=status.get("exitcode"),
-        signal=status.get("signal"),
-        stdout=base64.b64decode(status.get("out-data", "")),
-        stderr=base64.b64decode(status.get("err-data", "")),
-        is_truncated=bool(status.get("out-truncated") or status.get("err-truncated")),
-    )

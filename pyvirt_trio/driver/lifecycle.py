@@ -12,7 +12,7 @@ from pyvirt_trio.driver.boot import Boot
 from pyvirt_trio.driver.life import Life
 from pyvirt_trio.driver.processors import resume_processors, stop_processors
 from pyvirt_trio.driver.saving import SavingCalls
-from pyvirt_trio.errors import InvalidStateError
+from pyvirt_trio.errors import GuestError, InvalidStateError
 from pyvirt_trio.models.agent import GuestShutdownMode
 from pyvirt_trio.models.events import DomainUndefined
 from pyvirt_trio.models.jobs import AsyncJob, JobKind
@@ -113,10 +113,8 @@ class LifecycleCalls(SavingCalls):
         Events:
             Later `DomainShutdown`, then `DomainStopped`, if the guest obeys.
         """
-        if mode is ShutdownMode.AGENT:
-            self._require_running_for_request().reboots = False
-            await self.agent.shutdown()
-        else:
+        wanted = GuestShutdownMode.POWERDOWN
+        if not await self._tells_agent(mode, wanted):
             await self._press_power_button("shutdown", reboots=False)
 
     async def reboot(self, *, mode: ShutdownMode = ShutdownMode.ACPI) -> None:
@@ -137,11 +135,8 @@ class LifecycleCalls(SavingCalls):
             Later `DomainRebooted`, if the guest obeys; the life goes on.
         """
         reboots = not self.definition.actions.on_reboot.destroys
-        if mode is ShutdownMode.AGENT:
-            self._require_running_for_request().reboots = False
-            wanted = GuestShutdownMode.REBOOT if reboots else GuestShutdownMode.POWERDOWN
-            await self.agent.shutdown(wanted)
-        else:
+        wanted = GuestShutdownMode.REBOOT if reboots else GuestShutdownMode.POWERDOWN
+        if not await self._tells_agent(mode, wanted):
             await self._press_power_button("reboot", reboots=reboots)
 
     async def reset(self) -> None:
@@ -264,6 +259,20 @@ class LifecycleCalls(SavingCalls):
                     DomainUndefined(domain=self.name, uuid=self.uuid, life=self.view.life)
                 )
                 self.hypervisor.drop_if_gone(self)
+
+    async def _tells_agent(self, mode: ShutdownMode, wanted: GuestShutdownMode) -> bool:
+        """Have the agent do it. False when the power button is to be pressed instead."""
+        if mode is ShutdownMode.ACPI:
+            return False
+        life = self._require_running_for_request()
+        life.reboots = False
+        try:
+            await self.agent.shutdown(wanted)
+        except GuestError:
+            if mode is ShutdownMode.AGENT:
+                raise
+            return life.ended.is_set()  # a guest that has gone by itself has no button
+        return True
 
     async def _press_power_button(self, name: str, *, reboots: bool) -> None:
         async with self.job.hold(name):

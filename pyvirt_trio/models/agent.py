@@ -6,6 +6,8 @@ import enum
 
 import attrs
 
+from pyvirt_trio.models.addresses import PciAddress
+
 
 class GuestShutdownMode(enum.Enum):
     """How a guest goes down; the agent's words."""
@@ -85,3 +87,129 @@ class GuestTrim:
     path: str
     trimmed_bytes: int | None
     error: str | None
+
+
+class GuestInfoTypes(enum.Flag):
+    """What to tell of a guest (``virDomainGuestInfoTypes``), with libvirt's numbers.
+
+    ``EVERYTHING`` is what this guest's agent knows of; the others are required.
+    """
+
+    EVERYTHING = 0
+    USERS = 1
+    OS = 2
+    TIMEZONE = 4
+    HOSTNAME = 8
+    FILESYSTEM = 16
+    DISKS = 32
+    INTERFACES = 64
+
+
+@attrs.frozen
+class GuestUser:
+    """Somebody who is logged in.
+
+    Args:
+        name: The user's name.
+        domain: Of which domain, where a guest has such; ``None`` elsewhere.
+        login_time_s: When that was, in seconds since 1970-01-01 UTC.
+    """
+
+    name: str
+    domain: str | None
+    login_time_s: float
+
+
+@attrs.frozen
+class GuestTimezone:
+    """The guest's time zone.
+
+    Args:
+        name: Its name, such as ``CET``; ``None`` when the agent does not say.
+        offset_s: How far it is ahead of UTC, in seconds.
+    """
+
+    name: str | None
+    offset_s: int
+
+
+@attrs.frozen(kw_only=True)
+class GuestDiskPlace:
+    """Where a guest finds a disk.
+
+    Args:
+        bus_type: The agent's word, such as ``virtio``.
+        pci: Address of the controller, or of the disk itself, with the guest's numbers of buses;
+            ``None`` when the agent does not know.
+        bus: Of the controller's buses, which.
+        target: On that bus.
+        unit: At that target.
+        device: The guest's node, such as ``/dev/vda``.
+        serial: What the disk calls itself.
+        disk_target: The domain's disk that this is, by its target such as ``vda``; ``None`` when
+            none of them is there.
+    """
+
+    bus_type: str
+    pci: PciAddress | None = None
+    bus: int = -1
+    target: int = -1
+    unit: int = -1
+    device: str | None = None
+    serial: str | None = None
+    disk_target: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class GuestFileSystem:
+    """A mounted file system.
+
+    Args:
+        mount_point: Where it is mounted.
+        name: The guest's name of its device.
+        kind: Such as ``ext4``.
+        total_bytes: How much it can hold; ``None`` when the agent does not say.
+        used_bytes: How much it holds.
+        disks: What it is on.
+    """
+
+    mount_point: str
+    name: str
+    kind: str
+    total_bytes: int | None
+    used_bytes: int | None
+    disks: tuple[GuestDiskPlace, ...]
+
+
+@attrs.frozen(kw_only=True)
+class GuestDisk:
+    """A disk or partition of the guest.
+
+    Args:
+        name: Its node, such as ``/dev/vda``.
+        is_partition: Whether it is part of another.
+        dependencies: The nodes that it is made of.
+        place: Where it is; ``None`` when the agent does not know.
+        alias: A name the guest has for it.
+    """
+
+    name: str
+    is_partition: bool
+    dependencies: tuple[str, ...]
+    place: GuestDiskPlace | None
+    alias: str | None
+
+
+@attrs.frozen
+class GuestVcpu:
+    """A virtual processor, as the guest sees it.
+
+    Args:
+        number: The guest's.
+        is_online: Whether the guest uses it.
+        can_go_offline: Whether the guest could do without.
+    """
+
+    number: int
+    is_online: bool
+    can_go_offline: bool

@@ -48,7 +48,12 @@ class LifecycleActions:
 
 
 class ShutdownMode(enum.Enum):
-    """How a guest is asked to shut down (``virDomainShutdownFlagValues``)."""
+    """How a guest is asked to shut down (``virDomainShutdownFlagValues``).
+
+    With ``AGENT_OR_ACPI`` its agent is told, and where that fails its power button is pressed: what
+    libvirt does when it is given both flags.
+    """
 
     ACPI = "acpi"
     AGENT = "agent"
+    AGENT_OR_ACPI = "agent,acpi"

@@ -3,48 +3,19 @@
 from __future__ import annotations
 
 import base64
+import binascii
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-import attrs
-
 from pyvirt_sim.gaps import ModelGapError
+from pyvirt_sim.qemu import agent_facts
+from pyvirt_sim.qemu.agent_system import AgentError, AgentSystem, Arguments
 from pyvirt_sim.qemu.guest_actions import GuestAction
 
 if TYPE_CHECKING:
     from pyvirt_sim.qemu.guest import Guest
 
 
-class AgentError(Exception):
-    """The agent answers with an error."""
-
-    def __init__(self, description: str, kind: str = "GenericError") -> None:
-        super().__init__(description)
-        self.description = description
-        self.kind = kind
-
-
-@attrs.define
-class AgentSystem:
-    """What the agent finds in its guest.
-
-    Args:
-        is_frozen: Whether the file systems stand still.
-        file_systems: Where they are mounted.
-        clock_offset_ns: How far the guest's clock is ahead of the host's.
-        programs: Those that ran, by number, until somebody has asked for their end.
-        passwords: By user.
-    """
-
-    is_frozen: bool = False
-    file_systems: tuple[str, ...] = ("/",)
-    clock_offset_ns: int = 0
-    programs: dict[int, dict[str, Any]] = attrs.field(factory=dict[int, dict[str, Any]])
-    passwords: dict[str, str] = attrs.field(factory=dict[str, str])
-    next_pid: int = 100
-
-
-Arguments = Mapping[str, Any]
 Command = Callable[[AgentSystem, "Guest", Arguments], Any]
 
 # Those that a frozen agent still answers (``ga_freeze_allowlist``).
@@ -52,6 +23,16 @@ _WHILE_FROZEN: Final = frozenset(
     {
         *("guest-ping", "guest-info", "guest-sync", "guest-sync-delimited"),
         *("guest-fsfreeze-status", "guest-fsfreeze-thaw"),
+    }
+)
+
+# What else a qemu-ga 7.2 knows on Linux.
+_NOT_MODELLED: Final = frozenset(
+    {
+        *("guest-info", "guest-get-cpustats", "guest-get-diskstats", "guest-get-memory-blocks"),
+        *("guest-get-memory-block-info", "guest-set-memory-blocks", "guest-file-open"),
+        *("guest-file-close", "guest-file-read", "guest-file-write", "guest-file-seek"),
+        "guest-file-flush",
     }
 )
 
@@ -77,10 +58,12 @@ def run_command(
         _require_thawed(system, command)
         _UNANSWERED[command](system, guest, arguments)
         return None
-    if command not in _ANSWERED:
+    if command in _NOT_MODELLED:
+        raise ModelGapError(f"the guest agent's {command} is not modelled")
+    if command not in ANSWERED:
         raise AgentError(f"The command {command} has not been found", "CommandNotFound")
     _require_thawed(system, command)
-    return {"return": _ANSWERED[command](system, guest, arguments)}
+    return {"return": ANSWERED[command](system, guest, arguments)}
 
 
 def _require_thawed(system: AgentSystem, command: str) -> None:
@@ -139,34 +122,15 @@ def _set_time(system: AgentSystem, guest: Guest, arguments: Arguments) -> Any:
     return {}
 
 
-def _interfaces(_system: AgentSystem, guest: Guest, _arguments: Arguments) -> Any:
-    loopback = {"ip-address": "127.0.0.1", "ip-address-type": "ipv4", "prefix": 8}
-    found: list[dict[str, Any]] = [
-        {"name": "lo", "ip-addresses": [loopback], "hardware-address": "00:00:00:00:00:00"}
-    ]
-    cards = [one for one in guest.machine.tree.devices.values() if "mac" in one.values]
-    for index, card in enumerate(cards):
-        found.append({"name": f"eth{index}", "hardware-address": str(card.value("mac"))})
-    return found
-
-
-def _osinfo(_system: AgentSystem, _guest: Guest, _arguments: Arguments) -> Any:
-    return {
-        "id": "simulated",
-        "name": "Simulated Linux",
-        "pretty-name": "Simulated Linux 1",
-        "version-id": "1",
-        "kernel-release": "6.1.0-simulated",
-        "machine": "x86_64",
-    }
-
-
-def _host_name(_system: AgentSystem, guest: Guest, _arguments: Arguments) -> Any:
-    return {"host-name": guest.machine.name}
-
-
 def _set_password(system: AgentSystem, _guest: Guest, arguments: Arguments) -> Any:
-    system.passwords[str(arguments["username"])] = str(arguments["password"])
+    user = str(arguments["username"])
+    if "\n" in user or ":" in user:
+        raise AgentError("forbidden characters in username")
+    try:
+        password = base64.b64decode(arguments["password"], validate=True)
+    except binascii.Error:
+        raise AgentError("Base64 data contains invalid characters") from None
+    system.passwords[user] = password.decode()
     return {}
 
 
@@ -213,7 +177,7 @@ def _exec_status(system: AgentSystem, guest: Guest, arguments: Arguments) -> Any
 def _shutdown(_system: AgentSystem, guest: Guest, arguments: Arguments) -> None:
     mode = str(arguments.get("mode", "powerdown"))
     if mode not in _SHUTDOWNS:
-        raise AgentError("Invalid parameter 'mode'")
+        raise AgentError("mode is invalid (valid values are: halt|powerdown|reboot")
     guest.go_down(_SHUTDOWNS[mode])
 
 
@@ -225,10 +189,12 @@ def _suspend(action: GuestAction) -> Command:
 
 
 def _hybrid(_system: AgentSystem, _guest: Guest, _arguments: Arguments) -> None:
-    raise ModelGapError("a guest that sleeps in memory and on disk at once is not modelled")
+    """Only where systemd or pm-utils see to it."""
+    raise AgentError("the requested suspend mode is not supported by the guest")
 
 
-_ANSWERED: Final[Mapping[str, Command]] = {
+# A test may put another one in its place.
+ANSWERED: Final[dict[str, Command]] = {
     "guest-ping": _nothing,
     "guest-sync": _sync,
     "guest-sync-delimited": _sync,
@@ -239,9 +205,18 @@ _ANSWERED: Final[Mapping[str, Command]] = {
     "guest-fstrim": _trim,
     "guest-get-time": _get_time,
     "guest-set-time": _set_time,
-    "guest-network-get-interfaces": _interfaces,
-    "guest-get-osinfo": _osinfo,
-    "guest-get-host-name": _host_name,
+    "guest-network-get-interfaces": agent_facts.interfaces,
+    "guest-get-osinfo": agent_facts.os_info,
+    "guest-get-host-name": agent_facts.host_name,
+    "guest-get-timezone": agent_facts.timezone,
+    "guest-get-users": agent_facts.users,
+    "guest-get-disks": agent_facts.disks,
+    "guest-get-fsinfo": agent_facts.file_systems,
+    "guest-get-vcpus": agent_facts.vcpus,
+    "guest-set-vcpus": agent_facts.set_vcpus,
+    "guest-ssh-get-authorized-keys": agent_facts.get_keys,
+    "guest-ssh-add-authorized-keys": agent_facts.add_keys,
+    "guest-ssh-remove-authorized-keys": agent_facts.remove_keys,
     "guest-set-user-password": _set_password,
     "guest-exec": _exec,
     "guest-exec-status": _exec_status,
@@ -252,4 +227,4 @@ _UNANSWERED: Final[Mapping[str, Command]] = {
     "guest-suspend-disk": _suspend(GuestAction.HIBERNATE),
     "guest-suspend-hybrid": _hybrid,
 }
-COMMANDS: Final = (*_ANSWERED, *_UNANSWERED)
+COMMANDS: Final = (*ANSWERED, *_UNANSWERED)

@@ -19,7 +19,8 @@ import attrs
 import trio
 
 from pyvirt_sim.engine import note
-from pyvirt_sim.qemu.agent_commands import AgentError, AgentSystem, run_command
+from pyvirt_sim.qemu.agent_commands import run_command
+from pyvirt_sim.qemu.agent_system import AgentError, AgentSystem
 from pyvirt_sim.qemu.chardevs import refuse_client
 from pyvirt_sim.qemu.world import MonitorStream
 

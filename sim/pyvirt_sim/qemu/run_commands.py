@@ -48,6 +48,7 @@ COMMANDS: Final[Mapping[str, Handler]] = {
     "system_wakeup": lambda qemu, _: qemu.machine.wake_up(),
     "send-key": lambda _qemu, _arguments: None,  # the keyboard takes what the schema allows
     "inject-nmi": lambda qemu, _: qemu.machine.inject_nmi(),
+    "rtc-reset-reinjection": lambda _qemu, _: None,  # no clock here owes its guest a tick
     "quit": lambda qemu, _: qemu.machine.shut_down(Cause.HOST_QUIT),
     "set-action": _set_actions,
     "watchdog-set-action": lambda qemu, a: qemu.machine.actions.set("watchdog", a["action"]),

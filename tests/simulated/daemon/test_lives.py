@@ -59,7 +59,7 @@ async def test_a_life_in_all_its_turns(autojump_clock: Clock) -> None:
 
 async def test_what_a_client_says_wrong_is_told(autojump_clock: Clock) -> None:
     async with open_world() as world, client_of(world) as remote:
-        with pytest.raises(DefinitionError, match="expected 'acpi' or 'agent'"):
+        with pytest.raises(DefinitionError, match="expected 'acpi', 'agent' or both"):
             await remote.call("shutdown", domain="demo", mode="loud")
         with pytest.raises(DefinitionError, match="unsupported flags"):
             await remote.call("desc", domain="demo", text="x", impact=8)

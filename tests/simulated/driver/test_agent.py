@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -23,9 +24,12 @@ CHANNEL = """<channel type='unix'><source mode='bind' path='/run/agent.sock'/>
 
 
 @asynccontextmanager
-async def booted(*, agent: bool = True, channel: str = CHANNEL) -> AsyncGenerator[World]:
+async def booted(
+    *, agent: bool = True, channel: str = CHANNEL, vcpus: int = 1
+) -> AsyncGenerator[World]:
     async with open_world(HostPlan(has_guest_agent=agent)) as world:
         xml = world.domain.xml().replace("</devices>", f"{channel}</devices>")
+        xml = re.sub("<vcpu.*</vcpu>", f"<vcpu>{vcpus}</vcpu>", xml)
         await world.hypervisor.define(xml)
         await world.boot()
         yield world
