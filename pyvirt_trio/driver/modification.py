@@ -81,7 +81,10 @@ async def request_detach(domain: DomainCore, device: str, impact: Impact) -> Rem
 
     @asynccontextmanager
     async def within() -> AsyncGenerator[None]:
-        _require_detachable(life, found)
+        pending = life.removals.get(str(found.alias))
+        # Who joined a removal that is over meanwhile finds another device in its place.
+        if pending is not None and pending.device is found:
+            _require_detachable(life, found)
         async with _written(domain, without) if Impact.CONFIG in impact else nullcontext():
             yield
 

@@ -69,7 +69,7 @@ def _require_own_slot(live: DomainDefinition, device: Device) -> None:
     place = device.pci_address
     if place is None:
         return
-    others = (other.pci_address for other in live.devices if other is not device)
+    others = (other.pci_address for other in live.devices if other.alias != device.alias)
     if any((one.bus, one.slot) == (place.bus, place.slot) for one in others if one is not None):
         raise _failed(_cannot_leave(device, "multifunction PCI"))
 
