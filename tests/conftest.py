@@ -129,12 +129,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 def _tell_requests(terminalreporter: pytest.TerminalReporter) -> None:
     """Print how many requests a real libvirt and this library have answered, alike or not."""
-    rows: list[tuple[str, Counter[str]]] = [
-        (value[0], Counter(requests=value[1], alike=value[2], otherwise=value[3]))
+    rows = [
+        (family, Counter(requests=requests, alike=alike, otherwise=otherwise))
         for outcome in ("passed", "failed")
         for report in terminalreporter.getreports(outcome)
         for name, value in report.user_properties
         if name == "real_libvirt"
+        for family, requests, alike, otherwise in [value]
     ]
     if rows:
         rows.append(("all", sum((counts for _, counts in rows), Counter[str]())))
