@@ -39,7 +39,7 @@ class LifePaths:
 
 @asynccontextmanager
 async def running_qemu(
-    host: Host, argv: Sequence[str], paths: LifePaths, leaves: Callable[[], bool]
+    host: Host, argv: Sequence[str], paths: LifePaths, leaves: Callable[[BaseException], bool]
 ) -> AsyncGenerator[tuple[Process, trio.abc.Stream]]:
     """A QEMU process and a connection to its monitor, for the length of a block.
 
@@ -66,14 +66,14 @@ async def running_qemu(
 
 @asynccontextmanager
 async def ending_qemu(
-    host: Host, process: Process, paths: LifePaths, leaves: Callable[[], bool]
+    host: Host, process: Process, paths: LifePaths, leaves: Callable[[BaseException], bool]
 ) -> AsyncGenerator[None]:
     """On exit of the block the process has ended, or is left; see `running_qemu`."""
     is_left = False
     try:
         yield
-    except BaseException:
-        is_left = leaves()
+    except BaseException as error:
+        is_left = leaves(error)
         raise
     finally:
         if is_left:

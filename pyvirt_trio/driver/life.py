@@ -201,14 +201,16 @@ class Life(LifeCore):
             self.agent.heard(event)
             reactions.react(self, event)
 
-    def leaves(self) -> bool:
-        """Whether QEMU runs on, now that something unexpected ends this life's tasks.
+    def leaves(self, error: BaseException) -> bool:
+        """Whether QEMU runs on, now that ``error`` ends this life's tasks.
 
         That is mostly that the hypervisor is closed. A start that is not finished is undone, an end
-        that is wanted is brought about, and a mistake in here is no reason to end a guest.
+        that is wanted is brought about, and a mistake in here is no reason to end a guest. That its
+        process or its monitor has ended is one.
         """
         self._is_left = (
             self.is_announced
+            and not isinstance(error, PyvirtError)
             and not self._scope.cancel_called
             and not self._end_asked.is_set()
             and not self.domain.hypervisor.destroys_on_exit

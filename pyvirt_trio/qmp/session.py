@@ -194,12 +194,12 @@ class QmpSession:
         nursery.start_soon(self._write, name=f"{self.name}: writer")
         await self._greeted.wait()
         if self._end is not None:
+            await trio.lowlevel.checkpoint_if_cancelled()  # which then was the reason
             raise self._end
         try:
             await self._run(self._connection.negotiate())
         except OutcomeUnknownError:
-            assert self._end is not None
-            raise self._end from None
+            raise self._cause from None
 
     # -------------------------------------------------------------------------------- writer
 
@@ -279,10 +279,16 @@ class QmpSession:
             outbox.clear()
 
     def _refusal(self, command: str) -> MonitorClosedError:
-        cause = self._end or self._send_failure
-        refusal = MonitorClosedError(f"{self.name}: {command} was not sent: {cause}")
-        refusal.__cause__ = cause
+        refusal = MonitorClosedError(f"{self.name}: {command} was not sent: {self._cause}")
+        refusal.__cause__ = self._cause
         return refusal
+
+    @property
+    def _cause(self) -> MonitorError:
+        """Why commands can no longer be sent, or answered."""
+        cause = self._end or self._send_failure
+        assert cause is not None, "nothing else keeps a command from its answer"
+        return cause
 
     # -------------------------------------------------------------------------------- reader
 
