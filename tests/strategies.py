@@ -32,6 +32,7 @@ from pyvirt_trio.models import (
     Lease,
     LifecycleAction,
     LifecycleActions,
+    MemoryBacking,
     MemoryDevice,
     NumaCell,
     Nvdimm,
@@ -40,6 +41,7 @@ from pyvirt_trio.models import (
     PciNodeDevice,
     RedirectedUsb,
     Rng,
+    SataAddress,
     Serial,
     SharedMemory,
     VirtioMemory,
@@ -390,6 +392,25 @@ def disks(alias: st.SearchStrategy[str | None]) -> st.SearchStrategy[Disk]:
         target=st.from_regex(r"vd[a-z]{1,3}", fullmatch=True),
         image_format=image_format,
         is_readonly=st.booleans(),
+        snapshot=st.sampled_from([None, "internal", "external", "manual", "no"]),
+    )
+    on_sata = st.builds(
+        Disk,
+        alias=alias,
+        address=st.none() | st.integers(0, 5).map(lambda unit: SataAddress(unit=unit)),
+        source_file=absolute_paths(),
+        target=sd,
+        bus=st.just("sata"),
+    )
+    drive_on_usb = st.builds(
+        Disk,
+        alias=alias,
+        address=st.none() | usb_addresses(),
+        source_file=absolute_paths(),
+        target=sd,
+        bus=st.just("usb"),
+        is_cdrom=st.just(True),
+        is_readonly=st.just(True),
     )
     on_scsi = st.builds(
         Disk,
@@ -428,7 +449,7 @@ def disks(alias: st.SearchStrategy[str | None]) -> st.SearchStrategy[Disk]:
         is_readonly=st.just(True),
     )
     empty = cdrom.map(lambda disk: attrs.evolve(disk, source_file=None, startup_policy=None))
-    return st.one_of(on_virtio, on_scsi, on_usb, cdrom, empty)
+    return st.one_of(on_virtio, on_scsi, on_usb, on_sata, drive_on_usb, cdrom, empty)
 
 
 def rng_sources() -> st.SearchStrategy[str]:
@@ -488,7 +509,7 @@ def cells(draw: st.DrawFn) -> tuple[NumaCell, ...]:
         NumaCell(
             cpus=tuple(cpu for cpu, home in enumerate(homes) if home == node),
             memory_kib=draw(memory_sizes()),
-            is_shared=draw(st.booleans()),
+            is_shared=draw(st.none() | st.booleans()),
         )
         for node in range(nodes)
     )
@@ -525,7 +546,28 @@ def _definitions_with(
         emulator=st.none() | absolute_paths(),
         actions=lifecycle_actions(),
         devices=st.lists(devices(aliases), max_size=6, unique_by=UNIQUE_BY).map(tuple),
+        memory_backing=memory_backings(),
     )
+
+
+def memory_backings() -> st.SearchStrategy[MemoryBacking]:
+    """What may be behind memory."""
+    small = st.builds(
+        MemoryBacking,
+        source=st.sampled_from([None, "anonymous", "memfd", "file"]),
+        access=st.sampled_from([None, "shared", "private"]),
+        is_locked=st.booleans(),
+        shares_pages=st.booleans(),
+        allocation=st.sampled_from([None, "immediate", "ondemand"]),
+        is_discarded=st.booleans(),
+    )
+    huge = st.builds(
+        MemoryBacking,
+        has_huge_pages=st.just(True),
+        page_kib=st.sampled_from([None, 2048, 1048576]),
+        source=st.sampled_from([None, "memfd", "file"]),
+    )
+    return st.just(MemoryBacking()) | small | huge
 
 
 def _claim(name: str) -> Callable[[Device], object]:

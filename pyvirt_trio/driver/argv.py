@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import posixpath
 
 from pyvirt_trio.driver.backends import backends, frontend
 from pyvirt_trio.driver.chardev import escaped
 from pyvirt_trio.driver.display import audio_options, codecs, graphics_options
-from pyvirt_trio.driver.memory_devices import memory_options
+from pyvirt_trio.driver.memory_devices import WHOLE, has_own_memory, memory_options
 from pyvirt_trio.models.devices import Watchdog
 from pyvirt_trio.models.display import Graphics
 from pyvirt_trio.models.domain import DomainDefinition
@@ -34,9 +35,12 @@ def build_argv(
     accelerator = "kvm" if definition.virt_type == "kvm" else "tcg"
     # With the support for persistent modules one can be plugged later; without slots none can.
     nvdimm = ",nvdimm=on" if definition.max_memory_kib else ""
-    argv += ["-machine", f"{system.machine},accel={accelerator}{nvdimm}"]
+    memory = f",memory-backend={WHOLE}" if has_own_memory(definition) else ""
+    merge = "" if definition.memory_backing.shares_pages else ",mem-merge=off"
+    argv += ["-machine", f"{system.machine},accel={accelerator}{merge}{nvdimm}{memory}"]
     argv += ["-cpu", "host" if accelerator == "kvm" else "qemu64"]
-    argv += [*memory_options(definition), *_processor_options(definition)]
+    folder = posixpath.dirname(monitor_path)
+    argv += [*memory_options(definition, folder), *_processor_options(definition)]
     argv += ["-no-user-config", "-nodefaults", "-display", "none", "-S", "-no-shutdown"]
     if definition.actions.on_reboot.destroys:
         argv += ["-no-reboot"]

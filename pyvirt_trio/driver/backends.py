@@ -171,7 +171,8 @@ def _disk(device: Disk) -> dict[str, Any]:
     elif device.bus == "usb":
         driver = "usb-storage"
     else:
-        driver = "scsi-cd" if device.is_cdrom else "scsi-hd"
+        bus = "ide" if device.bus == "sata" else device.bus
+        driver = f"{bus}-cd" if device.is_cdrom else f"{bus}-hd"
     more: dict[str, Any] = {}
     if device.source_file is not None:
         more["drive"] = f"{device.alias}-format"

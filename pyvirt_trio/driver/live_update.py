@@ -1,8 +1,8 @@
 """Changing a device of a running domain without taking it out (``qemuDomainUpdateDeviceLive``).
 
-What can be changed: the medium of a CD-ROM drive, whether a network card's link is up, how much of
-a virtio-mem device the guest is asked to use, and the password that clients of the screen must
-know.
+What can be changed: the medium of a CD-ROM drive, what is written down of a disk for a start and
+for snapshots, whether a network card's link is up, how much of a virtio-mem device the guest is
+asked to use, and the password that clients of the screen must know.
 """
 
 from __future__ import annotations
@@ -39,10 +39,11 @@ def replaced(device: Device, wanted: Device) -> Device:
         return merged(device, wanted)
     if isinstance(wanted, VirtioMemory):
         wanted = attrs.evolve(wanted, current_kib=None)
-    address = wanted.address
-    if address is None and address_kind(wanted) is address_kind(device):
-        address = device.address
-    wanted = attrs.evolve(wanted, alias=device.alias, address=address)
+    if wanted.address is None and address_kind(wanted) is address_kind(device):
+        wanted = attrs.evolve(
+            wanted, address=device.address, is_multifunction=device.is_multifunction
+        )
+    wanted = attrs.evolve(wanted, alias=device.alias)
     if isinstance(device, Interface) and isinstance(wanted, Interface):
         wanted = attrs.evolve(wanted, mac=wanted.mac or device.mac)
     return wanted
@@ -63,6 +64,7 @@ def merged(device: Device, wanted: Device) -> Device:
             source_file=wanted.source_file,
             image_format=wanted.image_format,
             startup_policy=wanted.startup_policy,
+            snapshot=wanted.snapshot,
         )
     elif isinstance(device, Interface) and isinstance(wanted, Interface):
         changed = attrs.evolve(device, is_link_up=wanted.is_link_up)
@@ -74,10 +76,17 @@ def merged(device: Device, wanted: Device) -> Device:
         tag = device_element(device).attributes["model"]
         raise _unsupported(f"cannot modify memory of model '{tag}'")
     elif isinstance(device, Disk) and isinstance(wanted, Disk):
-        changed = attrs.evolve(device, startup_policy=wanted.startup_policy)
+        changed = attrs.evolve(
+            device, startup_policy=wanted.startup_policy, snapshot=wanted.snapshot
+        )
     else:
         changed = device
-    wanted = attrs.evolve(wanted, alias=changed.alias, address=changed.address)
+    wanted = attrs.evolve(
+        wanted,
+        alias=changed.alias,
+        address=changed.address,
+        is_multifunction=changed.is_multifunction,
+    )
     if wanted != changed:
         raise _fixed_field(changed, wanted)
     return changed
@@ -156,6 +165,9 @@ async def _change_medium(life: Life, drive: Disk, changed: Disk) -> None:
 
     ``qemuDomainChangeMediaBlockdev``: open the tray, take out, put in, close.
     """
+    if drive.bus == "usb":  # it has no tray, and QEMU says so
+        part = f"/machine/peripheral/{drive.alias}/{drive.alias}.0/legacy[0]"
+        await life.execute("blockdev-remove-medium", {"id": part})
     await life.execute("blockdev-open-tray", {"id": drive.alias, "force": False})
     empty = attrs.evolve(drive, source_file=None)
     await life.execute("blockdev-remove-medium", {"id": drive.alias})

@@ -10,31 +10,89 @@ from pyvirt_trio.driver.qdev import Backend, place
 from pyvirt_trio.models.addresses import DimmAddress
 from pyvirt_trio.models.devices import Device
 from pyvirt_trio.models.domain import DomainDefinition
-from pyvirt_trio.models.memory import Dimm, MemoryDevice, Nvdimm, VirtioMemory, VirtioPmem
+from pyvirt_trio.models.memory import (
+    Dimm,
+    MemoryBacking,
+    MemoryDevice,
+    Nvdimm,
+    VirtioMemory,
+    VirtioPmem,
+)
 from pyvirt_trio.xml.memory import format_cpus
 
 KIB = 1024
 
 
-def memory_options(definition: DomainDefinition) -> list[str]:
-    """The options of the command line for the memory a domain starts with."""
+HUGE_PAGES = "/dev/hugepages"
+"""Where systemd mounts the file system whose files are made of huge pages."""
+
+
+def memory_options(definition: DomainDefinition, folder: str) -> list[str]:
+    """The options of the command line for the memory a domain starts with.
+
+    Args:
+        definition: The domain.
+        folder: Where files of its own may be.
+    """
+    backing = definition.memory_backing
     size = f"size={definition.memory_kib}k"
     if definition.max_memory_kib:
         size += f",slots={definition.memory_slots},maxmem={definition.max_memory_kib}k"
     options = ["-m", size]
+    if backing.is_locked:
+        options += ["-overcommit", "mem-lock=on"]
+    if has_own_memory(definition):
+        memory = _memory(backing, WHOLE, definition.memory_kib, None, folder)
+        options += ["-object", json.dumps(memory)]
     for number, cell in enumerate(definition.cells):
         name = f"ram-node{number}"
-        memory = {
-            "qom-type": "memory-backend-memfd" if cell.is_shared else "memory-backend-ram",
-            "id": name,
-            "size": cell.memory_kib * KIB,
-        }
-        if cell.is_shared:
-            memory["share"] = True
+        memory = _memory(backing, name, cell.memory_kib, cell.is_shared, folder)
         cpus = "".join(f",cpus={run}" for run in format_cpus(cell.cpus).split(",") if run)
         options += ["-object", json.dumps(memory)]
         options += ["-numa", f"node,nodeid={number}{cpus},memdev={name}"]
     return options
+
+
+WHOLE = "pc.ram"
+"""What QEMU calls the memory of a machine without nodes."""
+
+
+def has_own_memory(definition: DomainDefinition) -> bool:
+    """Whether the memory of a machine without nodes is described, and not QEMU's own choice."""
+    backing = definition.memory_backing
+    said = (backing.source, backing.access, backing.allocation)
+    return not definition.cells and (backing.has_huge_pages or any(said))
+
+
+def _memory(
+    backing: MemoryBacking, name: str, size_kib: int, is_shared: bool | None, folder: str
+) -> dict[str, Any]:
+    """The object behind a node, or behind all memory (``qemuBuildMemoryBackendProps``)."""
+    if is_shared is None and backing.access is not None:
+        is_shared = backing.access == "shared"
+    kind = {"memfd": "memfd", "file": "file"}.get(backing.source or "", "ram")
+    if backing.has_huge_pages and kind != "memfd":
+        kind, folder = "file", HUGE_PAGES
+    elif is_shared and kind == "ram":
+        kind = "memfd"  # another process can only be given what has a descriptor
+    properties: dict[str, Any] = {
+        "qom-type": f"memory-backend-{kind}",
+        "id": name,
+        "size": size_kib * KIB,
+    }
+    if kind == "file":  # QEMU makes one without a name in there
+        properties["mem-path"] = folder
+        if backing.is_discarded:
+            properties["discard-data"] = True
+    if kind == "memfd" and backing.has_huge_pages:
+        properties["hugetlb"] = True
+        if backing.page_kib is not None:
+            properties["hugetlbsize"] = backing.page_kib * KIB
+    if is_shared is not None:
+        properties["share"] = is_shared
+    if backing.has_huge_pages or backing.allocation == "immediate":
+        properties["prealloc"] = True
+    return properties
 
 
 def backend(device: MemoryDevice) -> tuple[Backend, ...]:

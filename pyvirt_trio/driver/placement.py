@@ -27,6 +27,7 @@ from pyvirt_trio.models.addresses import (
     DriveAddress,
     GuestAddress,
     PciAddress,
+    SataAddress,
     UsbAddress,
     VirtioSerialAddress,
 )
@@ -61,7 +62,7 @@ from pyvirt_trio.models.sharing import Filesystem, Lease, Vsock
 from pyvirt_trio.models.vcpus import numbered
 from pyvirt_trio.xml.device_types.sharing import MAX_CID, MIN_CID
 from pyvirt_trio.xml.devices import address_kind
-from pyvirt_trio.xml.values import DISK_NAME, MAX_MEMORY_SLOTS, MAX_SERIAL_PORT
+from pyvirt_trio.xml.values import DISK_NAME, MAX_MEMORY_SLOTS, MAX_SERIAL_PORT, SATA_PORTS
 
 FIRST_PORT_SLOT = 2
 """Root ports start at slot 2 of the root bus: q35 keeps 0 for the host bridge, and libvirt leaves 1
@@ -223,6 +224,8 @@ def complete_device(
         return _behind_a_port(device, present)
     if kind is DriveAddress:
         return _on_scsi(device, present)
+    if kind is SataAddress:
+        return on_sata(device)
     if kind is UsbAddress:
         return _on_usb(device, present)
     if kind is VirtioSerialAddress:
@@ -303,6 +306,24 @@ def _drive_address(device: Device) -> DriveAddress:
     assert isinstance(device, Disk), "only disks sit on a SCSI bus"
     controller, unit = divmod(_disk_number(device.target), DISKS_PER_SCSI_CONTROLLER)
     return DriveAddress(controller=controller, unit=unit + (unit >= 7))
+
+
+def on_sata(device: Device) -> Device:
+    """A disk at the port of its own, or where its name puts it.
+
+    Raises:
+        DefinitionError: The board has no such port.
+    """
+    assert isinstance(device, Disk), "only disks are on SATA"
+    if device.address is not None:
+        return device
+    controller, unit = divmod(_disk_number(device.target), SATA_PORTS)
+    if controller:
+        raise DefinitionError(
+            f"Could not find sata controller with index {controller} required for device",
+            code=ErrorCode.INTERNAL_ERROR,
+        )
+    return attrs.evolve(device, address=SataAddress(unit=unit))
 
 
 def _disk_number(target: str) -> int:
@@ -418,7 +439,8 @@ def _number_of(alias: str | None, prefix: str) -> int:
 def _fixed_alias(device: Device) -> str | None:
     """The alias of what is named after its place (``qemuAssignDeviceControllerAlias``)."""
     if isinstance(device, Disk):
-        place = device.address if device.bus == "scsi" else f"-disk{_disk_number(device.target)}"
+        has_place = device.bus in ("scsi", "sata")
+        place = device.address if has_place else f"-disk{_disk_number(device.target)}"
         return f"{device.bus}{place}"
     prefix = _MODULE_PREFIX.get(type(device))
     if prefix is not None and isinstance(device.address, DimmAddress):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pyvirt_trio.driver.placement import on_sata
+from pyvirt_trio.driver.qdev import place
 from pyvirt_trio.driver.removal import REMOVAL_TABLE
 from pyvirt_trio.errors import DefinitionError, ErrorCode, InvalidStateError, PyvirtError
 from pyvirt_trio.models.addresses import DriveAddress
@@ -10,6 +12,7 @@ from pyvirt_trio.models.devices import (
     Console,
     Controller,
     Device,
+    Disk,
     GuestForward,
     Parallel,
     Serial,
@@ -33,7 +36,9 @@ def require_pluggable(live: DomainDefinition, device: Device) -> None:
     if isinstance(device, Watchdog) and device.model != _PCI_WATCHDOG:
         raise _unsupported(f"hotplug of watchdog of model {device.model} is not supported")
     if _is_built_in(device):
-        raise _no_isa_hotplug("device_add")
+        raise _no_hotplug("isa.0", "device_add")
+    if isinstance(device, Disk) and device.bus == "sata":
+        raise _no_hotplug(place(on_sata(device))["bus"], "device_add")
     if type(device) not in REMOVAL_TABLE:
         raise _unsupported(f"live attach of device '{device_element(device).tag}' is not supported")
     for kind, words in _ONE_AT_MOST.items():
@@ -54,7 +59,13 @@ def require_unpluggable(live: DomainDefinition, device: Device) -> None:
     if isinstance(device, Watchdog) and device.model != _PCI_WATCHDOG:
         raise _unsupported(f"hot unplug of watchdog of model {device.model} is not supported")
     if _is_built_in(device):
-        raise _no_isa_hotplug("device_del")
+        raise _no_hotplug("isa.0", "device_del")
+    if isinstance(device, Disk) and device.bus not in _HOTPLUG_BUSES[device.is_cdrom]:
+        raise _unsupported(
+            "disk device type 'cdrom' cannot be detached"
+            if device.is_cdrom
+            else "This type of disk cannot be hot unplugged"
+        )
     if type(device) not in REMOVAL_TABLE:
         raise _unsupported(f"live detach of device '{device_element(device).tag}' is not supported")
     if isinstance(device, Controller) and _is_busy(live, device):
@@ -66,11 +77,11 @@ def require_unpluggable(live: DomainDefinition, device: Device) -> None:
 
 def _require_own_slot(live: DomainDefinition, device: Device) -> None:
     """A guest gives up a whole slot, so what shares one stays (``qemuIsMultiFunctionDevice``)."""
-    place = device.pci_address
-    if place is None:
+    where = device.pci_address
+    if where is None:
         return
     others = (other.pci_address for other in live.devices if other.alias != device.alias)
-    if any((one.bus, one.slot) == (place.bus, place.slot) for one in others if one is not None):
+    if any((one.bus, one.slot) == (where.bus, where.slot) for one in others if one is not None):
         raise _failed(_cannot_leave(device, "multifunction PCI"))
 
 
@@ -106,16 +117,19 @@ def require_port_takes(live: DomainDefinition, device: Device) -> None:
 
 def _stiff_port(live: DomainDefinition, device: Device) -> Controller | None:
     """The port of ``device``, if it was declared ``hotplug='off'``."""
-    place = device.pci_address
-    if place is None:
+    where = device.pci_address
+    if where is None:
         return None
     ports = [port for port in live.devices if isinstance(port, Controller) and port.kind == "pci"]
-    stiff = (port for port in ports if port.index == place.bus and not port.is_hotpluggable)
+    stiff = (port for port in ports if port.index == where.bus and not port.is_hotpluggable)
     return next(stiff, None)
 
 
 # libvirt calls all of them "chr".
 _CHARACTER_DEVICES = (Channel, Console, GuestForward, Parallel, Serial)
+
+_HOTPLUG_BUSES = {False: ("virtio", "scsi", "usb"), True: ("scsi", "usb")}
+"""The buses that disks and CD-ROM drives can leave (``qemuDomainDetachPrepDisk``)."""
 
 _PCI_WATCHDOG = "i6300esb"
 
@@ -127,10 +141,10 @@ def _is_built_in(device: Device) -> bool:
     return is_isa_serial or isinstance(device, Parallel)
 
 
-def _no_isa_hotplug(command: str) -> PyvirtError:
+def _no_hotplug(bus: str, command: str) -> PyvirtError:
     """What libvirt's client sees: libvirt itself asks QEMU, and gets this answer every time."""
     return DefinitionError(
-        f"unable to execute QEMU command '{command}': Bus 'isa.0' does not support hotplugging",
+        f"unable to execute QEMU command '{command}': Bus '{bus}' does not support hotplugging",
         code=ErrorCode.INTERNAL_ERROR,
     )
 

@@ -10,6 +10,7 @@ import attrs
 from pyvirt_trio.models.addresses import (
     DriveAddress,
     PciAddress,
+    SataAddress,
     UsbAddress,
     VirtioSerialAddress,
 )
@@ -60,6 +61,8 @@ def place(device: Device) -> dict[str, Any]:
             return {"bus": bus, **multi, "addr": addr}
         case DriveAddress(controller=index, bus=channel, target=target, unit=unit):
             return {"bus": f"scsi{index}.0", "channel": channel, "scsi-id": target, "lun": unit}
+        case SataAddress(unit=unit):
+            return {"bus": f"ide.{unit}"}
         case VirtioSerialAddress(controller=index, port=port):
             return {"bus": f"virtio-serial{index}.0", "nr": port}
         case UsbAddress(bus=index, port=port):

@@ -57,8 +57,7 @@ def require_shared_memory(definition: DomainDefinition, device: Device) -> None:
     Raises:
         DefinitionError: It needs to, and cannot (``CONFIG_UNSUPPORTED``).
     """
-    is_shared = bool(definition.cells) and all(cell.is_shared for cell in definition.cells)
-    if isinstance(device, Filesystem) and not is_shared:
+    if isinstance(device, Filesystem) and not definition.has_shared_memory:
         raise DefinitionError(
             "'virtiofs' requires shared memory", code=ErrorCode.CONFIG_UNSUPPORTED
         )

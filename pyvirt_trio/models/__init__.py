@@ -8,6 +8,7 @@ from pyvirt_trio.models.addresses import DimmAddress as DimmAddress
 from pyvirt_trio.models.addresses import DriveAddress as DriveAddress
 from pyvirt_trio.models.addresses import GuestAddress as GuestAddress
 from pyvirt_trio.models.addresses import PciAddress as PciAddress
+from pyvirt_trio.models.addresses import SataAddress as SataAddress
 from pyvirt_trio.models.addresses import UsbAddress as UsbAddress
 from pyvirt_trio.models.addresses import VirtioSerialAddress as VirtioSerialAddress
 from pyvirt_trio.models.character import CharacterSource as CharacterSource
@@ -57,6 +58,7 @@ from pyvirt_trio.models.impact import Impact as Impact
 from pyvirt_trio.models.lifecycle import LifecycleAction as LifecycleAction
 from pyvirt_trio.models.lifecycle import LifecycleActions as LifecycleActions
 from pyvirt_trio.models.memory import Dimm as Dimm
+from pyvirt_trio.models.memory import MemoryBacking as MemoryBacking
 from pyvirt_trio.models.memory import MemoryDevice as MemoryDevice
 from pyvirt_trio.models.memory import Nvdimm as Nvdimm
 from pyvirt_trio.models.memory import VirtioMemory as VirtioMemory

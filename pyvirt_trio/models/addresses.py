@@ -77,6 +77,22 @@ class DriveAddress:
 
 
 @attrs.frozen(order=True)
+class SataAddress:
+    """A port of the SATA controller that a board has built in.
+
+    Args:
+        controller: Always 0.
+        unit: Which port, 0 to 5.
+    """
+
+    controller: int = 0
+    unit: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.controller}-0-{self.unit}"
+
+
+@attrs.frozen(order=True)
 class UsbAddress:
     """A port of a USB controller of a guest.
 
@@ -124,5 +140,7 @@ class DimmAddress:
         return f"slot {self.slot}"
 
 
-GuestAddress: TypeAlias = PciAddress | DriveAddress | UsbAddress | VirtioSerialAddress | DimmAddress
+GuestAddress: TypeAlias = (
+    PciAddress | DriveAddress | SataAddress | UsbAddress | VirtioSerialAddress | DimmAddress
+)
 """Any place a device of a guest can have."""

@@ -62,14 +62,16 @@ class Disk(Device):
     Args:
         source_file: Absolute path of the image; ``None`` is an empty CD-ROM drive.
         target: The guest's name for it, such as ``vda`` or ``sda``; unique within a domain.
-        bus: ``virtio``, ``scsi`` or ``usb``.
-        is_cdrom: It is a drive for CD-ROMs, on a SCSI bus and read-only.
+        bus: ``virtio``, ``scsi``, ``usb`` or ``sata``.
+        is_cdrom: It is a drive for CD-ROMs and read-only; on USB its medium stays in it.
         image_format: ``raw`` or ``qcow2``.
         is_readonly: The guest may not write.
         startup_policy: What happens when a start does not find the image: with ``mandatory``, or
             ``None``, it fails; with ``optional`` it goes on without it; with ``requisite``, which
             is for CD-ROM drives, only a start from a saved state does.
         iotune: How much the guest may read and write in a second; ``None`` is no limit.
+        snapshot: What snapshots of the domain do with it, in other programs' hands: ``internal``,
+            ``external``, ``manual`` or ``no``; ``None`` is not said.
     """
 
     source_file: str | None
@@ -80,6 +82,7 @@ class Disk(Device):
     is_readonly: bool = False
     startup_policy: str | None = None
     iotune: IoTune | None = None
+    snapshot: str | None = None
 
 
 @attrs.frozen(kw_only=True)

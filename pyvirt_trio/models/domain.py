@@ -8,7 +8,7 @@ import attrs
 
 from pyvirt_trio.models.devices import Device
 from pyvirt_trio.models.lifecycle import LifecycleActions
-from pyvirt_trio.models.memory import MemoryDevice
+from pyvirt_trio.models.memory import MemoryBacking, MemoryDevice
 from pyvirt_trio.models.metadata import MetadataElement
 from pyvirt_trio.models.vcpus import Vcpu, plain_vcpus
 
@@ -39,12 +39,13 @@ class NumaCell:
     Args:
         cpus: Numbers of its processors, ascending.
         memory_kib: Its memory, in KiB, without what is plugged in later.
-        is_shared: Other processes of the host can be given its memory.
+        is_shared: Other processes of the host can be given its memory; ``None`` leaves that to what
+            the domain says of all its memory.
     """
 
     cpus: tuple[int, ...]
     memory_kib: int
-    is_shared: bool = False
+    is_shared: bool | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -68,6 +69,7 @@ class DomainDefinition:
         max_memory_kib: How much it may have with modules; 0 when it cannot get any.
         memory_slots: How many modules fit into it.
         cells: Its NUMA nodes; none when it has no such thing.
+        memory_backing: What of the host is behind its memory.
     """
 
     name: str
@@ -86,6 +88,14 @@ class DomainDefinition:
     max_memory_kib: int = 0
     memory_slots: int = 0
     cells: tuple[NumaCell, ...] = ()
+    memory_backing: MemoryBacking = attrs.field(factory=MemoryBacking)
+
+    @property
+    def has_shared_memory(self) -> bool:
+        """Whether other processes of the host can be given all of its memory."""
+        said = [cell.is_shared for cell in self.cells] or [None]
+        is_shared = self.memory_backing.access == "shared"
+        return all(is_shared if one is None else one for one in said)
 
     @property
     def total_memory_kib(self) -> int:

@@ -1,10 +1,37 @@
-"""Memory a domain is given in pieces: modules in slots, and memory on the PCI bus."""
+"""A domain's memory: what is behind it, modules in slots, and memory on the PCI bus."""
 
 from __future__ import annotations
 
 import attrs
 
 from pyvirt_trio.models.devices import Device
+
+
+@attrs.frozen(kw_only=True)
+class MemoryBacking:
+    """What of the host is behind the memory a domain starts with.
+
+    Args:
+        has_huge_pages: It is made of huge pages, which must be set aside on the host.
+        page_kib: Their size; ``None`` leaves it to the host.
+        source: ``anonymous``, ``memfd`` or ``file``; ``None`` leaves it to this library.
+        access: ``shared`` or ``private``, towards other processes of the host, for every node that
+            does not say it itself; ``None`` means private.
+        is_locked: The host may not swap it out.
+        shares_pages: The host may keep equal pages once (KSM).
+        allocation: ``immediate`` takes it all when the machine begins, ``ondemand`` when the guest
+            first uses it; ``None`` means the latter, except for huge pages.
+        is_discarded: What a file held is thrown away at the end, not written.
+    """
+
+    has_huge_pages: bool = False
+    page_kib: int | None = None
+    source: str | None = None
+    access: str | None = None
+    is_locked: bool = False
+    shares_pages: bool = True
+    allocation: str | None = None
+    is_discarded: bool = False
 
 
 @attrs.frozen(kw_only=True)

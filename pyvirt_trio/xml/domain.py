@@ -23,6 +23,7 @@ from pyvirt_trio.xml.devices import device_lines, read_device
 from pyvirt_trio.xml.element import Element, element, render, rendered_lines, text_element
 from pyvirt_trio.xml.lifecycle import lifecycle_elements, read_lifecycle
 from pyvirt_trio.xml.memory import cpu_element, memory_elements, read_memory
+from pyvirt_trio.xml.memory_backing import memory_backing_element, read_memory_backing
 from pyvirt_trio.xml.metadata import metadata_in
 from pyvirt_trio.xml.parser import parse_document
 from pyvirt_trio.xml.reader import Reader, quoted
@@ -69,6 +70,7 @@ def parse_domain(
     reader.child("features")  # its contents are in the table of defaults
     emulator, devices = _read_devices(reader.child("devices"), keep_aliases=keep_aliases)
     memory = read_memory(reader, given_kib, devices, len(vcpus))
+    memory_backing = read_memory_backing(reader.child("memoryBacking"))
     reader.finish()
     definition = DomainDefinition(
         name=name,
@@ -84,6 +86,7 @@ def parse_domain(
         metadata=metadata_in(text) if reader.has("metadata") else (),
         actions=actions,
         devices=devices,
+        memory_backing=memory_backing,
     )
     refuse_duplicates(definition)
     return definition
@@ -110,6 +113,7 @@ def format_domain(definition: DomainDefinition, *, life_id: int | None = None) -
         text_element("description", definition.description),
         _metadata_element(definition),
         *memory_elements(definition),
+        memory_backing_element(definition.memory_backing),
         *vcpu_elements(definition),
         _os_element(definition.os),
         element("features", None, *written_defaults("/domain/features")),

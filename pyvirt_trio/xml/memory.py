@@ -17,6 +17,8 @@ from pyvirt_trio.xml.element import Element, element, text_element
 from pyvirt_trio.xml.reader import Reader, quoted
 from pyvirt_trio.xml.values import MAX_MEMORY_SLOTS, read_memory_kib
 
+_SHARED = {"": None, "shared": True, "private": False}
+_ACCESS = {is_shared: access or None for access, is_shared in _SHARED.items()}
 _CPU_RANGE = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
 
 
@@ -104,7 +106,7 @@ def _read_cell(reader: Reader, number: int, max_vcpus: int) -> NumaCell:
     return NumaCell(
         cpus=_read_cpus(reader, max_vcpus),
         memory_kib=read_memory_kib(Reader(size, path=f"{reader.path}/@memory")),
-        is_shared=reader.choice("memAccess", "shared", "private", default="private") == "shared",
+        is_shared=_SHARED[reader.choice("memAccess", "shared", "private", default="")],
     )
 
 
@@ -146,7 +148,7 @@ def cpu_element(definition: DomainDefinition) -> Element | None:
                 "cpus": format_cpus(cell.cpus) or None,
                 "memory": cell.memory_kib,
                 "unit": "KiB",
-                "memAccess": "shared" if cell.is_shared else None,
+                "memAccess": _ACCESS[cell.is_shared],
             },
         )
         for number, cell in enumerate(definition.cells)

@@ -25,6 +25,7 @@ from pyvirt_trio.models import (
     OtherHostDevice,
     Parallel,
     PciAddress,
+    SataAddress,
     Serial,
     UsbAddress,
     VirtioSerialAddress,
@@ -34,6 +35,7 @@ from pyvirt_trio.models import (
 _BUSES: dict[type[GuestAddress], str] = {
     PciAddress: "PCI",
     DriveAddress: "drive",
+    SataAddress: "SATA",
     UsbAddress: "USB",
     VirtioSerialAddress: "virtio-serial",
 }

@@ -12,6 +12,7 @@ from pyvirt_trio.models import (
     DriveAddress,
     GuestAddress,
     PciAddress,
+    SataAddress,
     UsbAddress,
     VirtioSerialAddress,
 )
@@ -39,6 +40,9 @@ MAX_INDEX = 0xFF
 MAX_UNIT = 16383
 """Highest logical unit of virtio-scsi (``virDomainDeviceFindSCSIController``, SCSI-3 limit)."""
 
+SATA_PORTS = 6
+"""The controller that q35 has built in (ICH9 AHCI)."""
+
 MAX_SERIAL_PORT = 30
 """QEMU's virtio-serial has 31 ports and keeps port 0 for a console."""
 
@@ -48,6 +52,7 @@ MAX_MEMORY_SLOTS = 256
 _ADDRESS_TYPES: dict[type[GuestAddress], str] = {
     DimmAddress: "dimm",
     DriveAddress: "drive",
+    SataAddress: "drive",
     UsbAddress: "usb",
     VirtioSerialAddress: "virtio-serial",
 }
@@ -109,6 +114,10 @@ def read_guest_address(reader: Reader, kind: type[GuestAddress]) -> GuestAddress
             target=address.integer("target", default=0, maximum=0xFF),
             unit=address.integer("unit", default=0, maximum=MAX_UNIT),
         )
+    if kind is SataAddress:
+        for name in ("controller", "bus", "target"):  # the board has one, with a disk at each port
+            address.integer(name, default=0, maximum=0)
+        return SataAddress(unit=address.integer("unit", default=0, maximum=SATA_PORTS - 1))
     if kind is UsbAddress:
         return UsbAddress(
             bus=address.integer("bus", default=0, maximum=MAX_INDEX),
@@ -154,6 +163,8 @@ def guest_address_element(address: GuestAddress, *, is_multifunction: bool | Non
         base = f"{address.base:#x}" if address.base else None
         return element("address", {"type": "dimm", "slot": address.slot, "base": base})
     numbers = attrs.asdict(address)
+    if isinstance(address, SataAddress):
+        numbers = attrs.asdict(DriveAddress(address.controller, unit=address.unit))
     if isinstance(address, VirtioSerialAddress):
         numbers = {"controller": address.controller, "bus": 0, "port": address.port}
     return element("address", {"type": _ADDRESS_TYPES[type(address)], **numbers})

@@ -35,6 +35,7 @@ _ALL: Final = "yyyyyy"
 _NO_UPDATE: Final = "yynyyn"
 _NOT_RUNNING: Final = "yynyyy"
 _DEFINITION_ONLY: Final = "nnnyyn"
+_FIXED_UPDATE: Final = "nnyyyy"
 _NEVER: Final = "nnnnnn"
 
 
@@ -84,7 +85,7 @@ _PATH: Final = "><source><path>/p</path></source>"
 _PLACE: Final = "<address domain='0' bus='1' slot='0' function='0'/>"
 _PCI_PLACE: Final = "<address type='pci' domain='0' bus='1' slot='0' function='0'/>"
 _VIRTIO_MEM: Final = "<node>0</node><block unit='MiB'>2</block><requested>0</requested>"
-_UPDATE: Final = "an update of the running one may differ in nothing"
+_UPDATE: Final = "update of the running one: what starts and snapshots do with it"
 _STAYS: Final = "QEMU 7.2 does not let it go: the request fails with QEMU's words"
 _GUEST_FORWARD: Final = "<target type='guestfwd' address='10.0.2.1' port='4600'/>"
 _OUR_UUID: Final = "6a0b7f6c-3b0e-4c5e-9f0e-3d9b7a3f1c11"
@@ -111,7 +112,28 @@ ROWS: Final = (
         GUEST,
         _UPDATE,
     ),
+    Row(
+        "disk, SATA",
+        _disk("sata", "sda"),
+        _FIXED_UPDATE,
+        REAL,
+        f"the board's SATA has no hotplug; {_UPDATE}",
+    ),
     Row("CD-ROM drive, SCSI", _disk("scsi", "sda", "cdrom"), _ALL, GUEST, "update: the medium"),
+    Row(
+        "CD-ROM drive, USB",
+        _disk("usb", "sda", "cdrom").replace("<target", "<source file='/d'/><target"),
+        _ALL,
+        REAL,
+        "QEMU has no such drive, so it is a disk whose medium stays: QEMU says so",
+    ),
+    Row(
+        "CD-ROM drive, SATA",
+        _disk("sata", "sda", "cdrom"),
+        _FIXED_UPDATE,
+        REAL,
+        "the board's SATA has no hotplug; update: the medium",
+    ),
     Row("interface, user", _card("user"), _ALL, GUEST, "update: the link's state"),
     Row(
         "interface, tap",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyvirt_trio.models import Disk, DriveAddress, PciAddress, UsbAddress
+from pyvirt_trio.models import Disk, DriveAddress, PciAddress, SataAddress, UsbAddress
 from pyvirt_trio.xml.device_types.base import DeviceType
 from pyvirt_trio.xml.device_types.iotune import read_iotune, write_iotune
 from pyvirt_trio.xml.element import Element, element
@@ -14,7 +14,18 @@ _DEFAULT_BUS = {"vd": "virtio", "sd": "scsi"}
 _KNOWN_BUSES = ("ide", "fdc", "scsi", "virtio", "xen", "usb", "uml", "sata", "sd", "none")
 """``virDomainDiskBus``."""
 
-_ADDRESSES = {"virtio": PciAddress, "scsi": DriveAddress, "usb": UsbAddress}
+_ADDRESSES = {
+    "virtio": PciAddress,
+    "scsi": DriveAddress,
+    "usb": UsbAddress,
+    "sata": SataAddress,
+}
+
+_DRIVE_BUSES = ("scsi", "sata", "usb")
+"""What a CD-ROM drive can be on. QEMU has none for USB, so it is a disk there, as in libvirt."""
+
+_SNAPSHOTS = ("internal", "external", "manual", "no")
+"""``virDomainSnapshotLocation``, without "default"."""
 
 
 def read_disk(reader: Reader) -> Disk:
@@ -30,6 +41,12 @@ def read_disk(reader: Reader) -> Disk:
     name, bus = _read_target(reader.required_child("target"), is_cdrom=is_cdrom)
     iotune = reader.child("iotune")
     is_readonly = reader.child("readonly") is not None
+    snapshot = reader.attribute("snapshot")
+    if snapshot is not None and snapshot not in _SNAPSHOTS:
+        raise reader.wrong(
+            f"Invalid value for attribute 'snapshot' in element 'disk': {quoted(snapshot)}.",
+            attribute="snapshot",
+        )
     return Disk(
         source_file=source_file,
         target=name,
@@ -39,6 +56,7 @@ def read_disk(reader: Reader) -> Disk:
         is_readonly=is_readonly or is_cdrom,
         startup_policy=startup_policy,
         iotune=None if iotune is None else read_iotune(iotune),
+        snapshot=snapshot,
     )
 
 
@@ -62,7 +80,7 @@ def _read_source(reader: Reader, *, is_cdrom: bool) -> tuple[str | None, str | N
 
 def _read_target(target: Reader, *, is_cdrom: bool) -> tuple[str, str]:
     name = target.required("dev")
-    expected = ("scsi",) if is_cdrom else tuple(_ADDRESSES)  # QEMU's usb-storage is no CD-ROM drive
+    expected = _DRIVE_BUSES if is_cdrom else tuple(_ADDRESSES)
     # libvirt guesses the bus from the name.
     default = next((bus for prefix, bus in _DEFAULT_BUS.items() if name.startswith(prefix)), None)
     given = target.attribute("bus")
@@ -85,7 +103,11 @@ def write_disk(disk: Disk) -> Element:
     source = {"file": disk.source_file, "startupPolicy": disk.startup_policy}
     return element(
         "disk",
-        {"type": "file", "device": "cdrom" if disk.is_cdrom else "disk"},
+        {
+            "type": "file",
+            "device": "cdrom" if disk.is_cdrom else "disk",
+            "snapshot": disk.snapshot,
+        },
         element("driver", {"name": "qemu", "type": disk.image_format}),
         element("source", source) if disk.source_file is not None else None,
         element("target", {"dev": disk.target, "bus": disk.bus}),

@@ -45,8 +45,12 @@ def _read_source(reader: Reader, kind: str) -> tuple[str | None, bool]:
         return None, False
     if kind == "ethernet":
         target = reader.required_child("target")
-        # libvirt would make the tap; this library makes no network device of the host.
-        target.choice("managed", "no")
+        if target.switch("managed", "yes", "no", default=True):
+            raise target.unsupported(
+                "this library makes no network device of the host: make the tap, and say "
+                "managed='no'",
+                attribute="managed",
+            )
         return _read_name(target, "dev"), False
     source = reader.required_child("source")
     if kind == "bridge":

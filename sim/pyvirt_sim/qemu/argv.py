@@ -37,7 +37,10 @@ _BOARDS: Final[Mapping[str, str]] = {
     "pc-i440fx-7.2": "pc",
 }
 _MACHINE_KEYS: Final = frozenset(
-    {"type", "accel", "usb", "dump-guest-core", "vmport", "graphics", "nvdimm"}
+    {
+        *("type", "accel", "usb", "dump-guest-core", "vmport", "graphics", "nvdimm"),
+        *("mem-merge", "memory-backend"),
+    }
 )
 _SUFFIXES: Final = "kmgt"
 # Who handles hotplug behind the root ports of q35: ACPI, or each port itself.
@@ -91,6 +94,7 @@ class Config:
     max_memory_bytes: int = 0
     memory_slots: int = 0
     has_nvdimm: bool = False
+    memory_object: str | None = None
     nodes: list[Node] = attrs.field(factory=list["Node"])
     cpu_model: str = "qemu64"
     topology: Topology = attrs.field(factory=Topology)
@@ -130,6 +134,8 @@ def parse_argv(argv: Sequence[str]) -> Config:
         if value is None:
             raise StartupError(f"{option}: requires an argument")
         _set_option(config, option, value)
+    if config.nodes and config.memory_object is not None:
+        raise ModelGapError("memory beside that of the nodes is not modelled")
     if config.initrd is not None and config.kernel is None:
         raise StartupError("-initrd only allowed with -kernel option")
     if config.append is not None and config.kernel is None:
@@ -204,6 +210,7 @@ def _set_machine(config: Config, value: str) -> None:
     config.board = _BOARDS[keys["type"]]
     config.accelerator = keys.get("accel", config.accelerator)
     config.has_nvdimm = keys.get("nvdimm", "off") == "on"
+    config.memory_object = keys.get("memory-backend")
 
 
 def _set_cpu(config: Config, value: str) -> None:

@@ -35,6 +35,7 @@ class MemoryDevices:
         max_bytes: How much it may have in all.
         slots: How many modules fit.
         nodes: The objects that are the memory of its nodes; none when it has no nodes of its own.
+        whole: The object that is all its memory, when it was named.
         has_nvdimm: Whether the board takes persistent modules.
     """
 
@@ -42,6 +43,7 @@ class MemoryDevices:
     max_bytes: int = 0
     slots: int = 0
     nodes: tuple[str, ...] = ()
+    whole: str | None = None
     has_nvdimm: bool = False
     # Slot -> what the guest last said of it: source and status.
     reports: dict[int, tuple[int, int]] = attrs.field(factory=dict[int, tuple[int, int]])
@@ -58,6 +60,8 @@ class MemoryDevices:
         Raises:
             QmpError: They are not as large as it is to be.
         """
+        if self.whole is not None:
+            self._map_whole(objects, self.whole)
         items = [objects.get(name) for name in self.nodes]
         if not items:
             return
@@ -72,6 +76,12 @@ class MemoryDevices:
                 f"total memory for NUMA nodes (0x{total:x}) should equal RAM size "
                 f"(0x{self.base_bytes:x})"
             )
+
+    def _map_whole(self, objects: Objects, name: str) -> None:
+        item = objects.get(name)
+        if item is None or item.users or item.value("size") != self.base_bytes:
+            raise ModelGapError(f"memory-backend={name} that is not there, or of another size")
+        item.users += 1
 
     def realize(self, tree: DeviceTree, device: Device) -> None:
         """Put a module into a slot and at an address, the ones asked for or the first free.

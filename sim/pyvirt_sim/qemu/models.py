@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from pyvirt_sim.gaps import ModelGapError
-from pyvirt_sim.qemu import pci, scsi, usb, virtio, virtio_serial
+from pyvirt_sim.qemu import ide, pci, scsi, usb, virtio, virtio_serial
 from pyvirt_sim.qemu.buses import Bus
 from pyvirt_sim.qemu.devices import Device
 from pyvirt_sim.qemu.errors import QmpError
@@ -140,6 +140,7 @@ MODELS: Final[Mapping[str, Realize]] = {
         usb.realize,
     ),
     **dict.fromkeys(("scsi-hd", "scsi-cd"), scsi.realize),
+    **dict.fromkeys(("ide-hd", "ide-cd"), ide.realize),
     "scsi-generic": scsi.realize_generic,
     "usb-host": _usb_host,
     "vhost-scsi-pci": _vhost_scsi,

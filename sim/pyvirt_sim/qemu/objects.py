@@ -200,6 +200,8 @@ class Objects:
     def _open_memory_file(self, item: QomObject) -> None:
         path, size = str(item.values["mem-path"]), int(item.values["size"])
         known = self._memory_files.get(path)
+        if self._world.folder_exists(path):
+            return  # QEMU makes one without a name in there
         if known is None:
             if not path.startswith(_SHARED_MEMORY):
                 self._create_file(path)

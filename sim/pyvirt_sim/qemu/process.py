@@ -185,6 +185,7 @@ class QemuProcess:
             config.max_memory_bytes,
             config.memory_slots,
             nodes=tuple(node.memdev for node in config.nodes),
+            whole=config.memory_object,
             has_nvdimm=config.has_nvdimm,
         )
         return Machine(

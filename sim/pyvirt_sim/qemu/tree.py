@@ -108,7 +108,7 @@ class DeviceTree:
 
     def __attrs_post_init__(self) -> None:
         self.objects = Objects(self.world)
-        if not self.memory.nodes:
+        if not self.memory.nodes and self.memory.whole is None:
             self.objects.add_ram(self.memory.base_bytes)
         self.chardevs = Chardevs(self.world)
         streams = NetdevStreams(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ import trio
 import trio.testing
 
 from pyvirt_sim.host import open_sim_host
-from pyvirt_trio import Domain, open_hypervisor
+from pyvirt_trio import Domain, Hypervisor, open_hypervisor
 
 PATIENCE_S = 60
 RNG = "<rng model='virtio'><backend model='random'/>{}</rng>"
@@ -21,15 +23,39 @@ SHAPES = {
         f"{PORT}{RNG.format(PLACE.format(1))}{RNG.format(PLACE.format(0))}",
         {"rng0", "rng1"},
     ),
+    "SATA disk and drives": (
+        """<disk type='file'><source file='IMAGE'/><target dev='sdb' bus='sata'/></disk>
+        <disk type='file' device='cdrom'><target dev='sda' bus='sata'/></disk>
+        <disk type='file' device='cdrom' snapshot='no'>
+          <source file='IMAGE2'/><target dev='sdf' bus='sata'/>
+        </disk>
+        <disk type='file' device='cdrom'>
+          <source file='IMAGE3'/><target dev='sdg' bus='usb'/>
+        </disk>""",
+        {"sata0-0-1", "sata0-0-0", "sata0-0-5", "usb-disk6"},
+    ),
     "watchdog on ISA": ("<watchdog model='ib700' action='none'/>", {"watchdog0"}),
 }
 """Devices, and the names QEMU then knows."""
 
+SHARED = "<access mode='shared'/>"
+NODE = "<cpu><numa><cell id='0' cpus='0' memory='64' unit='MiB'/></numa></cpu>"
+MEMORY = {
+    "memfd": ("<source type='memfd'/><access mode='shared'/>", True),
+    "memfd without a word": ("<access mode='shared'/>", True),
+    "file": ("<source type='file'/><access mode='shared'/><discard/>", True),
+    "private file": ("<source type='file'/><access mode='private'/>", False),
+    "anonymous": ("<source type='anonymous'/><allocation mode='immediate'/>", False),
+    "not swapped, not merged": ("<locked/><nosharepages/>", False),
+}
+"""What stands in <memoryBacking>, and whether others can be given the memory."""
 
-def domain_xml(devices: str) -> str:
+
+def domain_xml(devices: str, backing: str = "") -> str:
     return f"""
     <domain type='qemu'>
       <name>demo</name><memory unit='MiB'>64</memory>
+      <memoryBacking>{backing}</memoryBacking>
       <os><type arch='x86_64' machine='q35'>hvm</type></os>
       <devices>{devices}</devices>
     </domain>"""
@@ -40,28 +66,76 @@ async def names(domain: Domain) -> set[str]:
     return {one["name"] for one in there}
 
 
-@pytest.mark.real_qemu
-@pytest.mark.parametrize("name", SHAPES)
-async def test_a_real_qemu_takes_it(name: str, tmp_path: Path) -> None:
-    devices, expected = SHAPES[name]
-    uri = f"qemu:///embed?root={tmp_path}/vms"
+async def has_shared(domain: Domain) -> bool:
+    memory = await domain.running_life().execute("query-memdev")
+    assert [one["size"] for one in memory] == [64 << 20]
+    return memory[0]["share"] is True
+
+
+@asynccontextmanager
+async def real(folder: Path) -> AsyncGenerator[Hypervisor]:
+    uri = f"qemu:///embed?root={folder}/vms"
     with trio.fail_after(PATIENCE_S):
         async with open_hypervisor(uri, destroy_on_exit=True) as hypervisor:
-            domain = await hypervisor.define(domain_xml(devices))
-            await domain.start(paused=True)
-            assert expected <= await names(domain)
+            yield hypervisor
+
+
+@asynccontextmanager
+async def simulated(folder: str) -> AsyncGenerator[Hypervisor]:
+    async with open_sim_host() as host:
+        for name in ("IMAGE", "IMAGE2", "IMAGE3"):
+            host.add_file(f"{folder}/{name}")
+        uri = "qemu:///embed?root=/vms"
+        async with open_hypervisor(uri, host=host, destroy_on_exit=True) as hypervisor:
+            yield hypervisor
+
+
+async def comes_up(hypervisor: Hypervisor, name: str, folder: str) -> None:
+    devices, expected = SHAPES[name]
+    domain = await hypervisor.define(domain_xml(devices.replace("IMAGE", f"{folder}/IMAGE")))
+    await domain.start(paused=True)
+    assert expected <= await names(domain)
+    await domain.destroy()
+
+
+async def has_memory(hypervisor: Hypervisor, name: str) -> None:
+    backing, is_shared = MEMORY[name]
+    for more in ("", NODE):
+        xml = domain_xml("", backing).replace("<os>", f"{more}<os>")
+        domain = await hypervisor.define(xml)
+        await domain.start(paused=True)
+        assert is_shared is await has_shared(domain)
+        await domain.destroy()
+        await domain.undefine()
+
+
+@pytest.mark.real_qemu
+@pytest.mark.parametrize("name", SHAPES)
+async def test_a_real_qemu_takes_devices(name: str, tmp_path: Path) -> None:
+    for image in ("IMAGE", "IMAGE2", "IMAGE3"):
+        (tmp_path / image).write_bytes(bytes(1 << 20))
+    async with real(tmp_path) as hypervisor:
+        await comes_up(hypervisor, name, str(tmp_path))
 
 
 @pytest.mark.parametrize("name", SHAPES)
-async def test_the_simulated_one_takes_it(
+async def test_the_simulated_one_takes_devices(
     name: str, autojump_clock: trio.testing.MockClock
 ) -> None:
-    devices, expected = SHAPES[name]
-    async with (
-        open_sim_host() as host,
-        open_hypervisor("qemu:///embed?root=/vms", host=host) as hypervisor,
-    ):
-        domain = await hypervisor.define(domain_xml(devices))
-        await domain.start(paused=True)
-        assert expected <= await names(domain)
-        await domain.destroy()
+    async with simulated("/images") as hypervisor:
+        await comes_up(hypervisor, name, "/images")
+
+
+@pytest.mark.real_qemu
+@pytest.mark.parametrize("name", MEMORY)
+async def test_a_real_qemu_has_such_memory(name: str, tmp_path: Path) -> None:
+    async with real(tmp_path) as hypervisor:
+        await has_memory(hypervisor, name)
+
+
+@pytest.mark.parametrize("name", MEMORY)
+async def test_the_simulated_one_has_such_memory(
+    name: str, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with simulated("/images") as hypervisor:
+        await has_memory(hypervisor, name)

@@ -69,6 +69,10 @@ class Refusal:
 
 
 DISK = "<disk type='file'><source file='/tmp/image'/><target dev='{}'/></disk>"
+SATA = """
+    <disk type='file' device='{}'>
+      <source file='/tmp/image'/><target dev='{}' bus='sata'/><readonly/>
+    </disk>"""
 FLOPPY = "<disk type='file' device='floppy'><target dev='fda' bus='fdc'/></disk>"
 SCSI = "<controller type='scsi' index='{}' model='virtio-scsi'/>"
 SOUND = "<sound model='ich9'/>"
@@ -127,6 +131,8 @@ PRESENT = (
     """<disk type='file'><driver name='qemu' type='qcow2'/>
          <source file='/images/top'/><target dev='vdj'/></disk>""",
     WATCHDOG.format("ib700", "none"),
+    SATA.format("disk", "sdb"),
+    SATA.format("cdrom", "sdc"),
 )
 """What the domain has that is asked."""
 
@@ -171,6 +177,27 @@ REFUSALS = (
     Refusal("disk missing (99)", "detach", DISK.format("vdz"), 99, "no target device vdz", CONFIG),
     Refusal("disk type (84)", "detach", FLOPPY, 84, "disk device type 'floppy' cannot be detached"),
     Refusal("disk type (84)", "attach", FLOPPY, 84, "floppy device hotplug isn't supported"),
+    Refusal(
+        "disk bus (84)",
+        "detach",
+        SATA.format("disk", "sdb"),
+        84,
+        "This type of disk cannot be hot unplugged",
+    ),
+    Refusal(
+        "disk type (84)",
+        "detach",
+        SATA.format("cdrom", "sdc"),
+        84,
+        "disk device type 'cdrom' cannot be detached",
+    ),
+    Refusal(
+        "SATA (1)",
+        "attach",
+        SATA.format("disk", "sdd"),
+        1,
+        "unable to execute QEMU command 'device_add': Bus 'ide.3' does not support hotplugging",
+    ),
     Refusal(
         "block job (84)",
         "detach",
@@ -519,7 +546,6 @@ REFUSALS = (
 )
 
 NOT_HERE = {
-    "disk bus (84)": "every bus that a disk is on here can be plugged into",
     "no alias (1)": "every device of a running domain has one",
     "port missing (9)": "a device is only ever placed behind a port that is there",
     "block copy (83)": "there is no block copy here, of which a mirror is a part",

@@ -21,7 +21,8 @@ from pyvirt_trio import (
     open_hypervisor,
 )
 from pyvirt_trio.errors import ErrorCode
-from pyvirt_trio.models.events import DiskChanged, DiskChangeReason, TunableChanged
+from pyvirt_trio.models import Disk
+from pyvirt_trio.models.events import DiskChanged, DiskChangeReason, TrayMoved, TunableChanged
 from pyvirt_trio.models.iotune import IoTune
 from pyvirt_trio.xml.devices import parse_device
 from tests.simulated.driver.world import URI, Clock
@@ -260,3 +261,46 @@ def test_only_a_drive_can_be_requisite() -> None:
     with pytest.raises(DefinitionError, match="'requisite' is not allowed") as refusal:
         parse_device(disk_xml("vda", "virtio", "requisite"))
     assert refusal.value.code is ErrorCode.XML_ERROR
+
+
+async def test_a_drive_on_sata_takes_another_medium_or_none(autojump_clock: Clock) -> None:
+    drive = disk_xml("sda", "cdrom").replace("bus='scsi'", "bus='sata'")
+    async with defined(drive) as (hypervisor, domain, events):
+        await domain.start()
+        for wanted in ("/images/sdb", None):
+            told(hypervisor, events)
+            source = "" if wanted is None else f"<source file='{wanted}'/>"
+            await domain.update_device(drive.replace("<source file='/images/sda'/>", source))
+            device = domain.definition.device("sata0-0-0")
+            assert isinstance(device, Disk)
+            assert device.source_file == wanted
+            moved = [one.alias for one in told(hypervisor, events) if isinstance(one, TrayMoved)]
+            assert moved == ["sata0-0-0", "sata0-0-0"]
+
+
+async def test_a_medium_on_usb_stays_and_qemu_says_why(autojump_clock: Clock) -> None:
+    drive = disk_xml("sda", "cdrom").replace("bus='scsi'", "bus='usb'")
+    async with defined(drive) as (_, domain, _):
+        await domain.start()
+        before = domain.view
+        with pytest.raises(CommandFailedError) as caught:
+            await domain.update_device(drive.replace("/images/sda", "/images/sdb"))
+        part = "/machine/peripheral/usb-disk0/usb-disk0.0/legacy[0]"
+        assert caught.value.libvirt_text == (
+            "internal error: unable to execute QEMU command 'blockdev-remove-medium': "
+            f"Device '{part}' is not removable"
+        )
+        assert before == domain.view
+
+
+@pytest.mark.parametrize("impact", [Impact.LIVE, Impact.CONFIG, Impact.LIVE | Impact.CONFIG])
+async def test_what_snapshots_do_with_a_disk_can_be_changed(
+    impact: Impact, autojump_clock: Clock
+) -> None:
+    disk = disk_xml("vda", "virtio")
+    async with defined(disk) as (_, domain, _):
+        await domain.start()
+        wanted = disk.replace("device='disk'", "device='disk' snapshot='external'")
+        await domain.update_device(wanted, impact)
+        found = ["snapshot='external'" in domain.xml(inactive=one) for one in (False, True)]
+        assert found == [Impact.LIVE in impact, Impact.CONFIG in impact]

@@ -7,7 +7,7 @@ import pytest
 
 from pyvirt_trio.driver.live_update import merged
 from pyvirt_trio.errors import DefinitionError, ErrorCode
-from pyvirt_trio.models import Device, Disk, DriveAddress, Interface
+from pyvirt_trio.models import Device, Disk, DriveAddress, Interface, PciAddress
 
 DRIVE = Disk(
     alias="scsi0-0-0-0",
@@ -36,6 +36,12 @@ def test_a_drive_takes_another_medium_and_keeps_its_name_and_place() -> None:
 def test_a_link_goes_down_without_saying_the_mac_again() -> None:
     changed = merged(CARD, Interface(is_link_up=False))
     assert changed == Interface(alias="net0", mac=CARD.mac, is_link_up=False)
+
+
+def test_what_is_said_of_a_slot_need_not_be_said_again() -> None:
+    card = attrs.evolve(CARD, address=PciAddress(0, 1, 0, 0), is_multifunction=True)
+    changed = merged(card, Interface(is_link_up=False))
+    assert (changed.address, changed.is_multifunction) == (card.address, True)
 
 
 @pytest.mark.parametrize(

@@ -232,7 +232,13 @@ DEVICES = [
     ),
     (disk(attributes="device='floppy'"), UNSUPPORTED, "/disk/@device", "or 'cdrom'"),
     (disk(attributes="device='cdrom'"), WRONG, "/disk/target", "missing attribute 'bus'"),
-    (disk(attributes="snapshot='no'"), UNSUPPORTED, "/disk/@snapshot", "this attribute is not"),
+    (disk(attributes="snapshot='foo'"), WRONG, "/disk/@snapshot", "Invalid value for attribute"),
+    (
+        "<interface type='ethernet'><target dev='t'/><model type='virtio'/></interface>",
+        UNSUPPORTED,
+        "/interface/target/@managed",
+        "make the tap, and say managed='no'",
+    ),
     (
         disk(target="<target dev='xyz' bus='virtio'/>"),
         WRONG,
