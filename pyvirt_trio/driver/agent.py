@@ -84,6 +84,8 @@ class DomainAgent(AgentInfoCalls, AgentVcpuCalls):
         Returns:
             When the guest has begun: its agent has left, or the machine has noticed.
         """
+        # Or a reboot that was asked for earlier, and ignored, would make one of this.
+        self._domain.running_life().reboots = False
         await self._link().execute_unanswered("guest-shutdown", {"mode": mode.value})
 
     async def suspend(self, target: GuestSuspendTarget = GuestSuspendTarget.MEMORY) -> None:

@@ -42,6 +42,7 @@ class AgentLink:
         self._lock = trio.Lock()
         self._stream: trio.abc.Stream | None = None
         self._session: AgentSession | None = None
+        self._connected_to: Channel | None = None
         self._call: trio.CancelScope | None = None
         self._gone = trio.Event()
 
@@ -144,6 +145,8 @@ class AgentLink:
                         await self.aclose()
 
     async def _connect(self, channel: Channel) -> AgentSession:
+        if self._connected_to is not channel:  # another one that has got the name of the first
+            await self.aclose()
         if self._session is None:
             path = channel.source.path
             if channel.source.kind != "unix" or path is None or not channel.source.is_server:
@@ -157,7 +160,7 @@ class AgentLink:
                 raise AgentUnavailableError(
                     f"QEMU guest agent is not connected: {error.strerror or error}"
                 ) from error
-            self._session = AgentSession(self._stream)
+            self._session, self._connected_to = AgentSession(self._stream), channel
         return self._session
 
     def _channel(self) -> Channel | None:

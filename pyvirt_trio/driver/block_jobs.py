@@ -36,7 +36,7 @@ class BlockJobs:
 
     def __init__(self, life: LifeCore) -> None:
         self._life = life
-        self._changed = trio.Event()
+        self._ends: dict[str, trio.Event] = {}
         self._concluding: set[str] = set()
 
     @property
@@ -124,8 +124,9 @@ class BlockJobs:
 
     async def wait_end(self, job: BlockJob) -> None:
         """Block until the job's end is announced, or its life has ended."""
-        while self._find(job.name) is not None and not self._life.is_ending:
-            await self._changed.wait()
+        if self._find(job.name) is not None and not self._life.is_ending:
+            # Not its name again: the next job on the disk will have it.
+            await self._ends.setdefault(job.name, trio.Event()).wait()
 
     # -- what QEMU tells ------------------------------------------------------------------------
 
@@ -149,7 +150,8 @@ class BlockJobs:
 
     def life_ended(self) -> None:
         """Nobody waits any more."""
-        self._changed.set()
+        for name in list(self._ends):
+            self._wake(name)
 
     def _conclude_soon(self, job: BlockJob) -> None:
         if job.name not in self._concluding:
@@ -192,7 +194,7 @@ class BlockJobs:
                         status=outcome,
                     )
                 )
-        self._wake()
+        self._wake(job.name)
 
     # -- what is kept ----------------------------------------------------------------------------
 
@@ -204,8 +206,9 @@ class BlockJobs:
 
     def _forget(self, name: str) -> None:
         self._life.note(block_jobs=self._others(name))
-        self._wake()
+        self._wake(name)
 
-    def _wake(self) -> None:
-        self._changed.set()
-        self._changed = trio.Event()
+    def _wake(self, name: str) -> None:
+        end = self._ends.pop(name, None)
+        if end is not None:
+            end.set()

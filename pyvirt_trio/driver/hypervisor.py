@@ -281,8 +281,8 @@ class Hypervisor:
 
     def drop_if_gone(self, domain: DomainCore) -> None:
         """Forget a domain that neither persists nor runs; called inside a commit."""
-        if not domain.is_persistent and not domain.status.is_active:
-            self._domains.pop(domain.name, None)
+        if self.knows(domain) and not domain.is_persistent and not domain.status.is_active:
+            del self._domains[domain.name]
 
     def add(self, domain: Domain) -> None:
         """Have a domain that is known from before."""

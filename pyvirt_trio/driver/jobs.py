@@ -11,6 +11,7 @@ the wait the domain may have stopped: every call looks again.
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Set
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TypeAlias
@@ -142,7 +143,7 @@ class JobLock:
     Args:
         max_queued: How many calls may have or await a job of this domain (``max_queued`` in
             libvirt's ``qemu.conf``); any number when ``None``. Async jobs and ``DESTROY`` are
-            exempt.
+            exempt, and so is what must not be left undone.
     """
 
     def __init__(self, *, max_queued: int | None = None) -> None:
@@ -244,7 +245,7 @@ class JobLock:
     async def slot(self, waiter: Waiter, patience_s: float) -> AsyncGenerator[None]:
         """What `hold` and its like have in common; for them alone."""
         await trio.lowlevel.checkpoint_if_cancelled()
-        if self._is_crowded(waiter):
+        if patience_s < math.inf and self._is_crowded(waiter):
             raise self._refused(waiter, " due to max_queued limit", ErrorCode.OPERATION_FAILED)
         try:
             self._waiting[waiter] = None

@@ -176,6 +176,8 @@ class Life(LifeCore):
             self.spawn(partial(self._watch_process, self._process), name="watch process")
             self.spawn(partial(self._watch_monitor, self._session), name="watch monitor")
             self.spawn(partial(self._end_when_asked, self._process), name="end when asked")
+            for event in self.early_events:
+                self._on_event(event)
             try:
                 await boot.go_on(self)
             except PyvirtError as error:
@@ -190,8 +192,13 @@ class Life(LifeCore):
     def _on_event(self, event: Event) -> None:
         """What QEMU tells, in wire order; each answer to it is one synchronous commit.
 
-        A machine of which nobody knows yet has nothing to tell, except that it runs.
+        A machine of which nobody knows yet has nothing to tell, except that it runs. A reconnected
+        one tells at once, and is heard when all is there that an answer may need; what it tells a
+        life whose tasks have ended, the next manager will ask for.
         """
+        if self._nursery is None:
+            self.early_events.append(event)
+            return
         is_known = self.is_announced or self.is_booting
         if event.name == "MIGRATION":
             self.copying.tell(event.data.get("status", ""))

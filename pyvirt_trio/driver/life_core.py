@@ -20,6 +20,7 @@ from pyvirt_trio.errors import InvalidStateError, PyvirtError
 from pyvirt_trio.models.domain import DomainDefinition
 from pyvirt_trio.models.events import DomainEvent
 from pyvirt_trio.models.states import DomainStatus, PausedReason, RunningReason
+from pyvirt_trio.qmp.messages import Event
 from pyvirt_trio.qmp.session import QmpSession
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class LifeCore:
         is_resetting: Whether that is under way, so that the guest's SHUTDOWN and STOP tell nothing.
         is_booting: Whether the processors run for the first time when they run next.
         is_deaf: Whether QEMU is no longer listened to, because what it says is known.
+        early_events: What QEMU has told before there was a place for what that sets off.
         copying: The copy of the machine that QEMU is making or reading.
         dumping: The core that it is writing.
         agent: The line to its guest's agent.
@@ -66,6 +68,7 @@ class LifeCore:
         self.is_resetting = False
         self.is_booting = False
         self.is_deaf = False
+        self.early_events: list[Event] = []
         self.copying = Copying()
         self.dumping = Copying()
         self.agent = AgentLink(self)
@@ -82,9 +85,14 @@ class LifeCore:
 
     @property
     def definition(self) -> DomainDefinition:
-        """The live definition: what the running machine is made of now."""
+        """The live definition: what the running machine is made of now.
+
+        Raises:
+            InvalidStateError: The life has ended, perhaps while somebody waited for its job.
+        """
         live = self.domain.view.live
-        assert live is not None, "a running life has a live definition"
+        if live is None or self.domain.current_life is not self:
+            raise InvalidStateError("domain is not running")
         return live
 
     @property
@@ -154,6 +162,7 @@ class LifeCore:
         Raises:
             InvalidStateError: The life has ended.
         """
+        assert removal.alias not in self.removals, "a device leaves once"
         self.spawn(removal.run, name=f"remove {removal.alias}")
         self.removals[removal.alias] = removal
         self.note(leaving=(*without(self.domain.private.leaving, removal.alias), removal.alias))
@@ -161,7 +170,8 @@ class LifeCore:
 
     def end_removal(self, removal: Removal) -> None:
         """The device of ``removal`` is gone, or stays."""
-        self.removals.pop(removal.alias, None)
+        if self.removals.get(removal.alias) is removal:
+            del self.removals[removal.alias]
         if self._nursery is not None:  # a life that is left goes on with it under a new manager
             self.note(leaving=without(self.domain.private.leaving, removal.alias))
 

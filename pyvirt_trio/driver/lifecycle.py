@@ -161,7 +161,8 @@ class LifecycleCalls(SavingCalls):
         """The virtual processors stand still (``virDomainSuspend``).
 
         Raises:
-            InvalidStateError: It does not run, or its guest sleeps.
+            InvalidStateError: It does not run, its guest sleeps, or the machine is being reset
+                after its guest has powered off.
 
         Events:
             `DomainSuspended` before this returns, unless it was suspended before.
@@ -265,7 +266,6 @@ class LifecycleCalls(SavingCalls):
         if mode is ShutdownMode.ACPI:
             return False
         life = self._require_running_for_request()
-        life.reboots = False
         try:
             await self.agent.shutdown(wanted)
         except GuestError:

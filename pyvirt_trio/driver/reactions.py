@@ -9,6 +9,7 @@ and the reply are handled.
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -135,10 +136,16 @@ def restart(life: Life, reason: RunningReason) -> None:
 
 
 async def _restart(life: Life, reason: RunningReason) -> None:
+    """Under the job, however long that takes: whoever has it has stopped the processors, perhaps.
+
+    A machine that is being saved must not begin to run.
+    """
     try:
-        await life.execute("system_reset")
-        life.running_reason = reason
-        await life.execute("cont")
+        async with life.domain.job.hold("restart", patience_s=math.inf):
+            await life.execute("system_reset")
+            if life.domain.status.state is not DomainState.PAUSED:  # else it was suspended just now
+                life.running_reason = reason
+                await life.execute("cont")
     except PyvirtError:
         life.end(Ending.SHUT_DOWN)  # a machine that cannot be restarted has been shut down
     finally:

@@ -28,7 +28,7 @@ from pyvirt_trio.driver.backends import backends, chardev_name, frontend
 from pyvirt_trio.driver.ending import Ending
 from pyvirt_trio.driver.launch import MAX_CONNECT_PAUSE_S, end_process, ending_qemu
 from pyvirt_trio.driver.processes import find_by_word, find_marked
-from pyvirt_trio.driver.removal import Removal, delete_leftover
+from pyvirt_trio.driver.removal import begin_again, delete_leftover
 from pyvirt_trio.driver.vcpu_plugging import finish_vcpus
 from pyvirt_trio.errors import CommandFailedError, HostError
 from pyvirt_trio.models.devices import Channel, Device
@@ -318,6 +318,5 @@ async def _finish_removals(life: Life) -> None:
     for device in life.definition.devices:
         has_left = frontend(device) is not None and device.alias not in present
         if has_left or device.alias in leaving:
-            removal = Removal(life, device, guest_let_go=has_left, is_resumed=True)
-            life.begin_removal(removal)
+            begin_again(life, device, guest_let_go=has_left)
     finish_vcpus(life, present)

@@ -102,9 +102,11 @@ class Removal:
         answered: What becomes of the device is known.
         finished: The removal is over.
         patience: Ends the wait for QEMU's word, when QEMU does not find the device any more.
+        is_sent: The guest may have heard of it.
         is_refused: The guest keeps it, by the latest that is known.
         is_deleted: QEMU has told that it is gone.
         error: Why it failed, if it did.
+        asking_error: Why the guest could not be asked, if it had let go all the same.
 
     Args:
         life: The life.
@@ -132,11 +134,13 @@ class Removal:
         self.answered = trio.Event()
         self.finished = trio.Event()
         self.patience = trio.CancelScope()
+        self.is_sent = False
         self.is_refused = False
         self.is_deleted = guest_let_go
         self.error: PyvirtError | None = None
+        self.asking_error: PyvirtError | None = None
         self.is_resumed = is_resumed
-        self._within = within
+        self.within = within
         if guest_let_go:
             self.asked.set()
             self.answered.set()
@@ -163,6 +167,8 @@ class Removal:
         Raises:
             PyvirtError: It did, with this.
         """
+        if self.asking_error is not None:
+            raise self.asking_error
         if self.has_failed:
             assert self.error is not None, "that is what failing means"
             raise self.error
@@ -178,20 +184,15 @@ class Removal:
         request, teardown = split_at_consent(REMOVAL_TABLE[type(self.device)])
         if not request or is_unseen(self.device):  # nobody is asked: all of it is done at once
             request, teardown = teardown, ()
-        patience_s = math.inf if self.is_resumed else PATIENCE_S
         try:
             if not self.asked.is_set():
-                async with (
-                    self.life.domain.job.hold("detach-device", patience_s=patience_s),
-                    self._within(),
-                ):
-                    await self._execute(request)
+                await self.ask(request)
                 self.asked.set()
             if teardown:
                 await AWAIT_GUEST.run(self)
                 # However long: the guest has let go, and only this tears down what it had.
                 async with self.life.domain.job.hold("remove-device", patience_s=math.inf):
-                    await self._execute(teardown)
+                    await self.execute(teardown)
         except (MonitorClosedError, OutcomeUnknownError) as error:
             stopped = self._stopped()
             stopped.__cause__ = error
@@ -200,6 +201,23 @@ class Removal:
             self.fail(error)
         else:
             self.fail(None)
+
+    async def ask(self, request: tuple[Step, ...]) -> None:
+        """Execute the steps before the guest's consent; for `run`."""
+        patience_s = math.inf if self.is_resumed else PATIENCE_S
+        try:
+            async with (
+                self.life.domain.job.hold("detach-device", patience_s=patience_s),
+                self.within(),
+            ):
+                await self.execute(request)
+        except (MonitorClosedError, OutcomeUnknownError):
+            raise
+        except PyvirtError as error:
+            if not self.is_deleted:
+                raise
+            # The guest was faster, and nobody but this removal takes down what the device had.
+            self.error = self.asking_error = error
 
     def life_ended(self) -> None:
         """The QEMU process is gone: whoever waits is told so."""
@@ -217,7 +235,8 @@ class Removal:
         self.asked.set()
         self.finished.set()
 
-    async def _execute(self, steps: tuple[Step, ...]) -> None:
+    async def execute(self, steps: tuple[Step, ...]) -> None:
+        """Execute some steps of a row; for `run`."""
         for kind, group in itertools.groupby(steps, key=type):
             if kind is RecordStep:
                 with self.life.domain.journal.commit() as commit:
@@ -254,6 +273,7 @@ async def _ask_guest(removal: Removal) -> None:
     A device that QEMU does not find any more has been let go of; what is still missing is the
     event that says so, see `_await_guest`.
     """
+    removal.is_sent = True
     try:
         await removal.life.execute("device_del", {"id": removal.alias})
     except CommandFailedError as error:
@@ -335,7 +355,8 @@ def _forget(removal: Removal, commit: Commit) -> None:
     assert live is not None, "a removal ends with its life"
     device = live.device(removal.alias)
     assert device is not None, "a device leaves the definition only through its removal"
-    commit.update(domain, live=live.without_device(device))
+    channels = domain.view.open_channels - {removal.alias}  # QEMU tells nothing of it
+    commit.update(domain, live=live.without_device(device), open_channels=channels)
     commit.note(domain, leaving=without(domain.private.leaving, removal.alias))
 
 
@@ -483,20 +504,37 @@ def device_deleted(life: Life, alias: str) -> None:
 async def _deleted_unasked(life: Life, alias: str) -> None:
     """Nobody asked: the guest ejected it, or an asker had given up, or it is late.
 
-    A device of that name may have come since, so QEMU is asked whether it has one.
+    A device of that name may have come since, so QEMU is asked whether it has one: under the job,
+    for an answer and a record that are of one moment.
     """
-    try:
-        there = await life.execute("qom-list", {"path": "/machine/peripheral"})
-    except PyvirtError:  # the domain is ending, and takes the device with it
+    with contextlib.suppress(PyvirtError):  # the domain is ending, and takes the device with it
+        async with life.domain.job.hold("remove-device", patience_s=math.inf):
+            there = await life.execute("qom-list", {"path": "/machine/peripheral"})
+            live = life.definition
+            device = live.device(alias) or live.plugged_vcpu(alias)
+            if device is not None and all(one["name"] != alias for one in there):
+                begin_again(life, device, guest_let_go=True)
+
+
+def begin_again(life: Life, device: Device, *, guest_let_go: bool) -> None:
+    """Let ``device`` go on leaving, whoever has begun that: perhaps a former manager.
+
+    Args:
+        life: The life that has it.
+        device: The device.
+        guest_let_go: QEMU does not have it any more.
+
+    Raises:
+        InvalidStateError: The life has ended.
+    """
+    assert device.alias is not None, "a device in a life has an alias"
+    pending = life.removals.get(device.alias)
+    if pending is None:
+        life.begin_removal(Removal(life, device, guest_let_go=guest_let_go, is_resumed=True))
         return
-    live = life.domain.view.live
-    device = (live.device(alias) or live.plugged_vcpu(alias)) if live is not None else None
-    if device is None or life.is_ending or any(one["name"] == alias for one in there):
-        return
-    if alias in life.removals:
-        device_deleted(life, alias)
-    else:
-        life.begin_removal(Removal(life, device, guest_let_go=True))
+    pending.is_resumed = True
+    if guest_let_go:
+        device_deleted(life, device.alias)
 
 
 def part_deleted(life: Life, path: str) -> None:
@@ -519,7 +557,8 @@ def unplug_refused(life: Life, alias: str) -> None:
     with life.domain.journal.commit() as commit:
         commit.announce(DeviceRemovalFailed(**life.stamp, alias=alias))
     removal = life.removals.get(alias)
-    if removal is not None and not removal.answered.is_set():
+    # One who has yet to ask does not take the answer to an earlier request for his own.
+    if removal is not None and removal.is_sent and not removal.answered.is_set():
         removal.is_refused = True
         removal.answered.set()
 

@@ -21,7 +21,7 @@ from pyvirt_trio.driver.hostdevs import Owner
 from pyvirt_trio.driver.hypervisor import Hypervisor
 from pyvirt_trio.driver.journal import Committed
 from pyvirt_trio.driver.reconnect import Reconnection
-from pyvirt_trio.driver.saving import SAVE_FOLDER
+from pyvirt_trio.driver.saving import SAVE_FOLDER, USED, managed_save_path
 from pyvirt_trio.driver.status import FORGOTTEN, Kept, Written, read_entry
 from pyvirt_trio.driver.status_log import Entry, Remembered, StatusLog
 from pyvirt_trio.errors import HostError, PyvirtError
@@ -218,10 +218,16 @@ async def find_managed_saves(hypervisor: Hypervisor) -> None:
     """Every domain knows whether its next start goes on from a managed save.
 
     What a manager left behind that died while it wrote or read one is removed: an image that was
-    not finished is of no use, and one that has been started from must not be used again.
+    not finished is of no use, and one that has been started from must not be used again. Whether a
+    machine that nobody has heard of has run is no question: it has not, and is ended.
     """
     host, folder = hypervisor.host, f"{hypervisor.root}/{SAVE_FOLDER}"
     try:
+        for domain in hypervisor.domains():
+            if _has_life(domain) and not domain.private.is_announced:
+                path = managed_save_path(domain)
+                with contextlib.suppress(FileNotFoundError):  # it may be a boot
+                    await host.move_file(f"{path}{USED}", path)
         names = await host.list_directory(folder)
         for name in names:
             if not name.endswith(".save"):

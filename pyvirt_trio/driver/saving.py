@@ -28,6 +28,9 @@ from pyvirt_trio.xml.domain import format_domain, parse_domain
 SAVE_FOLDER = "save"
 """Below the root: managed saves, ``NAME.save``."""
 
+USED = ".used"
+"""Added to the name of one that was loaded into a machine, from before that may run."""
+
 SAVABLE = (DomainState.RUNNING, DomainState.PAUSED)
 """A guest that sleeps would not be woken after the restore; one that has ended has no state."""
 
@@ -66,7 +69,8 @@ class SavingCalls(DomainCore):
             When the image is complete and durable, and the life has ended.
 
         Raises:
-            InvalidStateError: The domain does not run, its guest sleeps, or the save was aborted.
+            InvalidStateError: The domain does not run, its guest sleeps or has just powered off to
+                be reset, or the save was aborted.
             HostError: The image could not be written. The domain goes on.
             CommandFailedError: QEMU cannot save such a machine, for instance one with a host
                 device. The domain goes on.
@@ -131,12 +135,13 @@ class SavingCalls(DomainCore):
         fails can be tried again; and it is never read twice, for the disks have changed by then.
         """
         host, path = self.host, managed_save_path(self)
-        used = f"{path}.used"
+        used = f"{path}{USED}"
         image = await read_image(host, path)
 
         async def loaded() -> None:
-            await image_files.move(host, path, used)
-            _set_managed_save(self, is_there=False)
+            with trio.CancelScope(shield=True):  # file and record agree
+                await image_files.move(host, path, used)
+                _set_managed_save(self, is_there=False)
 
         boot = Boot(
             is_paused=paused or not image.was_running,

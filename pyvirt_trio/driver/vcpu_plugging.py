@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from pyvirt_trio.driver.removal import Removal
+from pyvirt_trio.driver.removal import begin_again
 from pyvirt_trio.driver.vcpu_choice import with_vcpu
 from pyvirt_trio.errors import InvalidStateError
 from pyvirt_trio.models.vcpus import Vcpu, in_order
@@ -99,7 +99,6 @@ def finish_vcpus(life: Life, present: frozenset[str]) -> None:
                 commit.update(life.domain, live=with_vcpu(life.definition, vcpu, enabled=True))
     leaving = life.domain.private.leaving
     for vcpu in life.definition.vcpus:
-        if vcpu.alias is not None and vcpu.alias not in present:
-            life.begin_removal(Removal(life, vcpu, guest_let_go=True, is_resumed=True))
-        elif vcpu.alias in leaving:
-            life.begin_removal(Removal(life, vcpu, is_resumed=True))
+        has_left = vcpu.alias is not None and vcpu.alias not in present
+        if has_left or vcpu.alias in leaving:
+            begin_again(life, vcpu, guest_let_go=has_left)

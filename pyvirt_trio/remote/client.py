@@ -30,6 +30,7 @@ class RemoteHypervisor:
         self._lines = Lines()
         self._received: deque[dict[str, Any]] = deque()
         self._calls = 0
+        self._is_awaiting = False
         self._journal = ""
 
     async def call(self, method: str, **params: object) -> Any:
@@ -42,17 +43,25 @@ class RemoteHypervisor:
         Raises:
             PyvirtError: What the call raised there: the same class, text and code.
             MonitorClosedError: The keeper has gone; what it was doing is in its domains' states.
+            trio.BusyResourceError: An earlier call has not been answered.
 
         Cancellation:
-            The connection is of no more use; close it, which cancels the call at the keeper.
+            The connection is of no more use, and every later call of it is refused; close it, which
+            cancels the call at the keeper.
         """
+        if (
+            self._is_awaiting
+        ):  # the next answer is that of a call that was cancelled, or still waits
+            raise trio.BusyResourceError("this connection has a call that was not answered")
         self._calls += 1
         request = {"id": self._calls, "method": method, "params": params}
+        self._is_awaiting = True
         try:
             await self._stream.send_all(encode(request))
         except trio.BrokenResourceError as error:
             raise MonitorClosedError("the keeper has closed the connection") from error
         answer = await self._next()
+        self._is_awaiting = False
         if "error" in answer:
             raise error_from_json(answer["error"])
         return answer["result"]

@@ -57,7 +57,7 @@ SCHEDULES_OF_A_CRASH = 13
 COUNTS = ("crash_points", "crashes", "domains_lost", "events_lost_or_doubled", "devices_leaked")
 
 
-class _ManagerOnly:
+class ManagerOnly:
     """What a crash of the manager's node takes away: the manager's process, not the machine."""
 
     def __init__(self, host: SimHost) -> None:
@@ -122,7 +122,7 @@ class Trial:
         async with open_sim_host() as host:
             host.add_file("/boot/vmlinuz")
             host.add_pci_device(SimPciDevice(address=ADDRESS, driver="e1000e", iommu_group=7))
-            manager = Node("manager", disk=_ManagerOnly(host))
+            manager = Node("manager", disk=ManagerOnly(host))
             host.on_effect = lambda what: self._count(manager, what)
             await manager.run(self._manage, host)
 

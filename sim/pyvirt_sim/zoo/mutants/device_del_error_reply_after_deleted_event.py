@@ -6,12 +6,17 @@ from pyvirt_sim.scenarios.device_removal import AGAIN
 from pyvirt_sim.scenarios.stage import AGREE
 from pyvirt_sim.zoo.libvirt_waiter import await_guest
 from pyvirt_sim.zoo.mutant import BugClass, Mutant
-from pyvirt_sim.zoo.planting import together, with_step
-from pyvirt_trio.driver.removal import ASK_GUEST, AWAIT_GUEST, Removal
+from pyvirt_sim.zoo.planting import replacing, together, with_step
+from pyvirt_trio.driver.removal import ASK_GUEST, AWAIT_GUEST, Removal, Step
 
 
 async def _ask(removal: Removal) -> None:
     await removal.life.execute("device_del", {"id": removal.alias})
+
+
+async def _believe_the_reply(removal: Removal, request: tuple[Step, ...]) -> None:
+    async with removal.life.domain.job.hold("detach-device"), removal.within():
+        await removal.execute(request)
 
 
 MUTANT = Mutant(
@@ -25,11 +30,15 @@ MUTANT = Mutant(
     kind=BugClass.RVE,
     promise="Once DEVICE_DELETED has come, an error reply to device_del does not matter.",
     replaces=(
-        "libvirt's five-second wait, and the step that asks the guest: any error reply "
-        "ends the removal"
+        "libvirt's five-second wait, and the asking: any error reply ends the removal, whatever "
+        "has come meanwhile"
     ),
     scenario=AGAIN,
     checker=AGREE,
     depth=1,
-    planted=together(with_step(AWAIT_GUEST, await_guest), with_step(ASK_GUEST, _ask)),
+    planted=together(
+        with_step(AWAIT_GUEST, await_guest),
+        with_step(ASK_GUEST, _ask),
+        replacing((Removal, "ask", _believe_the_reply)),
+    ),
 )
