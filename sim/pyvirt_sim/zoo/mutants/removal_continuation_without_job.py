@@ -16,11 +16,11 @@ async def _run(self: Removal) -> None:
     try:
         if request and not self.asked.is_set():
             async with self.life.domain.job.hold("detach-device"):
-                await self._execute(request)
+                await self.execute(request)
         self.asked.set()
         if request:
             await AWAIT_GUEST.run(self)
-        await self._execute(teardown)
+        await self.execute(teardown)
     except PyvirtError as error:
         self.fail(error)
     else:
