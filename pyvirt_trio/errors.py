@@ -72,6 +72,7 @@ _HEADINGS = {
     ErrorCode.OPERATION_TIMEOUT: "Timed out during operation: ",
     ErrorCode.ARGUMENT_UNSUPPORTED: "argument unsupported: ",
     ErrorCode.OPERATION_UNSUPPORTED: "Operation not supported: ",
+    ErrorCode.AGENT_UNRESPONSIVE: "Guest agent is not responding: ",
     ErrorCode.DEVICE_MISSING: "device not found: ",
 }
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pyvirt_trio.agent.answers import read_count, read_vcpus, understood
 from pyvirt_trio.driver.agent_core import AgentCore
-from pyvirt_trio.driver.vcpu_choice import invalid, parse_cpu_map, unsupported
+from pyvirt_trio.driver.vcpu_choice import invalid, no_vcpus, parse_cpu_map, unsupported
 from pyvirt_trio.errors import ErrorCode, GuestError
 from pyvirt_trio.models.agent import GuestVcpu
 from pyvirt_trio.xml.memory import format_cpus
@@ -50,7 +50,7 @@ class AgentVcpuCalls(AgentCore):
                 changed.
         """
         if count < 1:
-            raise invalid("nvcpus in virDomainSetVcpusFlags must not be zero")
+            raise no_vcpus()
         most = self._domain.running_life().definition.vcpu_count
         if count > most:
             raise invalid(

@@ -11,7 +11,7 @@ import re
 
 import attrs
 
-from pyvirt_trio.errors import DefinitionError, ErrorCode, PyvirtError
+from pyvirt_trio.errors import ArgumentError, DefinitionError, ErrorCode, PyvirtError
 from pyvirt_trio.models.domain import DomainDefinition
 from pyvirt_trio.models.vcpus import Vcpu, in_order, numbered
 from pyvirt_trio.xml.reader import quoted
@@ -217,6 +217,11 @@ def _require_room(definition: DomainDefinition, count: int, which: str) -> None:
             f"requested vcpus is greater than max allowable vcpus for the {which} domain: "
             f"{count} > {most}"
         )
+
+
+def no_vcpus() -> PyvirtError:
+    """The error for a count of none."""
+    return ArgumentError("nvcpus in virDomainSetVcpusFlags must not be zero")
 
 
 def invalid(message: str) -> PyvirtError:

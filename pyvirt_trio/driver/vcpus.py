@@ -102,7 +102,7 @@ class VcpuCalls(DomainCore):
             definition has changed only when the running machine has.
         """
         if count < 1:
-            raise vcpu_choice.invalid("nvcpus in virDomainSetVcpusFlags must not be zero")
+            raise vcpu_choice.no_vcpus()
         async with changing(self, "set-vcpus", impact) as affected:
             coming: list[Vcpu] = []
             leaving: list[Vcpu] = []
@@ -139,7 +139,7 @@ class VcpuCalls(DomainCore):
             HostError: The definition could not be saved.
         """
         if maximum < 1:
-            raise vcpu_choice.invalid("nvcpus in virDomainSetVcpusFlags must not be zero")
+            raise vcpu_choice.no_vcpus()
         if Impact.CONFIG not in impact:
             raise vcpu_choice.invalid(
                 "Flag 'VIR_DOMAIN_AFFECT_CONFIG' is required by flag 'VIR_DOMAIN_VCPU_MAXIMUM'"

@@ -132,7 +132,8 @@ five seconds. A guest that refuses does as one that ignores: there is no event f
 
 Where the plan says so (`HostPlan.has_guest_agent`) it has an agent: at its end of the channel
 `{agent_port}`, opened when the system is up (`VSERPORT_CHANGE`), closed by a reset, when the
-agent dies, and while the machine sleeps. What the agent answers, one command after the other while the processors run:
+agent dies, and while the machine sleeps. What the agent answers, one command after the other while
+the processors run:
 
 {agent_commands}
 
