@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,16 @@ from pyvirt_trio.daemon.agent_methods import METHODS
 from pyvirt_trio.models.agent import GuestInfoTypes, GuestSuspendTarget
 from pyvirt_trio.models.events import AgentState, AgentStateChanged
 from pyvirt_trio.models.lifecycle import ShutdownMode
+from pyvirt_trio.models.states import DomainState
 from tests.real.libvirtd.daemon import Client, private_libvirtd
 
 PATIENCE_S = 120
 BYTES = 8 << 20
 GUEST, DAY_S = 8, 86_400  # VIR_DOMAIN_VCPU_GUEST
+
+SLEEPS = "pMSuspendForDuration"
+"""Returns as soon as the guest has begun: the machine follows a moment later."""
+PAUSE_S = 0.05
 
 Ours = Callable[[Domain], Awaitable[object]]
 
@@ -67,29 +73,24 @@ def set_time(seconds: int | None) -> Ours:
     return lambda domain: nothing(domain.agent.set_time(at_ns))
 
 
+def set_count(count: int) -> Ours:
+    return lambda domain: nothing(domain.agent.set_vcpu_count(count))
+
+
+def set_online(cpus: str, is_online: int) -> Ours:
+    return lambda domain: nothing(domain.agent.set_vcpus(cpus, enabled=bool(is_online)))
+
+
 QUESTIONS = [
     Question("fsInfo", (0,), file_systems),
     Question("hostname", (2,), lambda domain: domain.agent.hostname()),
     *(Question("guestInfo", (types, 0), info(types)) for types in (0, 1, 2, 4, 8, 16, 32, 64)),
     Question("guestVcpus", (0,), guest_vcpus),
     Question("vcpusFlags", (GUEST,), lambda domain: domain.agent.vcpu_count()),
-    *(
-        Question(
-            "setVcpusFlags",
-            (count, GUEST),
-            lambda domain, count=count: nothing(domain.agent.set_vcpu_count(count)),
-        )
-        for count in (1, 3, 0)
-    ),
+    *(Question("setVcpusFlags", (count, GUEST), set_count(count)) for count in (1, 3, 0)),
     Question("guestVcpus", (0,), guest_vcpus),
     *(
-        Question(
-            "setGuestVcpus",
-            (cpus, is_online, 0),
-            lambda domain, cpus=cpus, is_online=is_online: nothing(
-                domain.agent.set_vcpus(cpus, enabled=bool(is_online))
-            ),
-        )
+        Question("setGuestVcpus", (cpus, is_online, 0), set_online(cpus, is_online))
         for cpus, is_online in (("1", 1), ("0", 0), ("0-7", 1), ("x", 1), ("", 1))
     ),
     Question("guestVcpus", (0,), guest_vcpus),
@@ -113,7 +114,7 @@ QUESTIONS = [
     Question("setTime", ({"seconds": DAY_S, "nseconds": 0}, 0), set_time(DAY_S)),
     Question("setTime", ({"seconds": 0, "nseconds": 0}, 1), set_time(None)),
     Question(
-        "pMSuspendForDuration",
+        SLEEPS,
         (2, 0, 0),
         lambda domain: nothing(domain.agent.suspend(GuestSuspendTarget.HYBRID)),
     ),
@@ -121,17 +122,17 @@ QUESTIONS = [
     Question("fsInfo", (0,), file_systems),
     Question("guestInfo", (0, 0), info(0)),
     Question("hostname", (2,), lambda domain: domain.agent.hostname()),
-    Question("pMSuspendForDuration", (0, 0, 0), lambda domain: domain.agent.suspend()),
+    Question(SLEEPS, (0, 0, 0), lambda domain: domain.agent.suspend()),
     Question("shutdownFlags", (2,), lambda domain: domain.shutdown(mode=ShutdownMode.AGENT)),
     Question("reboot", (2,), lambda domain: domain.reboot(mode=ShutdownMode.AGENT)),
     Question("resume", (), lambda domain: nothing(domain.resume())),
-    Question("pMSuspendForDuration", (0, 0, 0), lambda domain: nothing(domain.agent.suspend())),
+    Question(SLEEPS, (0, 0, 0), lambda domain: nothing(domain.agent.suspend())),
     Question("fsInfo", (0,), file_systems),
     Question("pMWakeup", (0,), lambda domain: nothing(domain.pm_wakeup())),
     Question("destroy", (), lambda domain: nothing(domain.destroy())),
     Question("fsInfo", (0,), file_systems),
     Question("vcpusFlags", (GUEST,), lambda domain: domain.agent.vcpu_count()),
-    Question("pMSuspendForDuration", (0, 0, 0), lambda domain: domain.agent.suspend()),
+    Question(SLEEPS, (0, 0, 0), lambda domain: domain.agent.suspend()),
 ]
 MAY_DIFFER = ("fs.0.used-bytes", "os.kernel-version")
 
@@ -179,6 +180,9 @@ def _libvirt_says(client: Client, question: Question) -> tuple[str, object]:
     if "error" in answer:
         code, _, text = answer["error"]
         return question.name, (code, text)
+    if question.method == SLEEPS:
+        while client.require("state", 0, domain="demo")[0] != DomainState.PMSUSPENDED:
+            time.sleep(PAUSE_S)
     return question.name, neutral(answer["result"])
 
 
@@ -202,9 +206,12 @@ async def ask_ours(guest: Guest, folder: Path) -> list[tuple[str, object]]:
 
 async def _ours_says(domain: Domain, question: Question) -> tuple[str, object]:
     try:
-        return question.name, neutral(await question.ours(domain))
+        answer = neutral(await question.ours(domain))
     except PyvirtError as error:
         return question.name, (int(error.code), error.libvirt_text)
+    while question.method == SLEEPS and domain.status.state is not DomainState.PMSUSPENDED:
+        await trio.sleep(PAUSE_S)
+    return question.name, answer
 
 
 def folders(tmp_path: Path, names: Sequence[str]) -> list[Path]:
