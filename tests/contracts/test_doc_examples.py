@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = [
     DOCS / "tutorial" / "first-domain.md",
+    DOCS / "how-to" / "talk-to-the-guest.md",
     *sorted((DOCS / "reference").glob("engine-*.md")),
     DOCS / "reference" / "choosers.md",
     ROOT / "README.md",
