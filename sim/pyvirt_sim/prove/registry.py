@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pyvirt_sim.prove import restart, unplug, waiting
+from pyvirt_sim.prove import agent, restart, unplug, waiting
 from pyvirt_sim.prove.proof import Proof
 
 
@@ -12,6 +12,7 @@ def _all() -> Iterator[Proof]:
     """A proof is registered by a line here."""
     yield from unplug.proofs()
     yield from waiting.proofs()
+    yield from agent.proofs()
     yield restart.PROOF
 
 

@@ -17,13 +17,14 @@ from pyvirt_sim.prove.proof import Part
 
 WATCHED = (
     # Not pyvirt_trio.xml: what parses an element belongs to the call that parses it.
-    *(f"pyvirt_trio.{name}" for name in ("driver", "host", "models", "qmp")),
+    *(f"pyvirt_trio.{name}" for name in ("agent", "driver", "host", "models", "qmp")),
     *(f"pyvirt_sim.{name}" for name in ("host", "qemu", "engine.disk")),
 )
 """Packages whose objects' state is watched, so that steps are known to have nothing in common."""
 
 _CARRIERS = r"(/(dispatcher|monitor \d+|qemu\[\d+\]|watch monitor|watch process|end when asked"
 _EAGER = re.compile(_CARRIERS + r")|: (reader|writer))\[\d+\]$")
+_NONE = re.compile(r"(?!)")
 _EAGER_RELEASE = re.compile(_CARRIERS + r"|rcu)|: (reader|writer))\[\d+\]$")
 
 BOUND = (
@@ -34,6 +35,12 @@ BOUND = (
     "run; nothing fails by itself"
 )
 """What `search` covers when it is complete."""
+
+LATE_BOUND = (
+    "every order of the steps of all tasks, from the first call until the last client is done; "
+    "virtual time moves when nothing can run; nothing fails by itself"
+)
+"""What it covers with ``is_monitor_late``."""
 
 Story = Callable[["Window"], Awaitable[None]]
 
@@ -72,7 +79,13 @@ def watching() -> Generator[StateWatch]:
 
 
 def search(
-    name: str, story: Story, watch: StateWatch, limit: int, *, is_release_late: bool = True
+    name: str,
+    story: Story,
+    watch: StateWatch,
+    limit: int,
+    *,
+    is_release_late: bool = True,
+    is_monitor_late: bool = False,
 ) -> Part:
     """Run ``story`` under every schedule, up to ``limit`` of them, until it breaks a promise.
 
@@ -82,8 +95,10 @@ def search(
         watch: From `watching`.
         limit: How many schedules at most.
         is_release_late: Whether QEMU's release of what was deleted may be late.
+        is_monitor_late: Whether every task may be late, those that carry what others say, too.
     """
     eager = _EAGER if is_release_late else _EAGER_RELEASE
+    eager = _NONE if is_monitor_late else eager
     dpor = Dpor()
     chooser = Eager(dpor, lambda path: eager.search(path) is not None)
     result = hunt(_program(story, Window(chooser, watch)), chooser, limit, freeze=False)

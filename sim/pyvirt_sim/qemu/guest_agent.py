@@ -106,7 +106,7 @@ class GuestAgent:
         """Every virtio port is closed by a reset."""
         self.system = AgentSystem()
         self._asleep = None
-        self._stop()
+        self.stop()
 
     def port_is_gone(self, port: Device) -> None:
         """The device was unplugged; QEMU says nothing of its port."""
@@ -127,7 +127,8 @@ class GuestAgent:
         self._tell(port, is_open=True)
         self._changed.unpark_all()
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """It ends, and its port is closed."""
         port, self._port = self._port, None
         if port is not None:
             note(self.guest.actor, "has no agent any more")
@@ -187,7 +188,7 @@ class GuestAgent:
         if not command.startswith("guest-sync") and self._draws(self.dies, "agent-dies"):
             self.dies = None
             note(guest.actor, "agent dies", command=command)
-            self._stop()
+            self.stop()
             guest.spawn(self._start_again, name=f"{guest.actor}/agent's restart")
             return
         if not command.startswith("guest-sync") and self._draws(self.is_stale, "agent-stale"):

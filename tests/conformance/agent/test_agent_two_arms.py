@@ -65,7 +65,8 @@ EXPECTED_INFO = {
     "disk.1.partition": False,
     "disk.1.alias": "sdb",
 }
-FILE = "/root/.ssh/authorized_keys"
+HOME = "/root"
+FILE = f"{HOME}/.ssh/authorized_keys"
 NO_FILE = f"Failed to open file \u201c{FILE}\u201d: No such file or directory"
 EXPECTED = [
     "vcpus 0 1 2 of 0 1* 2*",
