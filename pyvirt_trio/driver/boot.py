@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import attrs
 import trio
@@ -52,14 +52,19 @@ class Boot:
         incoming: Where QEMU reads the state of the machine from, as a migration URI; ``None`` for a
             machine that is switched on.
         suspended: What is told of processors that are left stopped.
-        loaded: Called when that has been read, before the processors run. What it raises ends the
-            start.
+        loaded: Called when that has been read, before anybody is told and the processors run. What
+            it raises ends the start.
+        unloaded: Called when the life has ended all the same before anybody was told.
     """
+
+    is_new: ClassVar[bool] = True
+    """Its QEMU is one that goes with whoever waits for its start, until that is finished."""
 
     is_paused: bool = False
     incoming: str | None = None
     suspended: SuspendedDetail = SuspendedDetail.PAUSED
     loaded: Callable[[], Awaitable[None]] | None = None
+    unloaded: Callable[[], Awaitable[None]] | None = None
 
     def patience_s(self, definition: DomainDefinition) -> float:
         """How long it may take, in seconds."""
@@ -115,6 +120,15 @@ class Boot:
         if self.loaded is not None:
             await self.loaded()
         await self._first_run(life)
+
+    async def undo(self) -> None:
+        """The life has ended before anybody was told of it.
+
+        Raises:
+            HostError: What was done for it could not be undone.
+        """
+        if self.unloaded is not None:
+            await self.unloaded()
 
     async def _first_run(self, life: Life) -> None:
         """Let the processors run, or not, and announce it in libvirt's order."""

@@ -147,6 +147,7 @@ class Life(LifeCore):
             has_started = True
             task_status.started()
 
+        self._is_new = boot.is_new
         patience_s = boot.patience_s(definition)
         self._scope.deadline = trio.current_time() + patience_s
         try:
@@ -159,7 +160,7 @@ class Life(LifeCore):
             raise
         finally:
             with trio.CancelScope(shield=True):
-                await self._close()
+                await self._close(boot)
         if not has_started:
             raise await self._reason_of_failed_start(patience_s)
 
@@ -215,8 +216,11 @@ class Life(LifeCore):
         that is wanted is brought about, and a mistake in here is no reason to end a guest. That its
         process or its monitor has ended is one.
         """
+        nursery = trio.lowlevel.current_task().parent_nursery
+        is_starting = self._is_new and nursery is not self.domain.hypervisor.nursery
         self._is_left = (
             self.is_announced
+            and not is_starting
             and not isinstance(error, PyvirtError)
             and not self._scope.cancel_called
             and not self._end_asked.is_set()
@@ -252,7 +256,7 @@ class Life(LifeCore):
         error.__cause__ = self._failure
         return error
 
-    async def _close(self) -> None:
+    async def _close(self, boot: Boot | Reconnection) -> None:
         self._nursery = self._session = self._process = None
         self._lose_sight()  # QEMU may go on: then its monitor was closed here
         removal.life_ended(self)
@@ -263,6 +267,8 @@ class Life(LifeCore):
             return
         try:
             await self.host_devices.release(self.owner)
+            if not self.is_announced:
+                await boot.undo()
         except HostError as error:
             self._failure = self._failure or error
         with self.domain.journal.commit() as commit:

@@ -82,6 +82,7 @@ class LifeCore:
         self._hoped_ending: Ending | None = None
         self._failure: PyvirtError | None = None
         self._is_left = False
+        self._is_new = True
 
     @property
     def definition(self) -> DomainDefinition:

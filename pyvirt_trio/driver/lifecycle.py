@@ -52,7 +52,8 @@ class LifecycleCalls(SavingCalls):
             then `DomainResumed` or `DomainSuspended`.
 
         Cancellation:
-            The domain is not running, and nothing of the attempt is left.
+            The domain is not running, and nothing of the attempt is left. Once it is announced that
+            it goes on from a managed save, it does, and this is not cancelled.
         """
         async with self.job.hold_async("start", AsyncJob.START):
             self.require_off()

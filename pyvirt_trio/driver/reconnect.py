@@ -17,7 +17,7 @@ import contextlib
 import math
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import attrs
 import trio
@@ -65,6 +65,8 @@ _PAUSED_FOR_COPY = {
 class Reconnection:
     """How a life goes on that a former manager had begun. The counterpart of `Boot`."""
 
+    is_new: ClassVar[bool] = False
+
     def patience_s(self, _definition: DomainDefinition) -> float:
         """How long it may take: a QEMU that does not answer is waited for as long as it lives."""
         return math.inf
@@ -91,6 +93,9 @@ class Reconnection:
             raise HostError("what a former manager had begun is brought to its end")
         async with ending_qemu(life.host, process, life.paths, life.leaves):
             yield process, await _connect(life, process)
+
+    async def undo(self) -> None:
+        """The life has ended, and nobody was ever told of it: `restoring` has looked to that."""
 
     async def go_on(self, life: Life) -> None:
         """Bring the domain's record to what QEMU says, and finish what was begun.

@@ -21,7 +21,7 @@ from pyvirt_trio.driver.hostdevs import Owner
 from pyvirt_trio.driver.hypervisor import Hypervisor
 from pyvirt_trio.driver.journal import Committed
 from pyvirt_trio.driver.reconnect import Reconnection
-from pyvirt_trio.driver.saving import SAVE_FOLDER, USED, managed_save_path
+from pyvirt_trio.driver.saving import SAVE_FOLDER, SAVED, USED
 from pyvirt_trio.driver.status import FORGOTTEN, Kept, Written, read_entry
 from pyvirt_trio.driver.status_log import Entry, Remembered, StatusLog
 from pyvirt_trio.errors import HostError, PyvirtError
@@ -218,19 +218,21 @@ async def find_managed_saves(hypervisor: Hypervisor) -> None:
     """Every domain knows whether its next start goes on from a managed save.
 
     What a manager left behind that died while it wrote or read one is removed: an image that was
-    not finished is of no use, and one that has been started from must not be used again. Whether a
-    machine that nobody has heard of has run is no question: it has not, and is ended.
+    not finished is of no use, and one that a guest has gone on from must not be used again. Where
+    nobody was told of the start no guest has, for its processors run after that.
     """
     host, folder = hypervisor.host, f"{hypervisor.root}/{SAVE_FOLDER}"
+    living = [domain for domain in hypervisor.domains() if _has_life(domain)]
+    unused = {f"{one.name}{SAVED}{USED}" for one in living if not one.private.is_announced}
+    names: list[str] = []
     try:
-        for domain in hypervisor.domains():
-            if _has_life(domain) and not domain.private.is_announced:
-                path = managed_save_path(domain)
-                with contextlib.suppress(FileNotFoundError):  # it may be a boot
-                    await host.move_file(f"{path}{USED}", path)
-        names = await host.list_directory(folder)
-        for name in names:
-            if not name.endswith(".save"):
+        for name in await host.list_directory(folder):
+            if name.endswith(SAVED):
+                names.append(name)
+            elif name in unused:
+                names.append(name.removesuffix(USED))
+                await host.move_file(f"{folder}/{name}", f"{folder}/{names[-1]}")
+            else:
                 await host.remove_file(f"{folder}/{name}")
     except FileNotFoundError:
         return
@@ -238,7 +240,7 @@ async def find_managed_saves(hypervisor: Hypervisor) -> None:
         raise HostError(f"cannot read {folder}: {error.strerror}") from error
     with hypervisor.journal.commit() as commit:
         for domain in hypervisor.domains():
-            commit.update(domain, has_managed_save=f"{domain.name}.save" in names)
+            commit.update(domain, has_managed_save=f"{domain.name}{SAVED}" in names)
 
 
 # -- going on -------------------------------------------------------------------------------------

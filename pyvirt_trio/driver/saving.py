@@ -28,8 +28,11 @@ from pyvirt_trio.xml.domain import format_domain, parse_domain
 SAVE_FOLDER = "save"
 """Below the root: managed saves, ``NAME.save``."""
 
-USED = ".used"
-"""Added to the name of one that was loaded into a machine, from before that may run."""
+SAVED, USED = ".save", ".used"
+"""Endings of a managed save's name, and behind it while a start goes on from there."""
+
+GO_ON_PATIENCE_S = 30.0
+"""How long a start that has read its managed save may take until its processors run."""
 
 SAVABLE = (DomainState.RUNNING, DomainState.PAUSED)
 """A guest that sleeps would not be woken after the restore; one that has ended has no state."""
@@ -131,32 +134,39 @@ class SavingCalls(DomainCore):
     async def start_saved(self, *, paused: bool) -> None:
         """Start from the managed save; for `start`, which holds the job.
 
-        Until the processors may run the image is kept, under another name, so that a start that
-        fails can be tried again; and it is never read twice, for the disks have changed by then.
+        The image gets another name when it has been read, and is there until the domain is known to
+        run: a start that fails or is cut off before anybody is told can be made again. It is never
+        read when the processors may have run, for the disks have changed by then.
         """
         host, path = self.host, managed_save_path(self)
         used = f"{path}{USED}"
         image = await read_image(host, path)
+        scope = trio.CancelScope()
 
-        async def loaded() -> None:
+        async def use_up() -> None:
+            await trio.lowlevel.checkpoint_if_cancelled()
+            # A guest that is on its way and cannot be sent again is not turned back.
+            scope.shield, scope.deadline = True, trio.current_time() + GO_ON_PATIENCE_S
             with trio.CancelScope(shield=True):  # file and record agree
                 await image_files.move(host, path, used)
                 _set_managed_save(self, is_there=False)
+
+        async def put_back() -> None:
+            if not self.view.has_managed_save:
+                await image_files.move(host, used, path)
+                _set_managed_save(self, is_there=True)
 
         boot = Boot(
             is_paused=paused or not image.was_running,
             incoming=image.uri,
             suspended=SuspendedDetail.PAUSED if paused else SuspendedDetail.RESTORED,
-            loaded=loaded,
+            loaded=use_up,
+            unloaded=put_back,
         )
-        try:
+        with scope:
             await self.begin_life(image.definition, boot)
-        except BaseException:
-            with trio.CancelScope(shield=True):
-                if not self.view.has_managed_save and self.current_life is None:
-                    await image_files.move(host, used, path)
-                    _set_managed_save(self, is_there=True)
-            raise
+        if scope.cancelled_caught:
+            raise HostError(f"QEMU has read {path}, and did not go on from there")
         with trio.CancelScope(shield=True):
             await image_files.remove(host, used)
 
@@ -173,7 +183,7 @@ class SavingCalls(DomainCore):
 
 def managed_save_path(domain: DomainCore) -> str:
     """Where the managed save of ``domain`` is, when there is one."""
-    return f"{domain.store.root}/{SAVE_FOLDER}/{domain.name}.save"
+    return f"{domain.store.root}/{SAVE_FOLDER}/{domain.name}{SAVED}"
 
 
 async def _save(life: Life, job: AsyncHold, path: str, *, running: bool | None) -> None:

@@ -33,6 +33,8 @@ MANAGED_XML = HOSTDEV_XML.replace("managed='no'", "managed='yes'")
 WITH_HOSTDEV_XML = DOMAIN_XML.replace("</devices>", f"{MANAGED_XML}</devices>")
 LARGER_XML = DOMAIN_XML.replace(">256<", ">512<")
 LARGER_KIB = 512 * 1024
+REMEMBERED = {"of": "the life that was saved"}
+"""In a guest's memory, which a managed save keeps and a boot does not."""
 
 LOOK_PAUSE_S = 0.1
 """How often the operator looks at what takes its time."""
@@ -154,7 +156,14 @@ async def _save(hypervisor: Hypervisor, _host: SimHost) -> None:
 
 async def _saved(hypervisor: Hypervisor, host: SimHost) -> None:
     await _booted(hypervisor, host)
+    host.processes()[-1].qemu.guest.memory |= REMEMBERED
     await _demo(hypervisor).managed_save()
+
+
+async def _go_on(hypervisor: Hypervisor, host: SimHost) -> None:
+    await _start(hypervisor, host)
+    if not host.processes()[-1].qemu.guest.memory.items() >= REMEMBERED.items():
+        raise AssertionError("the guest was booted: its managed save is lost")
 
 
 async def _with_layers(hypervisor: Hypervisor, host: SimHost) -> None:
@@ -204,7 +213,7 @@ STORIES: tuple[Story, ...] = (
     Story("hostdev-detach", _with_hostdev, _unplug_hostdev),
     Story("nodedev-detach", _defined, _detach_from_host, takes_device=True),
     Story("save", _booted, _save),
-    Story("restore", _saved, _start),
+    Story("restore", _saved, _go_on),
     Story("block-pull", _with_layers, _pull),
     Story("rename", _defined, _rename),
     Story("define-over-running", _booted, _define_larger),

@@ -1,4 +1,4 @@
-"""A manager goes, or a QEMU does, at any moment of a reconnect: each is told from the other."""
+"""A manager, a QEMU or a caller goes, at any moment: each is told from the other."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import trio
 from pyvirt_sim.engine import Chooser, simulate
 from pyvirt_sim.engine.choosers import PartialOrderSampling, RandomWalk
 from pyvirt_sim.host import SimHost, open_sim_host
+from pyvirt_sim.prove.restart_stories import REMEMBERED
 from pyvirt_sim.prove.stage import DOMAIN_XML, KERNEL
 from pyvirt_trio import Hypervisor, open_hypervisor
 from pyvirt_trio.models.events import Cursor
@@ -19,7 +20,7 @@ from tests.simulated.driver.world import RNG_XML, URI
 
 QUIET_S = 5.0
 MAX_STEPS = 500
-"""Of tasks, in a reconnect; there are about 80."""
+"""Of tasks, until all is quiet; there are about 80."""
 
 CHOOSERS: tuple[Callable[[int], Chooser], ...] = (RandomWalk, PartialOrderSampling)
 
@@ -116,6 +117,35 @@ async def kill(step: int, story: Story) -> None:
         assert story.status == status, "known to the manager that was there"
 
 
+async def give_up(step: int, story: Story, *, is_saved: bool) -> None:
+    """Whoever starts the domain is cancelled before one step of it."""
+    async with open_sim_host() as host:
+        host.add_file(KERNEL)
+        async with open_hypervisor(URI, host=host) as hypervisor:
+            domain = await hypervisor.define(DOMAIN_XML)
+            if is_saved:
+                await domain.start()
+                await trio.sleep(QUIET_S)
+                host.processes()[-1].qemu.guest.memory |= REMEMBERED
+                await domain.managed_save()
+            scope = trio.CancelScope()
+            at = At(step, scope.cancel)
+            with scope:
+                trio.lowlevel.add_instrument(at)
+                await domain.start()
+            trio.lowlevel.remove_instrument(at)
+            story.was_reached = at.steps >= step
+            await trio.sleep(QUIET_S)
+            story.status = domain.status.state.name
+            story.qemus = sum(not process.has_ended for process in host.processes())
+            if not story.qemus and is_saved:
+                await domain.start()
+            if story.qemus:
+                await domain.suspend()  # it can still be managed
+            if is_saved:
+                assert host.processes()[-1].qemu.guest.memory == REMEMBERED
+
+
 def stories(seed: int, play: Callable[[int, Story], Awaitable[None]]) -> list[Story]:
     """The story of each step, under one schedule of each chooser."""
     found: list[Story] = []
@@ -128,7 +158,7 @@ def stories(seed: int, play: Callable[[int, Story], Awaitable[None]]) -> list[St
             if not story.was_reached:
                 break
             found.append(story)
-    assert len(found) > 40 * len(CHOOSERS), "a reconnect has that many steps"
+    assert len(found) > 30 * len(CHOOSERS), "that much happens"
     return found
 
 
@@ -143,3 +173,11 @@ def test_a_qemu_that_is_killed_while_it_is_reconnected_to_has_ended_once(seed: i
     for story in stories(seed, kill):
         assert (story.status, story.qemus) == ("shutoff (crashed)", 0)
         assert story.told == ["DomainStopped"]
+
+
+@pytest.mark.parametrize("is_saved", [False, True], ids=["boots", "goes on"])
+def test_a_start_whose_caller_gives_up_is_undone_or_comes_to_its_end(*, is_saved: bool) -> None:
+    found = stories(1, partial(give_up, is_saved=is_saved))
+    ends = {(story.status, story.qemus) for story in found}
+    assert ends <= {("SHUTOFF", 0), ("RUNNING", 1)}
+    assert ("SHUTOFF", 0) in ends
