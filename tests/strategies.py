@@ -207,6 +207,17 @@ def shared_things(alias: st.SearchStrategy[str | None]) -> st.SearchStrategy[Dev
             queue_size=st.none() | st.integers(2, 1024),
         ),
         st.builds(
+            Filesystem,
+            alias=alias,
+            address=address,
+            source_dir=absolute_paths(),
+            tag=xml_text(),
+            binary=st.none() | absolute_paths(),
+            cache=st.sampled_from([None, "none", "always"]),
+            has_xattr=st.none() | st.booleans(),
+            sandbox=st.sampled_from([None, "namespace", "chroot"]),
+        ),
+        st.builds(
             Lease,
             alias=alias,
             key=xml_text(),

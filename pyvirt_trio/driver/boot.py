@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 import attrs
 import trio
 
-from pyvirt_trio.driver import memory_reports, throttling
+from pyvirt_trio.driver import memory_reports, throttling, virtiofsd
 from pyvirt_trio.driver.argv import build_argv
 from pyvirt_trio.driver.copying import load
 from pyvirt_trio.driver.graphics import begin_graphics, set_passwords
@@ -89,7 +89,10 @@ class Boot:
         )
         life.note(starting=definition)  # without a pause in between: its ports are taken
         devices = await life.host_devices.prepare(life.owner, definition.devices)
+        devices = tuple(virtiofsd.with_socket(life, device) for device in devices)
         definition = attrs.evolve(definition, devices=devices)
+        for device in devices:
+            await virtiofsd.serve(life, device)
         argv = build_argv(definition, monitor_path=life.paths.monitor, is_incoming=is_incoming)
         async with running_qemu(life.host, argv, life.paths, life.leaves) as (process, stream):
             mark = await mark_of(life.host, process.pid)

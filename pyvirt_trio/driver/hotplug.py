@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from pyvirt_trio.driver import virtiofsd
 from pyvirt_trio.driver.backends import Backend, backends, frontend
 from pyvirt_trio.driver.memory_reports import as_reported
 from pyvirt_trio.driver.memory_rules import require_memory_fits
@@ -70,7 +71,7 @@ async def plug(life: Life, device: Device) -> Device:
         name_device(device, live.devices)
     refuse_taken(live, device, is_live=True)
     refuse_duplicates(live.with_device(device))
-    device = name_device(device, live.devices)
+    device = virtiofsd.with_socket(life, name_device(device, live.devices))
     require_port_takes(live, device)
     life.note(plugging=(*life.domain.private.plugging, device))
     try:
@@ -88,6 +89,7 @@ async def _plug(life: Life, device: Device) -> Device:
     (device,) = await life.host_devices.prepare(life.owner, [device])
     created: list[Backend] = []
     try:
+        await virtiofsd.serve(life, device)
         with trio.CancelScope(shield=True):  # bounded: QEMU answers these without the guest
             await _create(life, device, created)
             device = await as_reported(life, device)
@@ -95,6 +97,7 @@ async def _plug(life: Life, device: Device) -> Device:
     except BaseException as error:
         with trio.CancelScope(shield=True):
             await _delete(life, created)
+            await virtiofsd.end(life, device)
             await life.host_devices.release(life.owner, [device])
         words = _in_libvirt_s_words(device, error)
         if words is not None:

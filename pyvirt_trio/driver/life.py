@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from pyvirt_trio.driver import reactions, removal
+from pyvirt_trio.driver import reactions, removal, virtiofsd
 from pyvirt_trio.driver.agent_link import NONE_OPEN
 from pyvirt_trio.driver.ending import Ending
 from pyvirt_trio.driver.launch import TERMINATE_GRACE_S, log_tail
@@ -263,8 +263,12 @@ class Life(LifeCore):
         self.block_jobs.life_ended()
         await self.agent.aclose()
         if self._is_left:
+            virtiofsd.leave_all(self)
             self.ended.set()
             return
+        live = self.domain.view.live
+        had = () if live is None else live.devices
+        await virtiofsd.end_all(self, (*had, *self.domain.private.plugging))
         try:
             await self.host_devices.release(self.owner)
             if not self.is_announced:

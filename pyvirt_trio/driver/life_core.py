@@ -44,6 +44,7 @@ class LifeCore:
         dumping: The core that it is writing.
         agent: The line to its guest's agent.
         block_jobs: What it does with its disks.
+        servers: The processes that serve devices to it and were started here, by alias.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class LifeCore:
         self.dumping = Copying()
         self.agent = AgentLink(self)
         self.block_jobs = BlockJobs(self)
+        self.servers: dict[str, Process] = {}
         self._paths = paths
         self._scope = trio.CancelScope()
         self._session: QmpSession | None = None

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, ClassVar
 import attrs
 import trio
 
-from pyvirt_trio.driver import reactions
+from pyvirt_trio.driver import reactions, virtiofsd
 from pyvirt_trio.driver.argv import monitor_argument
 from pyvirt_trio.driver.backends import backends, chardev_name, frontend
 from pyvirt_trio.driver.ending import Ending
@@ -309,6 +309,7 @@ async def _finish_plugging(life: Life) -> None:
 async def _undo_plugging(life: Life, device: Device) -> None:
     for backend in reversed(backends(device)):
         await delete_leftover(life, backend)
+    await virtiofsd.end(life, device)
     with contextlib.suppress(HostError):  # the device is in the inactive list
         await life.host_devices.release(life.owner, [device])
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import attrs
 import trio
 
+from pyvirt_trio.driver import virtiofsd
 from pyvirt_trio.driver.backends import Backend, backends
 from pyvirt_trio.driver.jobs import PATIENCE_S
 from pyvirt_trio.driver.journal import Commit
@@ -342,6 +343,10 @@ async def _delete_backends_left(removal: Removal) -> None:
                 raise
 
 
+async def _end_server(removal: Removal) -> None:
+    await virtiofsd.end(removal.life, removal.device)
+
+
 async def _release_host_device(removal: Removal) -> None:
     try:
         await removal.life.host_devices.release(removal.life.owner, [removal.device])
@@ -391,6 +396,7 @@ AWAIT_GUEST = WorkStep("await DEVICE_DELETED", _await_guest)
 DELETE_BACKENDS = WorkStep("delete the backends", _delete_backends)
 DELETE_BACKENDS_LEFT = WorkStep("delete the backends that are left", _delete_backends_left)
 RELEASE_HOST_DEVICE = WorkStep("release the host device", _release_host_device)
+END_SERVER = WorkStep("end the virtiofsd that was started for it", _end_server)
 FORGET = RecordStep("forget it in the definition", _forget)
 ANNOUNCE = RecordStep("announce DeviceRemoved", _announce)
 QUERY_VCPUS = WorkStep("ask QEMU for its processors", _require_vcpu_gone)
@@ -405,7 +411,7 @@ _OST_NOT_REFUSED = (0, 0x84)
 REMOVAL_TABLE: dict[type[Device], tuple[Step, ...]] = {
     Console: (ASK_GUEST, AWAIT_GUEST, DELETE_BACKENDS, FORGET, ANNOUNCE),
     Vsock: (ASK_GUEST, AWAIT_GUEST, FORGET, ANNOUNCE),
-    Filesystem: (ASK_GUEST, AWAIT_GUEST, DELETE_BACKENDS, FORGET, ANNOUNCE),
+    Filesystem: (ASK_GUEST, AWAIT_GUEST, DELETE_BACKENDS, END_SERVER, FORGET, ANNOUNCE),
     # Neither QEMU nor the guest knows of it, and libvirt announces nothing.
     Lease: (FORGET,),
     Channel: (ASK_GUEST, AWAIT_GUEST, DELETE_BACKENDS, FORGET, ANNOUNCE),

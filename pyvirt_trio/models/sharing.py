@@ -25,15 +25,29 @@ class Vsock(Device):
 class Filesystem(Device):
     """A folder of the host that the guest mounts (``virtiofs``), served by a virtiofsd.
 
+    Somebody else runs the virtiofsd, and there is a socket; or there is a folder, and each life of
+    the domain has a virtiofsd of its own, and the socket is known while it lives.
+
     Args:
-        socket: Absolute path of the socket where the virtiofsd listens, which somebody else runs.
         tag: The name under which the guest mounts it.
+        socket: Absolute path of the socket where the virtiofsd listens.
+        source_dir: Absolute path of the folder.
         queue_size: How many requests may be under way; ``None`` leaves it to QEMU.
+        binary: The virtiofsd to run; ``None`` is the one that QEMU's packages name.
+        cache: What it may keep: ``none`` or ``always``; ``None`` leaves it to the virtiofsd.
+        has_xattr: Whether extended attributes are seen; ``None`` leaves it to the virtiofsd.
+        sandbox: What keeps it in the folder: ``namespace`` or ``chroot``; ``None`` leaves it to the
+            virtiofsd.
     """
 
-    socket: str
     tag: str
+    socket: str | None = None
+    source_dir: str | None = None
     queue_size: int | None = None
+    binary: str | None = None
+    cache: str | None = None
+    has_xattr: bool | None = None
+    sandbox: str | None = None
 
 
 @attrs.frozen(kw_only=True)

@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from pyvirt_trio.errors import DefinitionError, ErrorCode
-from pyvirt_trio.models import Device, Graphics, GuestAddress, PciAddress
+from pyvirt_trio.models import Device, Filesystem, Graphics, GuestAddress, PciAddress
 from pyvirt_trio.xml.device_types.base import DeviceType
 from pyvirt_trio.xml.device_types.channel import CHANNEL, GUEST_FORWARD
 from pyvirt_trio.xml.device_types.console import CONSOLE, PARALLEL
@@ -156,6 +156,8 @@ def read_device(reader: Reader, *, keep_aliases: bool = False) -> Device:
     device = read(reader)
     if isinstance(device, Graphics) and device.has_autoport and not keep_aliases:
         device = attrs.evolve(device, port=None)  # of a life that was
+    if isinstance(device, Filesystem) and device.source_dir and not keep_aliases:
+        device = attrs.evolve(device, socket=None)  # so is this
     kind = address_kind(device)
     return attrs.evolve(
         device,

@@ -241,11 +241,11 @@ ROWS: Final = (
     ),
     Row(
         "filesystem, virtiofs",
-        "<filesystem type='mount'><driver type='virtiofs'/><source socket='/s'/>"
+        "<filesystem type='mount'><driver type='virtiofs'/><source dir='/s'/>"
         "<target dir='t'/></filesystem>",
         _NO_UPDATE,
         GUEST,
-        "with a virtiofsd that somebody else runs",
+        "a folder, or the socket of a virtiofsd that somebody else runs",
     ),
     Row(
         "lease",

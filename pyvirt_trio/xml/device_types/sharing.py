@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import attrs
+
 from pyvirt_trio.errors import ErrorCode
 from pyvirt_trio.models import Filesystem, Lease, Vsock
 from pyvirt_trio.xml.device_types.base import DeviceType
@@ -49,13 +51,42 @@ def read_filesystem(reader: Reader) -> Filesystem:
         error = reader.unsupported("only virtiofs filesystems can be hotplugged")
         error.code = ErrorCode.OPERATION_UNSUPPORTED
         raise error
+    if reader.has("readonly"):
+        raise reader.unsupported("virtiofs does not yet support read-only mode")
     has_queue = driver.attribute("queue") is not None
     source = reader.required_child("source")
-    socket = checked_path(source, source.required("socket"), attribute="socket")
-    return Filesystem(
+    socket, folder = (
+        None if source.attribute(name) is None else checked_path(source, text, attribute=name)
+        for name, text in (
+            ("socket", source.attribute("socket") or ""),
+            ("dir", source.attribute("dir") or ""),
+        )
+    )
+    if socket is None and folder is None:
+        raise source.wrong("missing attribute 'dir' or 'socket'")
+    device = Filesystem(
         socket=socket,
+        source_dir=folder,
         tag=reader.required_child("target").required("dir"),
         queue_size=driver.integer("queue", minimum=2, maximum=MAX_QUEUE) if has_queue else None,
+    )
+    binary = reader.child("binary")
+    return device if binary is None else _with_binary(device, binary)
+
+
+def _with_binary(device: Filesystem, binary: Reader) -> Filesystem:
+    """``device`` with what is said of the virtiofsd that is to be run for it."""
+    if device.source_dir is None:
+        raise binary.unsupported("a virtiofsd that somebody else runs has its options already")
+    path = binary.attribute("path")
+    cache, sandbox = binary.child("cache"), binary.child("sandbox")
+    has_xattr = binary.attribute("xattr") is not None
+    return attrs.evolve(
+        device,
+        binary=None if path is None else checked_path(binary, path, attribute="path"),
+        has_xattr=binary.switch("xattr", "on", "off", default=False) if has_xattr else None,
+        cache=None if cache is None else cache.choice("mode", "none", "always"),
+        sandbox=None if sandbox is None else sandbox.choice("mode", "namespace", "chroot"),
     )
 
 
@@ -65,9 +96,21 @@ def write_filesystem(device: Filesystem) -> Element:
         "filesystem",
         {"type": "mount", "accessmode": "passthrough"},
         element("driver", {"type": "virtiofs", "queue": device.queue_size}),
-        element("source", {"socket": device.socket}),
+        _binary_element(device),
+        element("source", {"dir": device.source_dir, "socket": device.socket}),
         element("target", {"dir": device.tag}),
     )
+
+
+def _binary_element(device: Filesystem) -> Element | None:
+    xattr = {None: None, True: "on", False: "off"}[device.has_xattr]
+    written = element(
+        "binary",
+        {"path": device.binary, "xattr": xattr},
+        None if device.cache is None else element("cache", {"mode": device.cache}),
+        None if device.sandbox is None else element("sandbox", {"mode": device.sandbox}),
+    )
+    return written if written.attributes or written.children else None
 
 
 def read_lease(reader: Reader) -> Lease:

@@ -18,13 +18,15 @@ from pyvirt_sim.engine import note
 from pyvirt_sim.engine.disk import Disk, FileSystem, OpenFile
 from pyvirt_sim.engine.incarnation import INCARNATION, is_dead_here
 from pyvirt_sim.gaps import ModelGapError
+from pyvirt_sim.host import virtiofsd
 from pyvirt_sim.host.other_devices import OpenNode, OtherDevices
 from pyvirt_sim.host.pci import PciModel, SimPciDevice, UeventSocket
 from pyvirt_sim.host.plan import HostPlan
-from pyvirt_sim.host.process import ProcessTable, SimProcess
+from pyvirt_sim.host.process import ProcessTable, Program, SimProcess
 from pyvirt_sim.host.streams import PIPE_BYTES, ClientEnd, ServerEnd, open_connection
 from pyvirt_sim.host.sysfs import LATE, mount_kernel_files
 from pyvirt_sim.host.tree import Attribute, Folder, Link, Tree, failure
+from pyvirt_sim.qemu.process import QemuProcess
 from pyvirt_sim.qemu.world import GuestTimes
 from pyvirt_trio.abc import AppendedFile, FileHead, Host
 from pyvirt_trio.models import VfSettings
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 
 SHORT_READ_BYTES = 7
 """What a read gives where the fault ``split-reads`` strikes: less than any message."""
+
+_QEMUS = ("qemu-system-x86_64", "/usr/bin/qemu-system-x86_64")
 
 KERNEL_FOLDERS = ("sys", "proc", "dev")
 """Made by the kernel at every look."""
@@ -133,7 +137,14 @@ class SimHost(Host):
             self._system(path).make_directory(path, parents=True)
         self._files.sync_all()
         boot_id = str(uuid.UUID(int=boots + 1, version=4))
-        mount_kernel_files(self._kernel, self.pci, self._table, lambda: self.default_route, boot_id)
+        mount_kernel_files(
+            self._kernel,
+            self.pci,
+            self._table,
+            lambda: self.default_route,
+            boot_id,
+            self.device_servers,
+        )
 
     # -- for whoever sets the scene ---------------------------------------------------------------
 
@@ -159,8 +170,12 @@ class SimHost(Host):
         system.sync_all()
 
     def processes(self) -> tuple[SimProcess, ...]:
-        """All processes that were started, in order; those that have ended too."""
-        return tuple(self._table.all)
+        """All QEMUs that were started, in order; those that have ended too."""
+        return tuple(process for process in self._table.all if process.is_qemu)
+
+    def servers(self) -> tuple[SimProcess, ...]:
+        """All other processes that were started, such as a virtiofsd."""
+        return tuple(process for process in self._table.all if not process.is_qemu)
 
     def open_uevents(self) -> UeventSocket:
         """Listen to the kernel's events; close the socket, or keep it as long as the machine."""
@@ -332,16 +347,25 @@ class SimHost(Host):
             self._locks.pop(file, None)
 
     async def start_process(self, argv: Sequence[str], *, log_file: str) -> SimProcess:
-        """As the seam says; ``qemu-system-x86_64`` is on the path, nothing else is."""
+        """As the seam says; ``qemu-system-x86_64`` is on the path, and there is a virtiofsd."""
         await self._enter(log_file)
-        if argv[0] not in ("qemu-system-x86_64", "/usr/bin/qemu-system-x86_64"):
+        if argv[0] not in (*_QEMUS, virtiofsd.PROGRAM):
             raise failure(errno.ENOENT, argv[0])
         self.append_text(log_file, "")
         pid = self._table.next_pid()
         log = partial(self.append_text, log_file)
-        process = SimProcess(argv, self, pid, log, self._effect)
+        program: Program
+        name = f"{argv[0].rpartition('/')[2]}[{pid}]"
+        if argv[0] == virtiofsd.PROGRAM:
+            program = virtiofsd.SimVirtiofsd(
+                argv, pid, log, self.folder_exists, self.device_servers
+            )
+        else:
+            program = QemuProcess(argv, self, pid, log)
+            name = f"qemu[{pid}]"
+        process = SimProcess(argv, pid, program, self._effect)
         self._table.all.append(process)
-        self._spawn(process.run, name=f"qemu[{pid}]")
+        self._spawn(process.run, name=name)
         self._effect(f"start {argv[0]}")
         return process
 

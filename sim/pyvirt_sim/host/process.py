@@ -1,8 +1,9 @@
-"""Processes of the simulated host: every one of them is a QEMU, or the program under test."""
+"""Processes of the simulated host: QEMUs, what serves them, and the program under test."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import trio
 
@@ -10,7 +11,6 @@ from pyvirt_sim.engine import note
 from pyvirt_sim.engine.incarnation import is_dead_here
 from pyvirt_sim.host.tree import Attribute, Folder, Node
 from pyvirt_sim.qemu.process import QemuProcess
-from pyvirt_sim.qemu.world import World
 from pyvirt_trio.abc import Process
 
 _SIGKILL = 9
@@ -21,11 +21,33 @@ _TICKS_PER_S = 100
 _STAT_FIELDS = 52
 
 
+class Program(Protocol):
+    """What a process runs."""
+
+    @property
+    def actor(self) -> str:
+        """Who does what it does."""
+        ...
+
+    async def run(self) -> int:
+        """Be it, and return its exit status."""
+        ...
+
+    def terminate(self, sender: int) -> None:
+        """SIGTERM from a process."""
+        ...
+
+
 class SimProcess(Process):
-    """One run of a simulated QEMU.
+    """One run of a program.
+
+    Args:
+        argv: Its command line.
+        pid: Its number.
+        program: What it runs.
+        signalled: Told of each signal.
 
     Attributes:
-        qemu: The model, which a test may look into and steer.
         started_s: Virtual time of its start.
         is_orphan: Whether its parent has ended, so that it is reaped as soon as it ends.
         is_adopted: Whether somebody watches it who has not started it.
@@ -34,13 +56,12 @@ class SimProcess(Process):
     def __init__(
         self,
         argv: Sequence[str],
-        world: World,
         pid: int,
-        log: Callable[[str], None],
+        program: Program,
         signalled: Callable[[str], None],
     ) -> None:
         self._signalled = signalled
-        self.qemu = QemuProcess(argv, world, pid, log)
+        self._program = program
         self.argv = tuple(argv)
         self.started_s = trio.current_time()
         self.is_orphan = False
@@ -57,6 +78,17 @@ class SimProcess(Process):
         return self._pid
 
     @property
+    def is_qemu(self) -> bool:
+        """Whether it is a QEMU."""
+        return isinstance(self._program, QemuProcess)
+
+    @property
+    def qemu(self) -> QemuProcess:
+        """The model of a QEMU, which a test may look into and steer."""
+        assert isinstance(self._program, QemuProcess), f"{self.argv} is no QEMU"
+        return self._program
+
+    @property
     def has_ended(self) -> bool:
         """Whether `wait` returns at once."""
         return self._ended.is_set()
@@ -70,8 +102,8 @@ class SimProcess(Process):
         """Be the process; the host has this in its nursery."""
         try:
             with self._scope:
-                self._exit_status = await self.qemu.run()
-            note(self.qemu.actor, "exits", status=self._exit_status)
+                self._exit_status = await self._program.run()
+            note(self._program.actor, "exits", status=self._exit_status)
         finally:
             # Who waits for it must be able to unwind when the model itself has a gap.
             self._ended.set()
@@ -86,7 +118,7 @@ class SimProcess(Process):
     def terminate(self) -> None:
         """Send SIGTERM."""
         if not self.has_ended and not is_dead_here():
-            self.qemu.terminate(MANAGER_PID)
+            self._program.terminate(MANAGER_PID)
             self._signalled("send SIGTERM")
 
     def kill(self) -> None:

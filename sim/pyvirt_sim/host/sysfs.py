@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import posixpath
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import NoReturn, TypeAlias
 
@@ -39,6 +39,7 @@ def mount_kernel_files(
     processes: ProcessTable,
     default_route: Callable[[], str | None],
     boot_id: str,
+    listening: Iterable[str],
 ) -> None:
     """Put the kernel's files into ``tree``.
 
@@ -48,6 +49,7 @@ def mount_kernel_files(
         processes: Its processes.
         default_route: Names the interface of the default route, if there is one.
         boot_id: What tells this boot from all others.
+        listening: The sockets at which processes listen that serve devices.
     """
     tree.mount(_DEVICES, Folder(lambda name: _link_to(_DEVICES, pci, name), pci.devices.keys))
     tree.mount(_DRIVERS, Folder(partial(_driver, pci), pci.drivers.keys))
@@ -70,7 +72,12 @@ def mount_kernel_files(
     fixed: dict[str, Node] = {
         "sys": Folder.plain({"kernel": Folder.plain({"random": random})}),
         "self": Folder.plain({"mountinfo": mounts}),
-        "net": Folder.plain({"route": Attribute(read=lambda: _routes(default_route()))}),
+        "net": Folder.plain(
+            {
+                "route": Attribute(read=lambda: _routes(default_route())),
+                "unix": Attribute(read=lambda: "".join(map(_unix_socket, listening))),
+            }
+        ),
     }
     tree.mount(
         "/proc",
@@ -79,6 +86,11 @@ def mount_kernel_files(
             lambda: [*fixed, *processes.numbers()],
         ),
     )
+
+
+def _unix_socket(path: str) -> str:
+    """A line of /proc/net/unix: the flag is that of a socket at which somebody listens."""
+    return f"0000000000000000: 00000002 00000000 00010000 0001 01 20000 {path}\n"
 
 
 def _relative(folder: str, pci: PciModel, device: SimPciDevice) -> str:

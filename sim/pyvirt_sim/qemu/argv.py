@@ -52,11 +52,12 @@ _CPU_MODELS: Final = frozenset({"max", "host", "qemu64", "qemu32", "kvm64", "bas
 
 @attrs.frozen
 class Chardev:
-    """A character device: ``socket``, ``file`` or ``null``."""
+    """A character device: ``socket``, ``file`` or ``null``; a socket may connect to another one."""
 
     backend: str
     id: str
     path: str | None
+    is_client: bool = False
 
 
 @attrs.frozen
@@ -290,11 +291,13 @@ def _add_chardev(config: Config, value: str) -> None:
         raise ModelGapError(f"-chardev {value} is not modelled")
     if name in config.chardevs:
         raise StartupError(f"-chardev {value}: Duplicate ID '{name}' for chardev")
-    if backend == "socket" and (keys.get("server"), keys.get("wait")) != ("on", "off"):
+    is_client = "server" not in keys and "wait" not in keys
+    is_server = (keys.get("server"), keys.get("wait")) == ("on", "off")
+    if backend == "socket" and not is_client and not is_server:
         raise ModelGapError("only sockets with server=on,wait=off are modelled")
     if backend != "null" and path is None:
         raise StartupError(f"-chardev {value}: chardev: {backend}: no filename given")
-    config.chardevs[name] = Chardev(backend, name, path)
+    config.chardevs[name] = Chardev(backend, name, path, is_client=is_client)
 
 
 def _add_monitor(config: Config, value: str) -> None:

@@ -103,7 +103,7 @@ class QemuProcess:
 
     def _open_chardevs(self) -> None:
         for chardev in self.config.chardevs.values():
-            if chardev.path is None:
+            if chardev.path is None or (chardev.backend == "socket" and chardev.is_client):
                 continue
             try:
                 if chardev.backend == "socket":
@@ -173,6 +173,10 @@ class QemuProcess:
     def _chardev(self, item: Chardev) -> chardevs.Chardev:
         is_monitor = item.id in self.config.monitor_chardevs
         name = f"unix:{item.path},server=on" if item.backend == "socket" else item.backend
+        if item.backend == "socket" and item.is_client:
+            if not self.world.serves_devices(str(item.path)):
+                raise StartupError(f"-chardev {item.id}: Failed to connect to '{item.path}'")
+            return chardevs.Chardev(item.id, "socket", f"unix:{item.path}", is_connected=True)
         return chardevs.Chardev(
             item.id, item.backend, name, is_open=is_monitor, is_taken=is_monitor
         )

@@ -12,6 +12,8 @@ import trio.testing
 
 from pyvirt_sim.host import open_sim_host
 from pyvirt_trio import Domain, Hypervisor, open_hypervisor
+from pyvirt_trio.driver.processes import find_by_word
+from pyvirt_trio.models import Filesystem
 
 PATIENCE_S = 60
 RNG = "<rng model='virtio'><backend model='random'/>{}</rng>"
@@ -139,3 +141,33 @@ async def test_the_simulated_one_has_such_memory(
 ) -> None:
     async with simulated("/images") as hypervisor:
         await has_memory(hypervisor, name)
+
+
+@pytest.mark.real_qemu
+async def test_a_real_virtiofsd_serves_a_folder_and_ends_with_the_machine(tmp_path: Path) -> None:
+    """At the start, and when it is plugged in; without a guest nobody would let go of it."""
+    folders = [tmp_path / name for name in ("one", "two")]
+    for folder in folders:
+        folder.mkdir()
+    one, two = (
+        f"""<filesystem type='mount'>
+          <driver type='virtiofs'/><binary><sandbox mode='chroot'/></binary>
+          <source dir='{folder}'/><target dir='{folder.name}'/>
+        </filesystem>"""
+        for folder in folders
+    )
+    async with real(tmp_path) as hypervisor:
+        domain = await hypervisor.define(
+            domain_xml(PORT + PORT.replace("index='1'", "index='2'") + one, SHARED)
+        )
+        await domain.start(paused=True)
+        await domain.attach_device(two)
+        assert {"fs0", "fs1"} <= await names(domain)
+        words = [
+            f"--socket-path={device.socket}"
+            for device in domain.definition.devices
+            if isinstance(device, Filesystem)
+        ]
+        assert [bool(await find_by_word(hypervisor.host, word)) for word in words] == [True, True]
+        await domain.destroy()
+        assert [await find_by_word(hypervisor.host, word) for word in words] == [None, None]

@@ -73,7 +73,8 @@ VIRTIOFSD = "/usr/lib/qemu/virtiofsd"
 LEASE = "<lease><lockspace>a</lockspace><key>b</key><target path='/tmp/x'/></lease>"
 FOLDER = """
     <filesystem type='mount'>
-      <driver type='virtiofs' queue='512'/><source socket='SOCKET'/><target dir='share'/>
+      <driver type='virtiofs' queue='512'/>
+      <source socket='SOCKET'/><target dir='share'/>
     </filesystem>"""
 VIRTIO_MEMORY = """
     <memory model='virtio-mem'>
@@ -149,11 +150,17 @@ async def lease_comes_and_goes(domain: Domain) -> None:
         await domain.detach_device(LEASE)
 
 
-async def folder_comes_and_goes(domain: Domain, events: Subscription, socket: str) -> None:
-    """A folder that a virtiofsd serves: a device, and the connection behind it."""
+async def folder_comes_and_goes(domain: Domain, events: Subscription, source: str) -> None:
+    """A folder that a virtiofsd serves: a device, and the connection behind it.
+
+    Args:
+        domain: It runs.
+        events: Of the domain.
+        source: What the device's source says: the socket of a virtiofsd, or a folder.
+    """
     assert domain.current_life is not None
     before = await there(domain)
-    device = await domain.attach_device(FOLDER.replace("SOCKET", socket))
+    device = await domain.attach_device(FOLDER.replace("socket='SOCKET'", source))
     assert device.alias == "fs0"
     assert isinstance((await events.receive()).event, DeviceAdded)
     assert await there(domain) == before | {"fs0"}
@@ -249,7 +256,8 @@ async def test_each_type_comes_and_goes_on_a_booted_guest(
             assert isinstance((await events.receive()).event, DeviceRemoved)
             await lease_comes_and_goes(domain)
             async with virtiofsd(tmp_path) as served:
-                await folder_comes_and_goes(domain, events, served)
+                await folder_comes_and_goes(domain, events, f"socket='{served}'")
+            await folder_comes_and_goes(domain, events, f"dir='{tmp_path / 'shared'}'")
             await virtio_memory_grows_and_shrinks(domain, events)
             await memory_that_stays(domain, f"{tmp_path}/pmem")
             await domain.destroy()

@@ -122,7 +122,7 @@ async def test_a_lease_and_a_folder_come_and_go(autojump_clock: Clock) -> None:
                 domain = await booted(host, await hypervisor.define(definition()))
                 _, events = hypervisor.subscribe()
                 await lease_comes_and_goes(domain)
-                await folder_comes_and_goes(domain, events, SERVED)
+                await folder_comes_and_goes(domain, events, f"socket='{SERVED}'")
                 await domain.destroy()
 
 
