@@ -16,6 +16,7 @@ URI, KEY = "urn:pyvirt:example", "example"
 _LINUX, _TITLE, _DESCRIPTION, _ELEMENT = 0, 1, 0, 2
 _ACPI, _PAUSED, _GRACEFUL, _UNDEFINE_SAVED, _RUNNING, _STOPPED, _FORCE_BOOT = 1, 1, 1, 1, 2, 4, 8
 _MAXIMUM, _HOTPLUGGABLE = 4, 16
+_IN_BYTES, _SPEED_IN_BYTES, _ASYNC = 64, 1, 1
 # Linux's number of each key that the requests name.
 _KEYS = {"KEY_LEFTCTRL": 29, "KEY_A": 30, "KEY_LEFTALT": 56, "KEY_SYSRQ": 99}
 
@@ -38,6 +39,23 @@ class Call:
 def _key_numbers(keys: str, _impact: Impact) -> tuple[Any, ...]:
     numbers = [_KEYS.get(key, 0x2FF) for key in keys.split()]
     return (_LINUX, 0, numbers, len(numbers), 0)
+
+
+def _pull(domain: Domain, disk: str, bytes_per_s: int) -> Awaitable[None]:
+    return domain.block_pull(disk, bytes_per_s=bytes_per_s)
+
+
+def _limits(text: str) -> tuple[str, dict[str, int | str]]:
+    """A disk and its limits, from ``vda total_iops_sec=10 group_name=room``."""
+    disk, *words = text.split()
+    pairs = (word.split("=") for word in words)
+    return disk, {name: int(value) if value.isdigit() else value for name, value in pairs}
+
+
+def _number(text: str) -> tuple[str, int]:
+    """A disk and a number, from ``vda 10``."""
+    disk, number = text.split()
+    return disk, int(number)
 
 
 OF_HYPERVISOR: Mapping[str, Call] = {
@@ -170,6 +188,37 @@ OF_DOMAIN: Mapping[str, Call] = {
         "setVcpu",
         lambda cpu_map, impact: (cpu_map, 0, impact.value),
         lambda one, cpu_map, impact: one.set_vcpu(cpu_map, enabled=False, impact=impact),
+    ),
+    "iotune": Call(
+        "setBlockIoTune",
+        lambda text, impact: (*_limits(text), impact.value),
+        lambda one, text, impact: one.set_block_io_tune(*_limits(text), impact),
+    ),
+    "threshold": Call(
+        "setBlockThreshold",
+        lambda text, _: (*_number(text), 0),
+        lambda one, text, _: one.set_block_threshold(*_number(text)),
+    ),
+    "block-pull": Call(
+        "blockPull",
+        lambda text, _: (*_number(text), _IN_BYTES),
+        lambda one, text, _: _pull(one, *_number(text)),
+    ),
+    "block-job-info": Call(
+        "blockJobInfo", lambda disk, _: (disk, 0), lambda one, disk, _: one.block_job_info(disk)
+    ),
+    "block-job-abort": Call(
+        "blockJobAbort", lambda disk, _: (disk, 0), lambda one, disk, _: one.block_job_abort(disk)
+    ),
+    "block-job-abort-soon": Call(
+        "blockJobAbort",
+        lambda disk, _: (disk, _ASYNC),
+        lambda one, disk, _: one.block_job_abort(disk, wait=False),
+    ),
+    "block-job-set-speed": Call(
+        "blockJobSetSpeed",
+        lambda text, _: (*_number(text), _SPEED_IN_BYTES),
+        lambda one, text, _: one.block_job_set_speed(*_number(text)),
     ),
     "update": Call(
         "updateDeviceFlags",

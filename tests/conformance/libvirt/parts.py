@@ -10,18 +10,24 @@ from pyvirt_sim.conformance.real.guest import Guest
 from tests.conformance.libvirt import ours, theirs
 from tests.conformance.libvirt.answers import Answer
 from tests.conformance.libvirt.bare import bare_requests
+from tests.conformance.libvirt.blocks import block_requests
 from tests.conformance.libvirt.devices import device_requests
+from tests.conformance.libvirt.fixed import fixed_requests
 from tests.conformance.libvirt.guests import guest_requests
 from tests.conformance.libvirt.inactive import inactive_requests
 from tests.conformance.libvirt.lives import life_requests
 from tests.conformance.libvirt.memory import memory_requests
 from tests.conformance.libvirt.requests import Request
 from tests.conformance.libvirt.saving import saving_requests
+from tests.conformance.libvirt.screens import screen_requests
 from tests.conformance.libvirt.vcpus import vcpu_requests
 
 PARTS: Mapping[str, Callable[[Guest], list[Request]]] = {
     "devices": device_requests,
     "bare": bare_requests,
+    "fixed": fixed_requests,
+    "screens": screen_requests,
+    "blocks": block_requests,
     "inactive": inactive_requests,
     "lives": life_requests,
     "saving": saving_requests,

@@ -81,6 +81,8 @@ def _event_line(event: Mapping[str, Any]) -> EventLine:
         values = []  # a reason, of which there is only one
     if event["kind"] == "JOB_COMPLETED":
         values = [_OPERATIONS[event["parameters"]["operation"]]]
+    if event["kind"] == "TUNABLE":
+        values = [f"{name}={value}" for name, value in event["parameters"].items()]
     if event["kind"] == "DISK_CHANGE":
         values = [event[key] for key in ("alias", "old", "new", "reason")]
     return (_NAMES.get(name, name), *map(str, values))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 import time
 from pathlib import Path
 
@@ -27,6 +28,25 @@ SETTLE_S = 1.0
 BOOT_S = 120
 
 
+CLUSTER = 1 << 16
+"""QEMU's default."""
+
+
+def overlay(backing: str) -> bytes:
+    """An empty qcow2 image of 1 MiB on top of a raw one: head, counts of clusters, tables."""
+    name = backing.encode()
+    extension = struct.pack(">II8sII", 0xE2792ACA, 3, b"raw", 0, 0)
+    name_at, l1_at, counts_at, blocks_at = 0x200, 3 * CLUSTER, CLUSTER, 2 * CLUSTER
+    head = struct.pack(
+        ">4sIQIIQIIQQIIQQQQII",
+        *(b"QFI\xfb", 3, name_at, len(name), 16, 1 << 20, 0, 1, l1_at, counts_at, 1, 0, 0),
+        *(0, 0, 0, 4, 104),
+    )
+    first = (head + extension).ljust(name_at, b"\0") + name
+    clusters = (first, struct.pack(">Q", blocks_at), struct.pack(">4H", 1, 1, 1, 1), bytes(CLUSTER))
+    return b"".join(cluster.ljust(CLUSTER, b"\0") for cluster in clusters)
+
+
 class Workshop:
     """A folder that each arm has for itself."""
 
@@ -37,6 +57,8 @@ class Workshop:
         self._files = {
             "IMAGE": f"{folder}/image",
             "MEDIUM": f"{folder}/medium",
+            "BASE": f"{folder}/base",
+            "OVERLAY": f"{folder}/overlay",
             "SOCKET": f"{folder}/socket",
             "SAVED": f"{folder}/saved",
             "CORE": f"{folder}/core",
@@ -51,8 +73,9 @@ class Workshop:
         Path(self._files["WRAPPER"]).write_text(_WRAPPER)
         Path(self._files["WRAPPER"]).chmod(0o755)
         self.console = self._files["CONSOLE"] = f"{folder}/console"
-        for path in (self._files["IMAGE"], self._files["MEDIUM"]):
-            Path(path).write_bytes(bytes(1 << 20))
+        for word in ("IMAGE", "MEDIUM", "BASE"):
+            Path(self._files[word]).write_bytes(bytes(1 << 20))
+        Path(self._files["OVERLAY"]).write_bytes(overlay(self._files["BASE"]))
         Path(self.console).touch()
 
     def filled(self, argument: str) -> str:
