@@ -16,6 +16,9 @@ from pyvirt_trio.models.jobs import JobKind
 MAX_BYTES: Final = (1 << 63) - 1
 """QEMU's numbers of bytes are signed."""
 
+NOT_IN_DOMAIN: Final = "disk '{name}' not found in domain"
+NOT_IN_CONFIG: Final = "disk '{name}' was not found in the domain config"
+
 
 class BlockCalls(DomainCore):
     """See `Domain`. A disk is named by its target, such as ``vda``, or by the path of its image."""
@@ -127,7 +130,9 @@ class BlockCalls(DomainCore):
         _require_bytes(threshold_bytes)
         async with self.job.hold("set-block-threshold"):
             life = self.running_life()
-            found = find_disk(life.definition, disk)
+            found = find_disk(
+                life.definition, disk, by_path=False, otherwise="failed to find disk '{name}'"
+            )
             if found.source_file is None:
                 raise InvalidStateError(
                     f"threshold currently can't be set for block device '{disk}'"
@@ -139,16 +144,30 @@ class BlockCalls(DomainCore):
             await life.execute("block-set-write-threshold", arguments)
 
 
-def find_disk(definition: DomainDefinition, name: str) -> Disk:
+def find_disk(
+    definition: DomainDefinition,
+    name: str,
+    *,
+    by_path: bool = True,
+    otherwise: str = NOT_IN_DOMAIN,
+) -> Disk:
     """The disk that somebody means (``virDomainDiskByName``).
+
+    Args:
+        definition: Where it is looked for.
+        name: Its target, or the path of its image.
+        by_path: Whether the path will do, too.
+        otherwise: What is said when there is none.
 
     Raises:
         DefinitionError: There is none.
     """
     for disk in definition.devices:
-        if isinstance(disk, Disk) and name in (disk.target, disk.source_file):
+        if isinstance(disk, Disk) and (
+            name == disk.target or (by_path and name == disk.source_file)
+        ):
             return disk
-    raise DefinitionError(f"disk '{name}' not found in domain", code=ErrorCode.INVALID_ARG)
+    raise DefinitionError(otherwise.format(name=name), code=ErrorCode.INVALID_ARG)
 
 
 def _job(life: Life, disk: str) -> BlockJob:

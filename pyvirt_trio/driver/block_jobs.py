@@ -82,7 +82,7 @@ class BlockJobs:
         arguments = {
             "job-id": job.name,
             "device": node,
-            "speed": bytes_per_s,
+            **({"speed": bytes_per_s} if bytes_per_s else {}),
             "auto-finalize": True,
             "auto-dismiss": False,
         }
@@ -111,7 +111,7 @@ class BlockJobs:
         Raises:
             CommandFailedError: It is over already.
         """
-        await self._life.execute("job-cancel", {"id": job.name})
+        await self._life.execute("block-job-cancel", {"device": job.name})
 
     async def set_speed(self, job: BlockJob, bytes_per_s: int) -> None:
         """The job goes on with at most so many bytes a second; 0 is no limit.

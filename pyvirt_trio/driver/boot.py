@@ -143,7 +143,9 @@ class Boot:
         detail = StartedDetail.RESTORED if is_restored else StartedDetail.BOOTED
         started = DomainStarted(**life.stamp, detail=detail)
         if self.is_paused:
-            status = DomainStatus(DomainState.PAUSED, PausedReason.USER)
+            # libvirt's reason for what was restored, too: its processors have yet to run here.
+            reason = PausedReason.MIGRATION if is_restored else PausedReason.USER
+            status = DomainStatus(DomainState.PAUSED, reason)
             life.announce(status, started, DomainSuspended(**life.stamp, detail=self.suspended))
         else:
             life.announce(None, started)

@@ -122,7 +122,8 @@ async def set_password(life: Life, graphics: Graphics) -> None:
         expiry = "now"
     else:
         expires_s = graphics.password_expires_s
-        expiry = "never" if expires_s is None else str(expires_s)
+        is_over = expires_s is not None and expires_s <= life.host.wall_clock_s()
+        expiry = "never" if expires_s is None else "now" if is_over else str(expires_s)
     connected = graphics.connected or "keep"
     await life.execute(
         "set_password",

@@ -295,6 +295,8 @@ class Hypervisor:
     def _record(self, definition: DomainDefinition, existing: Domain | None) -> Domain:
         domain = existing or self._new_domain(definition)
         is_first = existing is None or existing.view.persistent is None
+        if existing is not None and existing.current_life is not None:
+            is_first = is_first and not existing.current_life.was_persistent
         with self.journal.commit() as commit:
             commit.update(domain, persistent=definition)
             self._domains[domain.name] = domain

@@ -70,6 +70,7 @@ class LifeCore:
         self.is_booting = False
         self.is_deaf = False
         self.early_events: list[Event] = []
+        self.was_persistent = False  # it has been undefined; libvirt calls the next one an update
         self.copying = Copying()
         self.dumping = Copying()
         self.agent = AgentLink(self)

@@ -173,6 +173,8 @@ class LifecycleCalls(SavingCalls):
             self._refuse_in(DomainState.PMSUSPENDED)
             if self.status.state is DomainState.RUNNING:
                 await stop_processors(life, PausedReason.USER)
+            elif self.status.state is not DomainState.PAUSED:
+                await life.execute("stop")  # as libvirt does: it has crashed, and stands still
 
     async def resume(self) -> None:
         """The virtual processors run (``virDomainResume``).
@@ -257,6 +259,8 @@ class LifecycleCalls(SavingCalls):
                 await self.hypervisor.store.remove(self.name)
             with self.journal.commit() as commit:
                 commit.update(self, persistent=None, is_autostart=False)
+                if self.current_life is not None:
+                    self.current_life.was_persistent = True
                 commit.announce(
                     DomainUndefined(domain=self.name, uuid=self.uuid, life=self.view.life)
                 )

@@ -30,7 +30,7 @@ from pyvirt_trio.models.devices import (
 )
 from pyvirt_trio.models.display import Graphics, Sound
 from pyvirt_trio.models.host_devices import HostMediated, HostScsi, HostScsiTarget, HostUsb
-from pyvirt_trio.models.memory import Dimm, Nvdimm, VirtioMemory, VirtioPmem
+from pyvirt_trio.models.memory import Dimm, MemoryDevice, Nvdimm, VirtioMemory, VirtioPmem
 from pyvirt_trio.models.sharing import Filesystem, Lease, Vsock
 from pyvirt_trio.xml.devices import device_element
 
@@ -52,6 +52,12 @@ def not_found(
         if is_live:
             return NotFoundError(f"disk '{wanted.target}' not found", code=ErrorCode.INTERNAL_ERROR)
         return NotFoundError(f"target {wanted.target} doesn't exist.", code=ErrorCode.INVALID_ARG)
+    if isinstance(wanted, MemoryDevice) and call == "update":
+        if is_live:  # by its alias, which libvirt prints as a null pointer if there is none
+            return NotFoundError(
+                f"memory '{wanted.alias or '(null)'}' not found", code=ErrorCode.CONFIG_UNSUPPORTED
+            )
+        return NotFoundError("memory not found", code=ErrorCode.INVALID_ARG)
     if isinstance(wanted, Watchdog) and is_live:
         return NotFoundError(_no_such_watchdog(present), code=ErrorCode.DEVICE_MISSING)
     code, text = (_LIVE if is_live else _CONFIG).get(type(wanted), _OTHER)

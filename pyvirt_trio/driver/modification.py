@@ -23,7 +23,8 @@ from pyvirt_trio.driver.placement import place_devices, with_mac
 from pyvirt_trio.driver.pluggable import libvirt_name, require_unpluggable
 from pyvirt_trio.driver.removal import Removal, request_removal
 from pyvirt_trio.driver.taken import refuse_taken
-from pyvirt_trio.errors import DefinitionError, ErrorCode, InvalidStateError
+from pyvirt_trio.driver.unrepresented import no_update, refuse_unrepresented
+from pyvirt_trio.errors import DefinitionError, InvalidStateError
 from pyvirt_trio.models.devices import Device, Disk, Interface
 from pyvirt_trio.models.display import Graphics
 from pyvirt_trio.models.domain import DomainDefinition
@@ -68,6 +69,7 @@ async def request_detach(domain: DomainCore, device: str, impact: Impact) -> Rem
     wanted = described(device)
     if isinstance(wanted, Element):
         refuse_fixed_type(wanted, "detach", impact)
+        refuse_unrepresented(wanted, "detach", impact)
     without = partial(_without, wanted=wanted)
     if Impact.LIVE not in impact:
         async with domain.job.hold("detach-device"), _written(domain, without):
@@ -117,6 +119,7 @@ async def update(domain: DomainCore, xml: str, impact: Impact) -> Device:
     async with changing(domain, "update-device", impact) as affected:
         root = parse_description(xml)
         refuse_fixed_type(root, "update", affected)
+        refuse_unrepresented(root, "update", affected)
         wanted = _wanted(root, affected)
         require_updatable(wanted, affected)
         changed = updated = None
@@ -199,10 +202,7 @@ def require_updatable(device: Device, affected: Impact) -> None:
     """
     if isinstance(device, Disk | Interface | Graphics | MemoryDevice):
         return
-    what = f"update of device '{libvirt_name(device)}' is not supported"
-    if Impact.CONFIG in affected:  # which libvirt looks at first
-        raise DefinitionError(f"persistent {what}", code=ErrorCode.OPERATION_UNSUPPORTED)
-    raise DefinitionError(f"live {what}", code=ErrorCode.CONFIG_UNSUPPORTED)
+    raise no_update(libvirt_name(device), affected)
 
 
 async def save(domain: DomainCore, changed: DomainDefinition) -> None:

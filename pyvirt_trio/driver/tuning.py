@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
-from pyvirt_trio.driver.block_calls import find_disk
+from pyvirt_trio.driver.block_calls import NOT_IN_CONFIG, NOT_IN_DOMAIN, find_disk
 from pyvirt_trio.driver.domain_core import DomainCore
 from pyvirt_trio.driver.modification import changing, persistent_of, save
 from pyvirt_trio.driver.throttling import apply_iotune
@@ -51,7 +51,7 @@ class TuningCalls(DomainCore):
             changed = None
             if Impact.CONFIG in affected:
                 persistent = persistent_of(self)
-                found = find_disk(persistent, disk)
+                found = find_disk(persistent, disk, otherwise=NOT_IN_CONFIG)
                 changed = persistent.replacing(found, _tuned(found, changes))
             with trio.CancelScope(shield=True):  # bounded: QEMU answers this without the guest
                 if Impact.LIVE in affected:
@@ -73,7 +73,8 @@ class TuningCalls(DomainCore):
         definition = self.view.persistent if inactive else self.definition
         if definition is None:
             raise InvalidStateError(f"domain {self.name!r} is not persistent")
-        return find_disk(definition, disk).iotune or IoTune()
+        otherwise = NOT_IN_CONFIG if inactive else NOT_IN_DOMAIN
+        return find_disk(definition, disk, otherwise=otherwise).iotune or IoTune()
 
     async def _tune_live(self, disk: str, changes: Mapping[str, int | str]) -> None:
         life = self.running_life()
@@ -84,7 +85,7 @@ class TuningCalls(DomainCore):
         if present is None:  # its guest has just let it go
             return
         told = (
-            ("blkdeviotune.disk", found.target),
+            ("blkdeviotune.disk", disk),  # in the caller's words
             *((f"blkdeviotune.{name}", value) for name, value in changes.items()),
         )
         with self.journal.commit() as commit:

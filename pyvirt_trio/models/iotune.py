@@ -126,10 +126,15 @@ def _require_known(changes: Mapping[str, int | str]) -> None:
         is_name = name == "group_name"
         if is_name and not isinstance(value, str):
             raise DefinitionError("a group's name is a text", code=ErrorCode.INVALID_ARG)
-        if not is_name and (type(value) is not int or not 0 <= value <= MAX_RATE):
+        if not is_name and (type(value) is not int or value < 0):
             raise DefinitionError(
                 f"block I/O throttle limit '{name}' must be a number from 0 to {MAX_RATE}",
                 code=ErrorCode.INVALID_ARG,
+            )
+        if type(value) is int and value > MAX_RATE:
+            raise DefinitionError(
+                f"block I/O throttle limit value must be no more than {MAX_RATE}",
+                code=ErrorCode.ARGUMENT_UNSUPPORTED,
             )
 
 

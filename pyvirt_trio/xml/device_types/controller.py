@@ -21,9 +21,11 @@ def read_controller(reader: Reader) -> Controller:
     if kind == "pci":
         return _read_pci_controller(reader)
     model = _ONLY_MODEL[kind]
-    if kind != model:
-        # libvirt would choose an older model, which is not what this library would give.
-        reader.choice("model", model)
+    if kind == "scsi":
+        # libvirt's default, too, for a QEMU without the old LSI ones, which are not known here.
+        reader.choice("model", model, default=model)
+    elif kind != model:
+        reader.choice("model", model)  # libvirt would choose an older one
     index = reader.integer("index", default=0, maximum=MAX_INDEX)
     return Controller(kind=kind, model=model, index=index)
 

@@ -53,10 +53,7 @@ def _read_kind(reader: Reader) -> str:
         return kind
     if kind in ("sdl", "rdp", "desktop", "egl-headless", "dbus"):
         raise reader.unsupported(f"graphics of type {kind!r} are not supported", attribute="type")
-    raise reader.wrong(
-        f"Invalid value for attribute 'type' in element 'graphics': {quoted(kind)}.",
-        attribute="type",
-    )
+    raise _invalid(reader, "type", kind)
 
 
 def _read_number(reader: Reader, name: str, kind: str) -> int | None:
@@ -101,7 +98,7 @@ def _read_listens(reader: Reader, *, default: Listen) -> tuple[Listen, ...]:
         said = reader.attribute(attribute)
         if said and (first is None or first.where != said):
             where = "" if first is None else first.where or ""
-            raise reader.wrong(
+            raise reader.unsupported(
                 f"graphics '{attribute}' attribute {quoted(said)} must match '{kind}' attribute of "
                 f"first listen element (found {quoted(where)})",
                 attribute=attribute,
@@ -179,15 +176,23 @@ def _read_connected(reader: Reader, kind: str) -> str | None:
 
 
 def _read_share_policy(reader: Reader) -> str | None:
-    if reader.attribute("sharePolicy") is None:
-        return None
-    return reader.choice("sharePolicy", *_SHARE_POLICIES)
+    policy = reader.attribute("sharePolicy")
+    if policy is None or policy in _SHARE_POLICIES:
+        return policy
+    raise _invalid(reader, "sharePolicy", policy)
 
 
 def _read_power_control(reader: Reader) -> bool | None:
     if reader.attribute("powerControl") is None:
         return None
     return reader.switch("powerControl", "yes", "no", default=False)
+
+
+def _invalid(reader: Reader, attribute: str, value: str) -> DefinitionError:
+    return reader.wrong(
+        f"Invalid value for attribute '{attribute}' in element 'graphics': {quoted(value)}.",
+        attribute=attribute,
+    )
 
 
 def _internal(reader: Reader, message: str, attribute: str) -> DefinitionError:

@@ -24,8 +24,8 @@ _LIMITS: tuple[tuple[str, str, Impact], ...] = (
     ("all and reads", "vda total_bytes_sec=10 read_bytes_sec=10", LIVE),
     ("all and writes, of which there were reads", "vda total_iops_sec=10", LIVE),
     ("bursts", "vda total_bytes_sec=1000 total_bytes_sec_max=2000", LIVE),
-    ("bursts for a time", "vda total_bytes_sec=1000 total_bytes_sec_max=2000 "
-     "total_bytes_sec_max_length=3", LIVE),
+    ("bursts for a time", ("vda total_bytes_sec=1000 total_bytes_sec_max=2000 "
+     "total_bytes_sec_max_length=3"), LIVE),
     ("bursts without a limit", "vda total_iops_sec=0 total_iops_sec_max=2000", LIVE),
     ("bursts below the limit", "vda total_bytes_sec=2000 total_bytes_sec_max=1000", LIVE),
     ("a time without bursts", "vda read_iops_sec=5 read_iops_sec_max_length=3", LIVE),

@@ -25,7 +25,6 @@ _FIXED = {
     "no balloon": "<memballoon model='none'/>",
     "smartcard": "<smartcard mode='host'/>",
     "watchdog": "<watchdog model='i6300esb' action='pause'/>",
-    "watchdog of the board": "<watchdog model='itco' action='pause'/>",
     "isa watchdog": "<watchdog model='ib700' action='pause'/>",
     "ps2 keyboard": "<input type='keyboard' bus='ps2'/>",
     "input of the host": """<input type='passthrough' bus='virtio'>
@@ -38,8 +37,6 @@ _FIXED = {
     "shmem of an odd size": """<shmem name='NAME'><model type='ivshmem-plain'/>
         <size unit='KiB'>100</size></shmem>""",
     "redirection by a screen": "<redirdev bus='usb' type='spicevmc'/>",
-    "vsock with too great a number": """<vsock model='virtio'>
-        <cid auto='no' address='4294967295'/></vsock>""",
     "parallel port": "<parallel type='null'><target port='0'/></parallel>",
     "memory without a node": """<memory model='dimm'>
         <target><size unit='MiB'>128</size></target></memory>""",
@@ -47,6 +44,9 @@ _FIXED = {
 
 # What cannot be read, whatever is to be done with it.
 _WRONG = {
+    "watchdog of the board": "<watchdog model='itco' action='pause'/>",
+    "vsock with too great a number": """<vsock model='virtio'>
+        <cid auto='no' address='4294967295'/></vsock>""",
     "unknown sound": "<sound model='drum'/>",
     "unknown video": "<video><model type='lamp'/></video>",
     "unknown audio": "<audio id='7' type='gramophone'/>",

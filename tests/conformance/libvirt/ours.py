@@ -113,7 +113,7 @@ async def _make(
     return Answer(
         request=request.name,
         error=error,
-        events=certain(found, resets=request.resets),
+        events=certain(map(workshop.neutral_event, found), resets=request.resets),
         commands=tuple(workshop.neutral(line) for line in commands if line is not None),
         state=_state(request, hypervisor),
     )

@@ -48,7 +48,7 @@ def _make(request: Request, daemon: Libvirtd, client: Client, workshop: Workshop
     return Answer(
         request=request.name,
         error=(answer["error"][0], workshop.neutral(answer["error"][2])) if is_refused else None,
-        events=certain(events, resets=request.resets),
+        events=certain(map(workshop.neutral_event, events), resets=request.resets),
         commands=tuple(map(workshop.neutral, commands)),
         state=_state(request, client),
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import struct
 import time
 from pathlib import Path
 
 from pyvirt_sim.conformance.real.guest import Guest
+from tests.conformance.libvirt.answers import EventLine
 from tests.real.counting import build_counting_guest
 
 _MANAGED_SAVE = re.compile(r"/[\w./-]*/save/\w+\.save")
@@ -31,15 +33,18 @@ BOOT_S = 120
 CLUSTER = 1 << 16
 """QEMU's default."""
 
+LAYERED_BYTES = 1 << 26
+"""A job goes through an image in steps of 512 KiB: there must be many of them."""
+
 
 def overlay(backing: str) -> bytes:
-    """An empty qcow2 image of 1 MiB on top of a raw one: head, counts of clusters, tables."""
+    """An empty qcow2 image on top of a raw one: head, counts of clusters, tables."""
     name = backing.encode()
     extension = struct.pack(">II8sII", 0xE2792ACA, 3, b"raw", 0, 0)
     name_at, l1_at, counts_at, blocks_at = 0x200, 3 * CLUSTER, CLUSTER, 2 * CLUSTER
     head = struct.pack(
         ">4sIQIIQIIQQIIQQQQII",
-        *(b"QFI\xfb", 3, name_at, len(name), 16, 1 << 20, 0, 1, l1_at, counts_at, 1, 0, 0),
+        *(b"QFI\xfb", 3, name_at, len(name), 16, LAYERED_BYTES, 0, 1, l1_at, counts_at, 1, 0, 0),
         *(0, 0, 0, 4, 104),
     )
     first = (head + extension).ljust(name_at, b"\0") + name
@@ -73,8 +78,10 @@ class Workshop:
         Path(self._files["WRAPPER"]).write_text(_WRAPPER)
         Path(self._files["WRAPPER"]).chmod(0o755)
         self.console = self._files["CONSOLE"] = f"{folder}/console"
-        for word in ("IMAGE", "MEDIUM", "BASE"):
+        for word in ("IMAGE", "MEDIUM"):
             Path(self._files[word]).write_bytes(bytes(1 << 20))
+        Path(self._files["BASE"]).touch()
+        os.truncate(self._files["BASE"], LAYERED_BYTES)
         Path(self._files["OVERLAY"]).write_bytes(overlay(self._files["BASE"]))
         Path(self.console).touch()
 
@@ -90,6 +97,10 @@ class Workshop:
             text = text.replace(path, word)
         text = _RANDOM_MAC.sub("to RANDOM", text)
         return _OPEN_FILE.sub("fd:N", _MANAGED_SAVE.sub("SAVED", _CORE_FILE.sub("CORE", text)))
+
+    def neutral_event(self, event: EventLine) -> EventLine:
+        """``event`` without them."""
+        return tuple(map(self.neutral, event))
 
     def wait_until_ready(self) -> None:
         """Block until the guest has booted, once more than last time."""

@@ -35,7 +35,7 @@ async def test_a_life_in_all_its_turns(autojump_clock: Clock) -> None:
         await remote.call("start", domain="demo")
         await remote.call("save", domain="demo", path="/var/log/image", running=False)
         assert await remote.call("restore", path="/var/log/image") == "demo"
-        assert state(world) == "paused (user)"
+        assert state(world) == "paused (migration)"
         await remote.call("dump", domain="demo", path="/var/log/core", crash=True)
         assert state(world) == "shutoff (crashed)"
         await remote.call("autostart", domain="demo")

@@ -187,6 +187,8 @@ async def test_a_password_is_told_to_qemu_and_shown_to_nobody(
         ]
         await domain.update_device(f"{same} passwd='new' passwdValidTo='{LATER}'/>")
         assert commands[-1] == ("expire_password", {"protocol": "vnc", "time": LATER_S})
+        await domain.update_device(f"{same} passwd='new' passwdValidTo='1999-12-31T23:59:59'/>")
+        assert commands[-1] == ("expire_password", {"protocol": "vnc", "time": "now"})
         await domain.update_device(f"{same} passwd=''/>")
         assert commands[-1] == ("expire_password", {"protocol": "vnc", "time": "now"})
         await domain.update_device(f"{same} passwd='last'/>")

@@ -157,6 +157,8 @@ async def test_a_preserved_crash_waits_for_somebody(autojump_clock: Clock) -> No
         assert told(world) == ["DomainCrashed.PANICKED"]
         assert state(world) == "crashed (panicked)"
         assert world.domain.status.is_active
+        await world.domain.suspend()  # it stands still already
+        assert (told(world), state(world)) == ([], "crashed (panicked)")
         await world.domain.reset()
         assert state(world) == "paused (crashed)"
         await world.domain.resume()
@@ -170,6 +172,14 @@ async def test_a_crash_with_restart_runs_again(autojump_clock: Clock) -> None:
         await settle()
         assert told(world) == ["DomainCrashed.PANICKED", "DomainRebooted", "DomainResumed.UNPAUSED"]
         assert state(world) == "running (crashed)"
+
+
+async def test_a_machine_that_restarts_when_it_is_powered_off_is_destroyed_in_one_event(
+    autojump_clock: Clock,
+) -> None:
+    async with booted("on_poweroff=restart") as world:
+        await world.domain.destroy()
+        assert told(world) == ["DomainStopped.DESTROYED"]
 
 
 async def test_a_guest_sleeps_and_is_woken(autojump_clock: Clock) -> None:
@@ -328,3 +338,20 @@ async def _do(world: World, doing: str) -> None:
                 await getattr(world.domain, doing)()
         except (InvalidStateError, CommandFailedError):
             pass
+
+
+async def test_a_domain_defined_again_in_the_life_it_was_undefined_in_counts_as_updated(
+    autojump_clock: Clock,
+) -> None:
+    async with open_world() as world:
+        xml = world.domain.xml(inactive=True)
+        await world.domain.start()
+        await world.domain.undefine()
+        told(world)
+        await world.hypervisor.define(xml)
+        assert told(world) == ["DomainDefined.UPDATED"]
+        await world.domain.undefine()
+        await world.domain.destroy()
+        told(world)
+        await world.hypervisor.define(xml)
+        assert told(world) == ["DomainDefined.ADDED"]

@@ -85,14 +85,14 @@ async def test_a_paused_machine_is_restored_paused(autojump_clock: Clock) -> Non
         assert told(world) == [*COPIED, "DomainStopped.SAVED"]
         await world.domain.start()
         assert told(world) == ["DomainStarted.RESTORED", "DomainSuspended.RESTORED"]
-        assert state(world) == "paused (user)"
+        assert state(world) == "paused (migration)"  # libvirt's reason
 
 
 async def test_whether_it_will_run_can_be_chosen(autojump_clock: Clock) -> None:
     async with booted() as world:
         await world.domain.save(IMAGE, running=False)
         await world.hypervisor.restore_domain(IMAGE)
-        assert state(world) == "paused (user)"
+        assert state(world) == "paused (migration)"
         await world.domain.save(IMAGE)
         await world.hypervisor.restore_domain(IMAGE, running=True)
         assert state(world) == "running (restored)"

@@ -424,7 +424,7 @@ DEVICES = [
     ),
     (rng("<rate bytes='1'/>"), UNSUPPORTED, "/rng/rate", "this element is not supported"),
     ("<controller type='ide'/>", UNSUPPORTED, "/controller/@type", "expected 'pci' or 'usb'"),
-    ("<controller type='scsi'/>", WRONG, "/controller", "missing attribute 'model'"),
+    ("<controller type='usb'/>", WRONG, "/controller", "missing attribute 'model'"),
     (
         "<controller type='pci' model='pci-bridge'/>",
         UNSUPPORTED,
