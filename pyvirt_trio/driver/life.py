@@ -63,11 +63,6 @@ class Life(LifeCore):
 
     # -- ending -----------------------------------------------------------------------------------
 
-    @property
-    def is_being_destroyed(self) -> bool:
-        """Whether somebody has destroyed it, or is about to."""
-        return self._ending is Ending.DESTROYED
-
     def end(self, ending: Ending, *, silently: bool = False) -> None:
         """Let the life end, as ``ending`` tells: SIGTERM now, SIGKILL if it does not help.
 

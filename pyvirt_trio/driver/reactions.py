@@ -120,8 +120,6 @@ def _shut_down(life: Life, data: Data) -> None:
     if life.domain.status.state is DomainState.SHUTDOWN:
         return  # QEMU says so again when it is told to exit
     actions = life.definition.actions
-    if life.is_being_destroyed and actions.on_poweroff.restarts:
-        return  # libvirt takes it for the beginning of a restart, of which it tells nothing
     if data.get("guest") and (life.reboots or actions.on_poweroff.restarts):
         life.is_resetting = True
         restart(life, RunningReason.UNPAUSED)

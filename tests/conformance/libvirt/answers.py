@@ -23,11 +23,15 @@ _DRAWN_CID = re.compile(r'"guest-cid": \d{4,}')
 
 ASPECTS = ("error", "events", "commands", "state")
 
-_PASS = "migration-iteration"
-_PAUSED, _PANICKED = ("lifecycle", "3", "0"), ("lifecycle", "8", "0")
-
 EventLine = tuple[str, ...]
 """Name of the event as libvirt calls it, then its values as text: device-removed, rng0."""
+
+_PASS = "migration-iteration"
+_PAUSED, _PANICKED = ("lifecycle", "3", "0"), ("lifecycle", "8", "0")
+_SHUT_DOWN, _DESTROYED = ("lifecycle", "6", "2"), ("lifecycle", "5", "1")
+
+# What may come right before another event, or may not.
+_UNCERTAIN: Mapping[EventLine, EventLine] = {_PANICKED: _PAUSED, _DESTROYED: _SHUT_DOWN}
 
 
 @attrs.frozen(kw_only=True)
@@ -70,7 +74,9 @@ def certain(events: Iterable[EventLine], *, resets: bool) -> tuple[EventLine, ..
     firmware that starts again resets the machine once or twice more, soon or later. libvirt tells
     of a broken monitor when it happens to read once more from a QEMU that has ended, as it was told
     to. It tells that a guest which has panicked is paused, when it happens to be slower to look
-    after the panic than to hear that the processors stand still.
+    after the panic than to hear that the processors stand still. And a QEMU that is destroyed says
+    that it shuts down, which libvirt passes on when it happens to read it before it closes the
+    monitor, and never of a domain with ``<on_poweroff>restart``.
 
     Args:
         events: What observers were told.
@@ -80,7 +86,8 @@ def certain(events: Iterable[EventLine], *, resets: bool) -> tuple[EventLine, ..
     for event in events:
         is_late = event == ("reboot",) and (event in found or not resets)
         is_late |= event[0] == _PASS and has(found, (_PASS,))
-        if event == _PANICKED and found[-1:] == [_PAUSED]:
+        before = _UNCERTAIN.get(event)
+        if before is not None and found[-1:] == [before]:
             found.pop()
         if event != ("control-error",) and not is_late:
             found.append(event)

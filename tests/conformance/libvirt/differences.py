@@ -22,26 +22,18 @@ REASONS: Mapping[str, str] = {
     "starts": """
         What a reset does to the machine is an option of ours (``-no-reboot``), in force from the
         first instruction, and a command of libvirt's.""",
-    "guests that stand still": """
-        The processors of a guest that has crashed stand still: libvirt stops them once more when
-        its domain is suspended. Of a guest that sleeps libvirt makes an image, which wakes it in
-        the middle; its state would be lost in a restore, so we refuse that. After a machine was
-        switched on again because ``<on_poweroff>`` says so, libvirt no longer tells that QEMU shuts
-        down.""",
+    "guests that sleep": """
+        Of a guest that sleeps libvirt makes an image, which wakes it in the middle; its state would
+        be lost in a restore, so we refuse that.""",
     "copies": """
         libvirt opens the files that a machine is saved to and restored from, or its core is written
         to, and hands them to QEMU (``getfd``). Our monitor may be any byte stream, which a file
         descriptor cannot cross, so QEMU opens a core itself, and a saved machine goes through a
         shell. libvirt also switches off, before each save, what nobody has switched on.""",
-    "restored": """
-        A domain that was restored with its processors stopped is said to be paused for a migration
-        by libvirt, though there is none. We say that its user wanted it so.""",
-    "defined anew": """
-        libvirt calls a definition an update where it has just announced that there is none: of a
-        domain that was undefined while it ran. We call it added.""",
     "keys": """
-        We tell QEMU which keys to press by QEMU's names for them, libvirt by their numbers on a
-        keyboard of the year 1984. They are the same keys.""",
+        Keys have names here and numbers in libvirt, whose library refuses an empty list before
+        libvirtd sees it. QEMU is told its own names for them by us, and by libvirt their numbers on
+        a keyboard of the year 1984. They are the same keys.""",
     "sockets": """
         libvirt opens the listening socket of a character device itself and hands it to QEMU
         (``getfd``), so that it can give it a security label. We let QEMU open it: there is nothing
@@ -67,13 +59,24 @@ REASONS: Mapping[str, str] = {
         alias and its address; here it may be described as for any other call.""",
     "memory": """
         libvirt announces memory under the name of what is behind it, by an old slip; here it is
-        announced under its own. That the size of virtio memory is made of blocks is checked here
-        before QEMU is asked.""",
+        announced under its own.""",
+    "checked early": """
+        What QEMU would refuse is refused here before it is asked: shared memory whose size is no
+        power of two, virtio memory that is not made of whole blocks, a burst's length without a
+        burst, the number that means "any" for a vsock. libvirt asks QEMU, and writes such a thing
+        into a definition, which then cannot start.""",
+    "both at once": """
+        libvirt sets the limits of a disk in the running machine or in the definition. Here both can
+        be set in one call.""",
+    "empty drives": """
+        Of a drive without a medium libvirt says what it stumbled over inside itself. We say what is
+        missing.""",
     "ignored": """
         libvirt takes these for changes of a running machine, and changes nothing in it: what a
         card is called in a container, its filter where there are no filters, its twin in a team,
         its address in a container; whether snapshots take a disk along, and the format of an image
-        that is open. We refuse what would not be done.""",
+        that is open; how clients share a screen, may switch the machine off, and reach it from a
+        browser. We refuse what would not be done.""",
     "consoles": """
         A virtio console that is plugged in gets a port of a controller, as a channel does; libvirt
         leaves that to QEMU and does not know where it is. libvirt cannot find one in a definition
@@ -100,16 +103,22 @@ REASONS: Mapping[str, str] = {
         the model must be said, and it must be said of one that is to go, too.""",
     "built in": """
         What a board has built in, or a bus of it that cannot be plugged into, is not represented
-        here: floppy, IDE and SATA disks, PS/2 and ISA devices. We say so when we read the XML.
-        libvirt reads it, in some cases asks QEMU to do it, and passes QEMU's refusal on, or one
-        about a controller that it missed. It takes mice on PS/2 out of a definition that has one
-        built in, as often as it is asked.""",
+        here: floppy and IDE disks, ISA devices. We say so when we read the XML. libvirt reads it,
+        in some cases asks QEMU to do it, and passes QEMU's refusal on, or one about a controller
+        that it missed.""",
+    "fixed types": """
+        Devices of these types come and go with the whole definition. We say so as soon as the type
+        is known. libvirt reads the whole description first, and looks whether this QEMU and this
+        host could have the device.""",
+    "not represented": """
+        What this library does not know how to run is refused wherever it is described, so that
+        nothing of a definition is lost without a word; whoever wants it to go is told that it is
+        not there. It is: PS/2 keyboards and mice, which a board has built in; input devices of the
+        host; directories shared by 9p; shared memory with a server; USB redirection by a screen;
+        virtiofs without the socket of a virtiofsd that somebody has started.""",
     "descriptions": """
         What is wrong with a description is said in our words, because they name the place in the
         document and what is allowed there. So does the XML parser both use, in its own way.""",
-    "not here yet": """
-        Network cards are of the model virtio here, shared memory is the plain kind without a
-        server, and virtiofs wants the socket of a virtiofsd that somebody else has started.""",
     "processors": """
         QEMU 7.2 under TCG never says that an emulated processor is gone, only that its interrupt
         controller is. libvirt waits for the former and gives up after five seconds, whatever the

@@ -174,14 +174,6 @@ async def test_a_crash_with_restart_runs_again(autojump_clock: Clock) -> None:
         assert state(world) == "running (crashed)"
 
 
-async def test_a_machine_that_restarts_when_it_is_powered_off_is_destroyed_in_one_event(
-    autojump_clock: Clock,
-) -> None:
-    async with booted("on_poweroff=restart") as world:
-        await world.domain.destroy()
-        assert told(world) == ["DomainStopped.DESTROYED"]
-
-
 async def test_a_guest_sleeps_and_is_woken(autojump_clock: Clock) -> None:
     async with booted() as world:
         world.guest.act(GuestAction.SUSPEND)
