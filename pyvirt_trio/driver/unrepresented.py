@@ -45,7 +45,10 @@ _WORDS: Mapping[str, tuple[tuple[ErrorCode, str], tuple[ErrorCode, str]]] = {
         (_MISSING, "cannot find existing graphics device to modify of type '{type}'"),
         (_INVALID, "cannot find existing graphics type '{type}' device to modify"),
     ),
-    "input": ((_MISSING, "matching input device not found"),) * 2,
+    "input": (
+        (_MISSING, "matching input device not found"),
+        (_MISSING, "matching input device not found"),
+    ),
     "redirdev": (
         (ErrorCode.OPERATION_INVALID, "no matching redirdev was not found"),
         (_MISSING, "no matching redirdev was not found"),
