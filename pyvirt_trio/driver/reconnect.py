@@ -60,6 +60,8 @@ _PAUSED_FOR_COPY = {
 """Why processors stand still that are to run again -> why they run then
 (``qemuProcessRecoverJob``)."""
 
+_STANDS_STILL_FOR = {AsyncJob.SAVE: PausedReason.SAVE, AsyncJob.DUMP: PausedReason.DUMP}
+
 
 @attrs.frozen
 class Reconnection:
@@ -87,6 +89,10 @@ class Reconnection:
             raise HostError("QEMU has ended while no manager watched it")
         if life.domain.private.is_autodestroyed:
             life.note(ending=Ending.DESTROYED)
+        elif life.domain.private.is_announced and life.domain.view.has_managed_save:
+            # Made of this machine, which has stood still since: going on now, it would leave behind
+            # an image that does not go with its disks any more.
+            life.note(ending=life.domain.private.ending or Ending.SAVED)
         if life.domain.private.ending is not None or not life.domain.private.is_announced:
             with trio.CancelScope(shield=True):
                 await end_process(process)
@@ -151,11 +157,6 @@ async def _connect(life: Life, process: Process) -> trio.abc.Stream:
 
 async def _give_up_job(life: Life) -> None:
     """A copy that is not complete is no copy; the guest goes on where it stood still for it."""
-    if life.domain.view.has_managed_save:
-        # Made of this machine, which has stood still since: going on now, it would leave behind an
-        # image that does not go with its disks any more.
-        life.end(Ending.SAVED, silently=True)
-        return
     job, status = life.domain.private.async_job, life.domain.status
     if job is not None and await _is_copying(life):
         with contextlib.suppress(CommandFailedError):  # it may have ended by itself just now
@@ -166,9 +167,13 @@ async def _give_up_job(life: Life) -> None:
         # Nothing ends a core early, and until it is written QEMU neither runs nor stops.
         while await _is_dumping(life):  # noqa: ASYNC110 - its event may have come before
             await trio.sleep(COPY_PAUSE_S)
-    if status.state is DomainState.PAUSED and status.reason in _PAUSED_FOR_COPY:
-        assert isinstance(status.reason, PausedReason), "of a paused domain"
-        life.running_reason = _PAUSED_FOR_COPY[status.reason]
+    reason = status.reason
+    if job in _STANDS_STILL_FOR and status.state is DomainState.RUNNING:
+        # Its manager ended before it heard that the processors had stopped.
+        said = (await life.execute("query-status"))["status"]
+        reason = _STANDS_STILL_FOR[job] if said in ("paused", "postmigrate") else reason
+    if isinstance(reason, PausedReason) and reason in _PAUSED_FOR_COPY:
+        life.running_reason = _PAUSED_FOR_COPY[reason]
         await life.execute("cont")
     life.note(async_job=None)
 

@@ -484,8 +484,8 @@ class SimHost(Host):
         return self._system(path).read(path) if self.file_exists(path) else None
 
     def rename_file(self, path: str, new_path: str) -> None:
-        """Give a file another name, not durably; nothing when the machine has crashed."""
-        if not self.is_dead:
+        """Give a file another name, not durably; nothing when it is gone, or the machine is."""
+        if self.file_exists(path):
             self._system(path).rename(path, new_path)
 
     def append_text(self, path: str, text: str) -> None:

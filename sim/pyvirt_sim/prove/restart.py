@@ -29,7 +29,7 @@ from pyvirt_sim.engine.choosers.portfolio import Member
 from pyvirt_sim.engine.incarnation import is_dead_here
 from pyvirt_sim.host import SimHost, SimPciDevice, open_sim_host
 from pyvirt_sim.prove.proof import Effort, Part, Proof
-from pyvirt_sim.prove.restart_judge import Verdicts, end_of, judge
+from pyvirt_sim.prove.restart_judge import Verdicts, boots_of, end_of, judge
 from pyvirt_sim.prove.restart_stories import STORIES, Story
 from pyvirt_sim.prove.search import violation_of
 from pyvirt_sim.scenarios.hot_unplug import ADDRESS
@@ -116,6 +116,7 @@ class Trial:
     run: Run | None = None
     _cursor: Cursor | None = None
     _is_set: bool = False
+    _boots: int = 0
 
     async def program(self) -> None:
         """The world, from its first moment to the judgement."""
@@ -150,6 +151,7 @@ class Trial:
                 nursery.start_soon(self._observe, events)
                 if not self._is_set:
                     await self.story.setting(hypervisor, host)
+                    self._boots = boots_of(host)
                     self._is_set = True
                 await self._until_done(hypervisor, host)
                 await trio.sleep(QUIET_S)
@@ -171,7 +173,10 @@ class Trial:
             await self.story.request(hypervisor, host)
 
     def _judge(self, hypervisor: Hypervisor, host: SimHost) -> Verdicts:
-        return judge(hypervisor, host, self.received, takes_device=self.story.takes_device)
+        verdicts = judge(hypervisor, host, self.received, takes_device=self.story.takes_device)
+        if self._boots and boots_of(host) != self._boots:
+            verdicts.domains_lost.append("the guest was booted again, and has lost its memory")
+        return verdicts
 
     async def _observe(self, events: Subscription) -> None:
         """Receive on the other side of the crash: what has arrived is not lost with the manager."""

@@ -8,7 +8,7 @@ import attrs
 
 from pyvirt_sim.host import SimHost
 from pyvirt_sim.host.process import SimProcess
-from pyvirt_sim.scenarios.hot_unplug import ADDRESS
+from pyvirt_sim.scenarios.hot_unplug import ADDRESS, CONSOLE
 from pyvirt_trio import (
     DeviceAdded,
     DeviceRemoved,
@@ -25,6 +25,7 @@ from pyvirt_trio import (
     Hypervisor,
     Record,
 )
+from pyvirt_trio.models import Device, DomainDefinition
 from pyvirt_trio.models.events import (
     BlockJobChanged,
     DefinedDetail,
@@ -33,6 +34,8 @@ from pyvirt_trio.models.events import (
 )
 
 VFIO = "vfio-pci"
+GUEST_IS_UP = "simulated guest is up"
+"""What a guest says on its console when it has booted."""
 
 
 @attrs.define
@@ -88,9 +91,20 @@ def end_of(hypervisor: Hypervisor, host: SimHost) -> tuple[object, ...]:
     return (domains, _driver(host), hypervisor.host_devices.active)
 
 
-def _aliases(domain: Domain) -> tuple[str | None, ...]:
+def boots_of(host: SimHost) -> int:
+    """How often the guest has come up on this machine, by its console."""
+    return (host.read_bytes(CONSOLE) or b"").count(GUEST_IS_UP.encode())
+
+
+def _aliases(domain: Domain) -> tuple[str, ...]:
+    """What QEMU has of the live definition that comes and goes: devices and processors."""
     live = domain.view.live
-    return () if live is None else tuple(sorted(device.alias or "" for device in live.devices))
+    return () if live is None else tuple(sorted(one.alias or "" for one in _parts(live)))
+
+
+def _parts(live: DomainDefinition) -> Iterator[Device]:
+    yield from live.devices
+    yield from (vcpu for vcpu in live.vcpus if vcpu.is_plugged)
 
 
 # -- domains --------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ import attrs
 import trio
 
 from pyvirt_sim.host import SimHost
+from pyvirt_sim.prove.restart_judge import GUEST_IS_UP
 from pyvirt_sim.qemu.image_head import ImageHead
 from pyvirt_sim.scenarios.hot_unplug import (
     ADDRESS,
@@ -24,7 +25,7 @@ from pyvirt_sim.scenarios.hot_unplug import (
 )
 from pyvirt_trio import DefinitionError, Domain, DomainState, Hypervisor
 from pyvirt_trio.driver.journal import JOURNAL_LENGTH
-from pyvirt_trio.models.events import BlockJobChanged
+from pyvirt_trio.models.events import BlockJobChanged, DomainEvent, JobCompleted
 
 RNG_XML = "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>"
 DISK_XML = """<disk type='file' device='disk'><driver name='qemu' type='qcow2'/>
@@ -35,6 +36,10 @@ LARGER_XML = DOMAIN_XML.replace(">256<", ">512<")
 LARGER_KIB = 512 * 1024
 REMEMBERED = {"of": "the life that was saved"}
 """In a guest's memory, which a managed save keeps and a boot does not."""
+
+ROOM_XML = DOMAIN_XML.replace("<vcpu>1<", "<vcpu current='1'>2<")
+"""With a place for a processor that comes and goes."""
+CORE = "/var/log/demo.core"
 
 LOOK_PAUSE_S = 0.1
 """How often the operator looks at what takes its time."""
@@ -68,6 +73,11 @@ def _has(hypervisor: Hypervisor, alias: str) -> bool:
     return live is not None and live.device(alias) is not None
 
 
+def _is_told(hypervisor: Hypervisor, kind: type[DomainEvent]) -> bool:
+    latest = hypervisor.journal.latest(JOURNAL_LENGTH)
+    return any(isinstance(record.event, kind) for record in latest)
+
+
 async def _defined(hypervisor: Hypervisor, _host: SimHost) -> None:
     await hypervisor.define(DOMAIN_XML)
 
@@ -79,7 +89,7 @@ async def _defined_with_hostdev(hypervisor: Hypervisor, _host: SimHost) -> None:
 async def _booted(hypervisor: Hypervisor, host: SimHost) -> None:
     await hypervisor.define(DOMAIN_XML)
     await _demo(hypervisor).start()
-    await console_says(host, CONSOLE, "simulated guest is up")
+    await console_says(host, CONSOLE, GUEST_IS_UP)
 
 
 async def _with_rng(hypervisor: Hypervisor, host: SimHost) -> None:
@@ -166,6 +176,37 @@ async def _go_on(hypervisor: Hypervisor, host: SimHost) -> None:
         raise AssertionError("the guest was booted: its managed save is lost")
 
 
+async def _dump_memory(hypervisor: Hypervisor, _host: SimHost) -> None:
+    """An operator cannot tell whether a core is whole, and asks for another."""
+    await _demo(hypervisor).core_dump(CORE)
+
+
+async def _dump_all(hypervisor: Hypervisor, _host: SimHost) -> None:
+    if not _is_told(hypervisor, JobCompleted):
+        await _demo(hypervisor).core_dump(CORE, memory_only=False)
+
+
+async def _with_room(hypervisor: Hypervisor, host: SimHost) -> None:
+    await hypervisor.define(ROOM_XML)
+    await _demo(hypervisor).start()
+    await console_says(host, CONSOLE, GUEST_IS_UP)
+
+
+async def _with_processor(hypervisor: Hypervisor, host: SimHost) -> None:
+    await _with_room(hypervisor, host)
+    await _plug_processor(hypervisor, host)
+
+
+async def _plug_processor(hypervisor: Hypervisor, _host: SimHost) -> None:
+    if _demo(hypervisor).definition.vcpu_count < 2:
+        await _demo(hypervisor).set_vcpus(2)
+
+
+async def _unplug_processor(hypervisor: Hypervisor, _host: SimHost) -> None:
+    if _demo(hypervisor).definition.vcpu_count > 1:
+        await _demo(hypervisor).set_vcpus(1)
+
+
 async def _with_layers(hypervisor: Hypervisor, host: SimHost) -> None:
     host.add_file("/images/top", ImageHead(1 << 20, "/images/base").encode())
     await _booted(hypervisor, host)
@@ -173,14 +214,10 @@ async def _with_layers(hypervisor: Hypervisor, host: SimHost) -> None:
 
 
 async def _pull(hypervisor: Hypervisor, _host: SimHost) -> None:
-    def is_told() -> bool:
-        latest = hypervisor.journal.latest(JOURNAL_LENGTH)
-        return any(isinstance(record.event, BlockJobChanged) for record in latest)
-
-    if not is_told():
+    if not _is_told(hypervisor, BlockJobChanged):
         with contextlib.suppress(DefinitionError):  # the former manager has begun it
             await _demo(hypervisor).block_pull("vda")
-    while not is_told():  # noqa: ASYNC110 - an operator looks again
+    while not _is_told(hypervisor, BlockJobChanged):  # noqa: ASYNC110 - an operator looks again
         await trio.sleep(LOOK_PAUSE_S)
 
 
@@ -214,6 +251,10 @@ STORIES: tuple[Story, ...] = (
     Story("nodedev-detach", _defined, _detach_from_host, takes_device=True),
     Story("save", _booted, _save),
     Story("restore", _saved, _go_on),
+    Story("core-dump", _booted, _dump_memory),
+    Story("dump", _booted, _dump_all),
+    Story("vcpu-plug", _with_room, _plug_processor),
+    Story("vcpu-unplug", _with_processor, _unplug_processor),
     Story("block-pull", _with_layers, _pull),
     Story("rename", _defined, _rename),
     Story("define-over-running", _booted, _define_larger),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pyvirt_sim.engine import Tape, replay
+from pyvirt_sim.engine import Pct, Tape, replay
 from pyvirt_sim.prove import Effort, proof_named
 from pyvirt_sim.prove.restart import COUNTS, Crash, Trial, prove_story, run_trial
 from pyvirt_sim.prove.restart_stories import STORIES, Story
@@ -60,6 +60,14 @@ def test_what_is_broken_can_be_run_again_by_its_tape(monkeypatch: pytest.MonkeyP
     again = Trial(BY_NAME["suspend"], Crash(at=1))
     run = replay(again.program, Tape.from_text(part.tape))
     assert ": ".join(violation_of(run)) in part.violation
+
+
+def test_a_machine_that_was_saved_has_ended_before_anybody_can_ask_for_more() -> None:
+    """Found on a drawn schedule: it could be saved again while it ended, and QEMU refused that."""
+    save = BY_NAME["save"]
+    place = next(number for number, what in enumerate(plain(save).effects, 1) if "move" in what)
+    for seed in range(6):
+        assert run_trial(Trial(save, Crash(at=place)), Pct(seed, 2)) is None
 
 
 def test_the_command_knows_the_proof() -> None:
