@@ -249,6 +249,24 @@ def inject_nmi(domain: str, *, session: Hidden) -> None:
     session.call(lambda _: "", "inject-nmi", domain=domain)
 
 
+def screenshot(domain: str, file: Path, *, screen: int = 0, session: Hidden) -> None:
+    """Write a picture of what a domain's guest shows into a file.
+
+    Args:
+        domain: Its name.
+        file: The picture, a PNG file.
+        screen: Which of its screens.
+        session: Given by the launcher.
+    """
+    session.call(
+        f"Screenshot saved to {file}, with type of {{}}".format,
+        "screenshot",
+        domain=domain,
+        path=str(file.absolute()),
+        screen=screen,
+    )
+
+
 def autostart(domain: str, *, disable: Flag = False, session: Hidden) -> None:
     """Let a domain start by itself, or no more.
 
@@ -463,6 +481,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "dump": dump,
     "send-key": send_key,
     "inject-nmi": inject_nmi,
+    "screenshot": screenshot,
     "autostart": autostart,
     "domrename": domrename,
     "desc": desc,

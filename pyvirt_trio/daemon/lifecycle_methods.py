@@ -142,6 +142,12 @@ async def _inject_nmi(hypervisor: Hypervisor, domain: str) -> None:
     await hypervisor.domain(domain).inject_nmi()
 
 
+async def _screenshot(hypervisor: Hypervisor, domain: str, path: str, *, screen: int = 0) -> str:
+    if type(screen) is not int:  # a client may say anything
+        raise DefinitionError(f"invalid screen {screen!r}", code=ErrorCode.INVALID_ARG)
+    return await hypervisor.domain(domain).save_screenshot(path, screen=screen)
+
+
 async def _autostart(hypervisor: Hypervisor, domain: str, *, disable: bool = False) -> None:
     await hypervisor.domain(domain).set_autostart(not disable)
 
@@ -242,6 +248,7 @@ METHODS: dict[str, Callable[..., Awaitable[Any]]] = {
     "dump": _dump,
     "send-key": _send_key,
     "inject-nmi": _inject_nmi,
+    "screenshot": _screenshot,
     "autostart": _autostart,
     "domrename": _rename,
     "desc": _desc,

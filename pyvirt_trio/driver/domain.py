@@ -11,6 +11,7 @@ from pyvirt_trio.driver.job_calls import JobCalls
 from pyvirt_trio.driver.lifecycle import LifecycleCalls
 from pyvirt_trio.driver.metadata import MetadataCalls
 from pyvirt_trio.driver.renaming import RenamingCalls
+from pyvirt_trio.driver.screens import ScreenCalls
 from pyvirt_trio.driver.statistics import StatisticsCalls
 from pyvirt_trio.driver.tuning import TuningCalls
 from pyvirt_trio.driver.vcpus import VcpuCalls
@@ -25,6 +26,7 @@ class Domain(
     JobCalls,
     MetadataCalls,
     RenamingCalls,
+    ScreenCalls,
     StatisticsCalls,
     TuningCalls,
     VcpuCalls,

@@ -22,6 +22,7 @@ from pyvirt_trio.driver.hypervisor import Hypervisor
 from pyvirt_trio.driver.journal import Committed
 from pyvirt_trio.driver.reconnect import Reconnection
 from pyvirt_trio.driver.saving import SAVE_FOLDER, SAVED, USED
+from pyvirt_trio.driver.screens import remove_pictures
 from pyvirt_trio.driver.status import FORGOTTEN, Kept, Written, read_entry
 from pyvirt_trio.driver.status_log import Entry, Remembered, StatusLog
 from pyvirt_trio.errors import HostError, PyvirtError
@@ -54,6 +55,7 @@ async def restore(hypervisor: Hypervisor, log: StatusLog, remembered: Remembered
     hypervisor.journal.keep = keeper.keep
     _take(hypervisor, remembered, kept, found)
     await find_managed_saves(hypervisor)
+    await remove_pictures(hypervisor.store, hypervisor.host)
     await find_wishes(hypervisor)
     running = [domain for domain in hypervisor.domains() if _has_life(domain)]
     await _adopt_devices(hypervisor, running)

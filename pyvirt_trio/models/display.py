@@ -84,6 +84,19 @@ class Video(Device):
 
 
 @attrs.frozen(kw_only=True)
+class Screenshot:
+    """A picture of a screen.
+
+    Args:
+        mime_type: What kind of picture, such as ``image/png``.
+        data: The picture.
+    """
+
+    mime_type: str
+    data: bytes = attrs.field(repr=False)
+
+
+@attrs.frozen(kw_only=True)
 class Sound(Device):
     """A sound card. What it plays is heard by clients of ``spice``, or by nobody.
 

@@ -15,6 +15,7 @@ from pyvirt_sim.qemu import (
     run_commands,
     saving,
     schema,
+    screens,
     static_queries,
 )
 from pyvirt_sim.qemu.command import Arguments, Handler
@@ -32,6 +33,7 @@ _TABLES: Final = (
     exports.COMMANDS,
     saving.COMMANDS,
     displays.COMMANDS,
+    screens.COMMANDS,
     migration.COMMANDS,
 )
 # A recorded query that this build of QEMU answers with CommandNotFound is none.

@@ -48,6 +48,9 @@ async def test_every_card_comes_up_and_is_named(name: str, tmp_path: Path) -> No
             expected = {f"video{number}" for number in range(cards)}
             expected |= {f"sound{number}" for number in range(CARDS[name].count("<sound"))}
             assert expected == {one["name"] for one in there if one["name"][:-1] in _NAMES}
+            if cards:
+                picture = await domain.screenshot()
+                assert (picture.mime_type, picture.data[:4]) == ("image/png", b"\x89PNG")
             await domain.destroy()
 
 

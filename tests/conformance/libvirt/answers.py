@@ -21,6 +21,9 @@ _NODE = re.compile(r'"[^"]+-(storage|format)"')
 # The number of a vsock that was given none is drawn from all there are.
 _DRAWN_CID = re.compile(r'"guest-cid": \d{4,}')
 
+# libvirt has pictures of screens written into files of its cache.
+_PICTURE = re.compile(r'"filename": "[^"]+(\.screendump\.[^"]+|\.screen)"')
+
 ASPECTS = ("error", "events", "commands", "state")
 
 EventLine = tuple[str, ...]
@@ -64,6 +67,7 @@ def command_line(message: Mapping[str, Any]) -> str | None:
         return None
     arguments = json.dumps(message.get("arguments", {}), sort_keys=True)
     arguments = _DRAWN_CID.sub('"guest-cid": "CID"', arguments)
+    arguments = _PICTURE.sub('"filename": "PICTURE"', arguments)
     return f"{name} " + _NODE.sub(r'"NODE-\1"', arguments)
 
 

@@ -71,6 +71,11 @@ OF_HYPERVISOR: Mapping[str, Call] = {
     "restore": Call(
         "restore", lambda path, _: (path,), lambda one, path, _: one.restore_domain(path)
     ),
+    "screenshot": Call(
+        "screenshot_of",
+        lambda words, _: tuple(words.split()),
+        lambda one, words, _: one.domain(words.split()[0]).screenshot(screen=int(words.split()[1])),
+    ),
     "restore-paused": Call(
         "restoreFlags",
         lambda path, _: (path, None, _STOPPED),

@@ -13,7 +13,7 @@ LIVE, CONFIG = Impact.LIVE, Impact.CONFIG
 
 def saving_requests(_guest: Guest) -> list[Request]:
     """A machine without a guest is saved, dumped, renamed, described."""
-    return [*_saves(), *_dumps(), *_names(), *_notes(), *_transients()]
+    return [*_saves(), *_dumps(), *_names(), *_notes(), *_transients(), *_screens()]
 
 
 def _saves() -> list[Request]:
@@ -81,6 +81,26 @@ def _dumps() -> list[Request]:
             ("wake while off", "pm-wakeup"),
         ),
     ]
+
+
+def _screens() -> list[Request]:
+    cards = """
+      <video><model type='virtio' heads='2' primary='yes'/></video>
+      <video><model type='virtio' heads='1'/></video>"""
+    return calls(
+        ("define with screens", "define", EMPTY_XML.replace("</devices>", f"{cards}</devices>")),
+        ("screenshot while off", "screenshot", "demo 0"),
+        ("start with screens", "start-paused"),
+        ("screenshot", "screenshot", "demo 0"),
+        ("screenshot of a second head", "screenshot", "demo 1"),
+        ("screenshot of a second card", "screenshot", "demo 2"),
+        ("screenshot of a screen that is not there", "screenshot", "demo 3"),
+        ("destroy with screens", "destroy"),
+        ("undefine with screens", "undefine"),
+        ("create without screens", "create-paused", EMPTY_XML),
+        ("screenshot without screens", "screenshot", "demo 0"),
+        ("destroy without screens", "destroy"),
+    )
 
 
 def _names() -> list[Request]:

@@ -193,6 +193,16 @@ class Requests:
         """As createXML, whose result is no JSON."""
         self.connection.createXML(xml, flags)
 
+    def screenshot_of(self, name: str, screen: str) -> str:
+        """As screenshot, whose result is a stream; the MIME type of what came."""
+        stream = self.connection.newStream()
+        kind: str = self.connection.lookupByName(name).screenshot(stream, int(screen))
+        received: list[bytes] = []
+        stream.recvAll(lambda _stream, data, found: found.append(data), received)
+        stream.finish()
+        assert b"".join(received), "a picture is something"
+        return kind
+
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Do one request."""
         target: Any = self.connection

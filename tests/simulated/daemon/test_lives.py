@@ -36,6 +36,8 @@ async def test_a_life_in_all_its_turns(autojump_clock: Clock) -> None:
         await remote.call("save", domain="demo", path="/var/log/image", running=False)
         assert await remote.call("restore", path="/var/log/image") == "demo"
         assert state(world) == "paused (migration)"
+        with pytest.raises(InvalidStateError, match="no screens to take screenshot from"):
+            await remote.call("screenshot", domain="demo", path="/var/log/picture")
         await remote.call("dump", domain="demo", path="/var/log/core", crash=True)
         assert state(world) == "shutoff (crashed)"
         await remote.call("autostart", domain="demo")

@@ -11,7 +11,13 @@ import trio.testing
 
 from pyvirt_sim.host import SimHost, open_sim_host
 from pyvirt_trio import Domain, Hypervisor, Impact, open_hypervisor
-from pyvirt_trio.errors import CommandFailedError, HostError, PyvirtError
+from pyvirt_trio.errors import (
+    CommandFailedError,
+    DefinitionError,
+    HostError,
+    InvalidStateError,
+    PyvirtError,
+)
 from pyvirt_trio.models import Graphics, Sound, Video
 
 Clock = trio.testing.MockClock
@@ -311,3 +317,63 @@ async def test_who_hears_a_guest_is_who_sees_it(autojump_clock: Clock) -> None:
         assert f"-spice {options}" in command_line(host)
         with pytest.raises(PyvirtError):
             await hypervisor.define(domain_xml("<audio id='1' type='spice'/>", "silent"))
+
+
+HEADS = """
+    <video><model type='virtio' heads='2'/></video>
+    <video><model type='virtio' heads='1'/></video>"""
+
+
+async def test_a_picture_is_taken_of_each_head_of_each_card_and_leaves_nothing(
+    autojump_clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with machine() as (host, hypervisor):
+        domain = await hypervisor.define(domain_xml(HEADS))
+        with pytest.raises(InvalidStateError, match="domain is not running"):
+            await domain.screenshot()
+        await domain.start()
+        commands = sent(domain, monkeypatch)
+        for screen in range(3):
+            picture = await domain.screenshot(screen=screen)
+            assert (picture.mime_type, picture.data) == ("image/png", b"PNG simulated picture\n")
+        places: list[dict[str, object]] = [
+            {},
+            {"device": "video0", "head": 1},
+            {"device": "video1"},
+        ]
+        for (command, arguments), place in zip(commands, places, strict=True):
+            assert isinstance(arguments, dict)
+            del arguments["filename"]
+            assert (command, arguments) == ("screendump", {"format": "png", **place})
+        for screen in (3, -1):
+            with pytest.raises(InvalidStateError, match="no such screen ID"):
+                await domain.screenshot(screen=screen)
+        assert await domain.save_screenshot("/var/log/picture") == "image/png"
+        assert await host.read_text("/var/log/picture") == "PNG simulated picture\n"
+        with pytest.raises(HostError, match="Failed to create file '/nowhere/picture'"):
+            await domain.save_screenshot("/nowhere/picture")
+        with pytest.raises(DefinitionError, match="not an absolute path"):
+            await domain.save_screenshot("picture")
+        assert not [name for name in await host.list_directory("/vms/run") if "screen" in name]
+
+
+async def test_no_picture_is_taken_where_there_is_no_screen(autojump_clock: Clock) -> None:
+    async with machine() as (host, hypervisor):
+        domain = await hypervisor.define(domain_xml(""))
+        await domain.start()
+        with pytest.raises(InvalidStateError, match="no screens to take screenshot from"):
+            await domain.screenshot()
+        other = await hypervisor.define(domain_xml("<video><model type='none'/></video>", "other"))
+        await other.start()
+        with pytest.raises(CommandFailedError, match="no console to take a screendump from"):
+            await other.screenshot()
+        assert not [name for name in await host.list_directory("/vms/run") if "screen" in name]
+
+
+async def test_a_picture_that_a_dead_manager_was_reading_is_removed(autojump_clock: Clock) -> None:
+    with trio.fail_after(PATIENCE_S):
+        async with open_sim_host() as host:
+            await host.make_directory("/vms/run")
+            await host.replace_file("/vms/run/1.screen", "")
+            async with open_hypervisor(URI, host=host):
+                assert "1.screen" not in await host.list_directory("/vms/run")
