@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import outcome
 import trio
 
 from pyvirt_trio.driver import virtiofsd
@@ -134,9 +136,8 @@ def _in_libvirt_s_words(device: Device, error: BaseException) -> HostError | Non
 async def _create(life: Life, device: Device, created: list[Backend]) -> None:
     if isinstance(device, Watchdog):
         await life.execute("watchdog-set-action", {"action": device.action})
-    for backend in backends(device):
-        await life.execute(backend.add, backend.arguments)
-        created.append(backend)
+    if needed := backends(device):
+        await _create_backends(life, needed, created)
     properties = frontend(device)
     if properties is not None:  # a forwarded address is a backend and no device
         await life.execute("device_add", properties)
@@ -144,6 +145,16 @@ async def _create(life: Life, device: Device, created: list[Backend]) -> None:
         await apply_iotune(life, device, device.iotune)
     if isinstance(device, Interface) and not device.is_link_up:
         await life.execute("set_link", {"name": device.alias, "up": False})
+
+
+async def _create_backends(life: Life, needed: Sequence[Backend], created: list[Backend]) -> None:
+    """All are asked for at once: what stands on something that fails to be made fails as well."""
+    answers = await life.execute_each([(one.add, one.arguments) for one in needed])
+    for backend, answer in zip(needed, answers, strict=True):
+        if isinstance(answer, outcome.Value):
+            created.append(backend)
+    for answer in answers:
+        answer.unwrap()
 
 
 async def _delete(life: Life, created: list[Backend]) -> None:

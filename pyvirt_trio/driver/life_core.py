@@ -6,9 +6,10 @@ How a life begins is in `boot` and `reconnect`, how it is held together and ends
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import outcome
 import trio
 
 from pyvirt_trio.driver.agent_link import AgentLink
@@ -159,6 +160,18 @@ class LifeCore:
         if self._session is None:
             raise InvalidStateError("domain is not running")
         return await self._session.execute(command, arguments)
+
+    async def execute_each(
+        self, commands: Sequence[tuple[str, Mapping[str, Any]]]
+    ) -> list[outcome.Outcome[Any]]:
+        """As `QmpSession.execute_each`, on this life's monitor.
+
+        Raises:
+            InvalidStateError: The life has ended.
+        """
+        if self._session is None:
+            raise InvalidStateError("domain is not running")
+        return await self._session.execute_each(commands)
 
     def begin_removal(self, removal: Removal) -> Removal:
         """Let ``removal`` run as long as it takes, within this life.

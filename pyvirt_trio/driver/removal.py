@@ -301,11 +301,14 @@ async def _await_guest(removal: Removal) -> None:
 
 
 async def _delete_backends(removal: Removal) -> None:
-    for backend in reversed(backends(removal.device)):
-        if removal.is_resumed:
+    found = backends(removal.device)[::-1]
+    if removal.is_resumed:
+        for backend in found:
             await delete_leftover(removal.life, backend)
-        else:
-            await removal.life.execute(backend.delete, backend.identity)
+        return
+    # All at once: one that still stands on another which QEMU keeps is kept as well.
+    for answer in await removal.life.execute_each([(one.delete, one.identity) for one in found]):
+        answer.unwrap()
 
 
 async def delete_leftover(life: Life, backend: Backend) -> None:

@@ -22,8 +22,9 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, TypeAlias
 
 import attrs
@@ -43,7 +44,8 @@ from pyvirt_trio.qmp.limits import CLOSE_GRACE_S, MAX_RECEIVE_BYTES
 from pyvirt_trio.qmp.messages import ErrorReply, Event, Greeting, Message, Reply
 from pyvirt_trio.qmp.wire import Connection, Request
 
-_Entry: TypeAlias = tuple[Request, trio.lowlevel.Task]
+_Entry: TypeAlias = tuple[Request, Callable[[outcome.Outcome[Any]], None]]
+"""A request, and who is to be told what has become of it."""
 
 
 @attrs.frozen
@@ -148,6 +150,32 @@ class QmpSession:
             raise self._refusal(command)
         return await self._run(self._connection.encode(command, arguments, is_oob=oob))
 
+    async def execute_each(
+        self, commands: Sequence[tuple[str, Mapping[str, Any]]]
+    ) -> list[outcome.Outcome[Any]]:
+        """Executes several QMP commands in their order, without waiting for an answer in between.
+
+        QEMU executes the later ones whatever becomes of the earlier ones.
+
+        Args:
+            commands: Names and arguments, as for `execute`.
+
+        Returns:
+            What has become of each: the value of its reply, or the error that `execute` would
+            raise. All have been answered, or never will be.
+
+        Raises:
+            MonitorClosedError: The connection has ended; QEMU has seen none of them.
+            TypeError, ValueError: As for `execute`; none of them is sent.
+
+        Cancellation: for each of them as for `execute`.
+        """
+        if self._end is not None or self._send_failure is not None:
+            await trio.lowlevel.checkpoint_if_cancelled()
+            raise self._refusal(" and ".join(name for name, _ in commands))
+        requests = [self._connection.encode(name, arguments) for name, arguments in commands]
+        return await self._run_each(requests)
+
     async def wait_ended(self) -> MonitorError:
         """Waits until the connection has ended, and returns why.
 
@@ -176,7 +204,7 @@ class QmpSession:
     async def _run(self, request: Request) -> Any:
         """Leaves a request in the outbox and sleeps until its outcome is known."""
         outbox = self._outboxes[request.is_oob]
-        entry = (request, trio.lowlevel.current_task())
+        entry = (request, partial(trio.lowlevel.reschedule, trio.lowlevel.current_task()))
         outbox.append(entry)
         self._send()
 
@@ -187,6 +215,33 @@ class QmpSession:
             return trio.lowlevel.Abort.SUCCEEDED
 
         return await trio.lowlevel.wait_task_rescheduled(give_up)
+
+    async def _run_each(self, requests: Sequence[Request]) -> list[outcome.Outcome[Any]]:
+        """As `_run`, for several that one task waits for."""
+        if not requests:
+            await trio.lowlevel.checkpoint()
+            return []
+        task = trio.lowlevel.current_task()
+        found: dict[int, outcome.Outcome[Any]] = {}
+
+        def tell(number: int, what: outcome.Outcome[Any]) -> None:
+            found[number] = what
+            if len(found) == len(requests):
+                trio.lowlevel.reschedule(task)
+
+        entries = [(request, partial(tell, request.id)) for request in requests]
+        self._outboxes[False].extend(entries)
+        self._send()
+
+        def give_up(_: object) -> trio.lowlevel.Abort:
+            for entry in entries:
+                number = entry[0].id
+                if self._waiting.pop(number, None) is None and number not in found:
+                    self._outboxes[False].remove(entry)
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        await trio.lowlevel.wait_task_rescheduled(give_up)
+        return [found[request.id] for request in requests]
 
     async def start(self, nursery: trio.Nursery) -> None:
         """Starts the tasks, waits for the greeting and enters command mode; for `open_session`."""
@@ -247,10 +302,10 @@ class QmpSession:
         for is_oob in (True, False):
             outbox = self._outboxes[is_oob]
             while outbox and self._connection.can_begin(is_oob=is_oob):
-                request, task = outbox.popleft()
-                self._connection.begin(request)
-                self._waiting[request.id] = (request, task)
-                self._batch.append(request)
+                entry = outbox.popleft()
+                self._connection.begin(entry[0])
+                self._waiting[entry[0].id] = entry
+                self._batch.append(entry[0])
         self._unsent = b"".join([request.data for request in self._batch])
 
     def _sending_failed(self, error: Exception) -> None:
@@ -262,7 +317,7 @@ class QmpSession:
         self._refuse_outboxes()
 
     def _lose(self, request: Request, cause: MonitorError) -> None:
-        """Tells the task that waits for a request that its answer can no longer arrive."""
+        """Tells whoever waits for a request that its answer can no longer arrive."""
         entry = self._waiting.pop(request.id, None)
         if entry is not None:
             error = OutcomeUnknownError(
@@ -270,12 +325,12 @@ class QmpSession:
                 settled_by="a query on a new connection",
             )
             error.__cause__ = cause
-            trio.lowlevel.reschedule(entry[1], outcome.Error(error))
+            entry[1](outcome.Error(error))
 
     def _refuse_outboxes(self) -> None:
         for outbox in self._outboxes:
-            for request, task in outbox:
-                trio.lowlevel.reschedule(task, outcome.Error(self._refusal(request.command)))
+            for request, tell in outbox:
+                tell(outcome.Error(self._refusal(request.command)))
             outbox.clear()
 
     def _refusal(self, command: str) -> MonitorClosedError:
@@ -334,9 +389,9 @@ class QmpSession:
         elif isinstance(message, Greeting):
             self._greeted.set()
         else:
-            _, task = self._waiting.pop(message.id, (None, None))
-            if task is not None:
-                trio.lowlevel.reschedule(task, _outcome(message))
+            _, tell = self._waiting.pop(message.id, (None, None))
+            if tell is not None:
+                tell(_outcome(message))
             if self._outboxes[False] or self._outboxes[True]:
                 self._send()
 

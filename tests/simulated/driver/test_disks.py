@@ -27,6 +27,7 @@ from pyvirt_trio.models.iotune import IoTune
 from pyvirt_trio.xml.devices import parse_device
 from tests.simulated.driver.world import URI, Clock
 
+STORAGE = "virtio-disk0-storage"
 SCSI = "<controller type='scsi' model='virtio-scsi'/>"
 
 
@@ -304,3 +305,22 @@ async def test_what_snapshots_do_with_a_disk_can_be_changed(
         await domain.update_device(wanted, impact)
         found = ["snapshot='external'" in domain.xml(inactive=one) for one in (False, True)]
         assert found == [Impact.LIVE in impact, Impact.CONFIG in impact]
+
+
+# -- images ---------------------------------------------------------------------------------------
+
+
+async def test_of_two_nodes_that_are_asked_for_at_once_none_is_left_when_the_first_fails(
+    autojump_clock: Clock,
+) -> None:
+    """QEMU makes the second all the same, where somebody else's node has the first one's name."""
+    async with defined(images=("vda",)) as (hypervisor, domain, _):
+        await domain.start()
+        host = hypervisor.host
+        assert isinstance(host, SimHost)
+        nodes = host.processes()[-1].qemu.machine.tree.blocks
+        nodes.add({"driver": "file", "filename": "/images/vda", "node-name": STORAGE})
+        with pytest.raises(CommandFailedError, match=STORAGE):
+            await domain.attach_device(disk_xml("vda", "virtio"))
+        assert [node.name for node in nodes.all()] == [STORAGE]
+        assert "virtio-disk0" not in domain.xml()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import outcome
 import pytest
 import trio
 import trio.testing
@@ -39,6 +40,19 @@ class Call:
                 self.outcome = error
         if self.scope.cancelled_caught:
             self.outcome = "cancelled"
+
+
+class Batch:
+    """A task that executes several commands at once, and what became of them."""
+
+    def __init__(self, nursery: trio.Nursery, session: QmpSession, *commands: str):
+        self.scope = trio.CancelScope()
+        self.outcomes: list[outcome.Outcome[Any]] = []
+        nursery.start_soon(self._run, session, commands)
+
+    async def _run(self, session: QmpSession, commands: tuple[str, ...]) -> None:
+        with self.scope:
+            self.outcomes = await session.execute_each([(name, {}) for name in commands])
 
 
 async def test_the_session_knows_whom_it_speaks_to() -> None:
@@ -120,7 +134,69 @@ async def test_an_error_of_the_block_is_not_wrapped() -> None:
                 raise LookupError
 
 
+async def test_several_commands_are_sent_before_the_first_is_answered(
+    nursery: trio.Nursery,
+) -> None:
+    async with peer_and_session() as (peer, session):
+        batch = Batch(nursery, session, "first", "second", "third")
+        requests = [await peer.next() for _ in range(3)]
+        assert [request["execute"] for request in requests] == ["first", "second", "third"]
+        await peer.answer(requests[0], 1)
+        refusal = {"class": "GenericError", "desc": "no"}
+        await peer.send({"error": refusal, "id": requests[1]["id"]})
+        await wait_all_tasks_blocked()
+        assert not batch.outcomes
+        await peer.answer(requests[2], 3)
+        await wait_all_tasks_blocked()
+        first, second, third = batch.outcomes
+        assert (first, third) == (outcome.Value(1), outcome.Value(3))
+        with pytest.raises(CommandFailedError, match="no"):
+            second.unwrap()
+        assert await session.execute_each([]) == []
+
+
+async def test_the_end_tells_each_of_several_commands_whether_it_was_sent(
+    nursery: trio.Nursery,
+) -> None:
+    async with peer_and_session() as (peer, session):
+        batch = Batch(nursery, session, *["query-status"] * (MAX_IN_BAND_REQUESTS + 1))
+        requests = [await peer.next() for _ in range(MAX_IN_BAND_REQUESTS)]
+        await wait_all_tasks_blocked()
+        assert session.statistics().commands_waiting == 1
+        await peer.send({"return": {}, "id": requests[0]["id"]})
+        assert (await peer.next())["execute"] == "query-status"
+        await trio.aclose_forcefully(peer.stream)
+        await wait_all_tasks_blocked()
+        lost = [type(one.error) for one in batch.outcomes if isinstance(one, outcome.Error)]
+        assert [OutcomeUnknownError] * MAX_IN_BAND_REQUESTS == lost
+        with pytest.raises(MonitorClosedError, match="a and b was not sent"):
+            await session.execute_each([("a", {}), ("b", {})])
+
+
 # ------------------------------------------------------------------------------- cancellation
+
+
+async def test_of_several_cancelled_commands_those_that_wait_are_forgotten(
+    nursery: trio.Nursery,
+) -> None:
+    async with peer_and_session() as (peer, session):
+        batch = Batch(nursery, session, *["query-status"] * (MAX_IN_BAND_REQUESTS + 2))
+        requests = [await peer.next() for _ in range(MAX_IN_BAND_REQUESTS)]
+        await peer.answer(requests[0])
+        requests.append(await peer.next())
+        await wait_all_tasks_blocked()
+        batch.scope.cancel()
+        await wait_all_tasks_blocked()
+        assert batch.scope.cancelled_caught
+        assert session.statistics().commands_waiting == 0
+        call = Call(nursery, session, "query-version")
+        for late in requests[1:]:
+            await peer.answer(late, "late")
+        request = await peer.next()
+        assert request["execute"] == "query-version"
+        await peer.answer(request, "8")
+        await wait_all_tasks_blocked()
+        assert call.outcome == "8"
 
 
 async def test_a_command_cancelled_before_it_is_sent_is_forgotten(nursery: trio.Nursery) -> None:
