@@ -255,6 +255,21 @@ async def _disk_fails_and_resumes(stage: Stage) -> None:
         _compare_with_qemu(stage)
 
 
+async def _disk_fails_and_is_reset(stage: Stage) -> None:
+    """A disk fails twice within a second; then the machine is reset and runs."""
+    disks: dict[Machine, FailingDisk] = {}
+    with failing_disk(disks):
+        domain = await stage.boot()
+        disk = disks[stage.qemu.machine] = FailingDisk(stage.qemu)
+        for _ in range(2):
+            disk.fail()
+            await trio.sleep(0.2)
+            await _quietly(domain.resume)
+        await domain.reset()
+        await trio.sleep(5)
+        _compare_with_qemu(stage)
+
+
 def _why(stage: Stage, domain: Domain) -> None:
     why = (domain.status.state.name, domain.status.reason.name)
     compare(stage.trace, "library", "why it stands still", why, ("PAUSED", "IOERROR"))
@@ -310,6 +325,9 @@ DISK_FAILS = _scenario("life-disk-fails", "A disk fails, and once more.", _disk_
 DISK_RESUMES = _scenario(
     "life-disk-fails-resumed", "A disk fails as it is resumed.", _disk_fails_and_resumes
 )
+DISK_RESET = _scenario(
+    "life-disk-fails-reset", "A disk fails twice, and a reset follows.", _disk_fails_and_is_reset
+)
 SCENARIOS = (
     SUSPENDS,
     STARTS_PAUSED,
@@ -325,4 +343,5 @@ SCENARIOS = (
     LOOKS,
     DISK_FAILS,
     DISK_RESUMES,
+    DISK_RESET,
 )
