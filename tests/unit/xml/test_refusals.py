@@ -511,6 +511,13 @@ def test_a_device_is_refused(text: str, code: ErrorCode, path: str, message: str
     assert message in str(error)
 
 
+def test_an_interface_that_udev_would_have_to_settle_is_refused() -> None:
+    """A macvtap interface: nothing here waits until its node has the owner and mode it gets."""
+    macvtap = "<interface type='direct'><source dev='eth0'/><model type='virtio'/></interface>"
+    with pytest.raises(DefinitionError, match="type 'direct' is not supported"):
+        parse_device(macvtap)
+
+
 def test_the_whole_text_of_one_refusal() -> None:
     error = refused(domain(devices=disk() + disk(attributes="type='block'")), as_domain=True)
     assert (

@@ -31,7 +31,7 @@ async def _next(_watch: NodeDeviceWatch, uevents: Uevents) -> list[PciAddress]:
 MUTANT = Mutant(
     number=27,
     slug="netlink-overflow-drops-uevents",
-    title="The socket overflows in a burst, and the devices whose events were dropped stay unknown.",
+    title="A burst overflows the socket, and devices whose events were dropped stay unknown.",
     sources=("libvirt commit d1eea6c12aad", "https://bugzilla.redhat.com/1450960"),
     kind=BugClass.LOST,
     promise=PROMISE,

@@ -12,7 +12,7 @@ from pyvirt_sim.zoo.planting import replacing
 MUTANT = Mutant(
     number=42,
     slug="throttled-io-error-survives-reboot",
-    title="An error of before the reset is told after it, and a machine that runs counts as paused.",
+    title="An error from before a reset is told after it: a machine that runs counts as paused.",
     sources=("openEuler's QEMU, picked from 42aa18057dee",),
     kind=BugClass.STALE,
     promise="Nothing of before a reset is told after it.",
