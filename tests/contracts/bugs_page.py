@@ -1,9 +1,9 @@
 """Writes ``docs/reference/bugs.md``: ``python -m tests.contracts.bugs_page > ...``.
 
-What is known of a bug that has a mutant stands in the mutant. The files in ``known_bugs`` add why it
-is not here and what else would find it, and say all of a bug that has none. An entry has
+What is known of a bug that has a mutant stands in the mutant. The files in ``known_bugs`` add why
+it is not here and what else would find it, and say all of a bug that has none. An entry has
 
-* ``why`` it cannot happen here, and ``found``: tests (a folder, a file, or ``file::test``) and proofs
+* ``why`` it cannot happen here, and ``found``: tests (a file, or ``file::test``) and proofs
   (``prove:NAME``) that would find it if somebody made it,
 * ``where`` it would be, when that is not the library: in ``QEMU``, in a ``client``, in the
   ``simulator``, or in ``nothing``, because what it needs does not exist here,
@@ -38,9 +38,10 @@ _TEXT = """\
 # Known bugs, and why they are not here
 
 {count} documented ordering bugs of libvirt, QEMU and programs around them, by the numbers of the
-[zoo](zoo.md). For each: what went wrong, why it cannot go wrong here, and what would find it if somebody
-made it. A mutant is a bug made executable: `pyvirt-sim zoo run NAME` hunts it. A proof runs every schedule
-of a small scenario within a stated bound: `pyvirt-sim prove NAME`. The rest are tests.
+[zoo](zoo.md). For each: what went wrong, why it cannot go wrong here, and what would find it if
+somebody made it. A mutant is a bug made executable: `pyvirt-sim zoo run NAME` hunts it. A proof
+runs every schedule of a small scenario within a stated bound: `pyvirt-sim prove NAME`. The rest are
+tests.
 
 {mutants} of these bugs have mutants. Where a bug would be: {where}.
 
@@ -142,4 +143,4 @@ def _entry(bug: KnownBug) -> str:
 
 
 if __name__ == "__main__":
-    print(page(), end="")  # noqa: T201 - this is what it is for
+    print(page(), end="")
