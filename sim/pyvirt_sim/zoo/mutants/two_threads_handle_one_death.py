@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from pyvirt_sim.checkers.verdict import NO_CRASH
 from pyvirt_sim.scenarios.lives import STARTS_AGAIN
 from pyvirt_sim.zoo.mutant import BugClass, Mutant
 from pyvirt_sim.zoo.planting import replacing
 from pyvirt_trio.abc import Process
+from pyvirt_trio.driver.ending import Ending
 from pyvirt_trio.driver.life import Life
-
-# pyright: reportPrivateUsage=false
+from pyvirt_trio.models.events import DomainStopped
 
 
 async def _clean_up_too(self: Life, process: Process) -> None:
     await process.wait()
-    await self._close()
+    ending = Ending.LOST
+    with self.domain.journal.commit() as commit:
+        commit.update(self.domain, live=None, status=ending.status, id=None)
+        commit.announce(DomainStopped(**self.stamp, detail=ending.detail))
 
 
 MUTANT = Mutant(
@@ -26,7 +28,7 @@ MUTANT = Mutant(
     promise="One end of a life is seen to once.",
     replaces="the watch over the process: it cleans up itself, beside the end of the life",
     scenario=STARTS_AGAIN,
-    checker=NO_CRASH,
-    depth=0,
+    checker="incarnation-hygiene",
+    depth=1,
     planted=replacing((Life, "_watch_process", _clean_up_too)),
 )
