@@ -108,6 +108,15 @@ def devices(
             size_bytes=st.integers(20, 40).map(lambda bits: 1 << bits),
         ),
         st.builds(
+            SharedMemory,
+            alias=alias,
+            address=address,
+            name=st.just("bell"),
+            server=absolute_paths(),
+            vectors=st.none() | st.integers(1, 64),
+            has_ioeventfd=st.none() | st.booleans(),
+        ),
+        st.builds(
             HostDevice,
             alias=alias,
             address=address,
@@ -463,9 +472,9 @@ def disks(alias: st.SearchStrategy[str | None]) -> st.SearchStrategy[Disk]:
     return st.one_of(on_virtio, on_scsi, on_usb, on_sata, drive_on_usb, cdrom, empty)
 
 
-def rng_sources() -> st.SearchStrategy[str]:
-    """The files a guest may draw random numbers from."""
-    return st.sampled_from(["/dev/urandom", "/dev/random", "/dev/hwrng"])
+def rng_sources() -> st.SearchStrategy[str | None]:
+    """The files a guest may draw random numbers from, or none."""
+    return st.sampled_from(["/dev/urandom", "/dev/random", "/dev/hwrng", None])
 
 
 def domain_names() -> st.SearchStrategy[str]:

@@ -56,11 +56,15 @@ def frontend(device: Device) -> dict[str, Any] | None:
 
 
 def _random_backend(device: Rng) -> tuple[Backend, ...]:
-    properties = {"qom-type": "rng-random", "id": f"obj{device.alias}", "filename": device.source}
+    properties = {"qom-type": "rng-builtin", "id": f"obj{device.alias}"}
+    if device.source is not None:
+        properties |= {"qom-type": "rng-random", "filename": device.source}
     return (Backend.of("object", properties),)
 
 
 def _shared_memory_backend(device: SharedMemory) -> tuple[Backend, ...]:
+    if device.server is not None:
+        return (_chardev(device, CharacterSource(kind="unix", path=device.server)),)
     properties = {
         "qom-type": "memory-backend-file",
         "id": f"shmmem-{device.alias}",
@@ -197,6 +201,15 @@ def _watchdog(device: Watchdog) -> dict[str, Any]:
 
 
 def _shared_memory(device: SharedMemory) -> dict[str, Any]:
+    if device.server is not None:
+        more = {"vectors": device.vectors, "ioeventfd": device.has_ioeventfd}
+        return {
+            "driver": "ivshmem-doorbell",
+            "id": device.alias,
+            "chardev": chardev_name(device),
+            **{name: value for name, value in more.items() if value is not None},
+            **place(device),
+        }
     return {
         "driver": "ivshmem-plain",
         "id": device.alias,

@@ -92,6 +92,11 @@ def _no_such_watchdog(present: Iterable[Device]) -> str:
     return f"{''.join(found[:1])}watchdog device not present in domain configuration"
 
 
+def _no_such_shared_memory(device: SharedMemory) -> str:
+    model = "ivshmem-plain" if device.server is None else "ivshmem-doorbell"
+    return f"model '{model}' shmem device not present in domain configuration"
+
+
 def _no_such_memory(device: Device) -> str:
     model = device_element(device).attributes["model"]
     return f"model '{model}' memory device not present in the domain configuration"
@@ -126,7 +131,7 @@ _LIVE: dict[type[Device], _Sentence] = {
     Channel: _said(_no_such_port),
     GuestForward: _said(_no_such_port),
     RedirectedUsb: _fixed("no matching redirdev was not found", ErrorCode.OPERATION_INVALID),
-    SharedMemory: _fixed("model 'ivshmem-plain' shmem device not present in domain configuration"),
+    SharedMemory: _said(_no_such_shared_memory),
     Console: _said(_no_such_port),
     Parallel: _said(_no_such_port),
     Vsock: _fixed("matching vsock device not found"),

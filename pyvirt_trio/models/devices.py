@@ -108,13 +108,14 @@ class Interface(Device):
 
 @attrs.frozen(kw_only=True)
 class Rng(Device):
-    """A virtio random number generator fed from a file of the host.
+    """A virtio random number generator.
 
     Args:
-        source: ``/dev/urandom``, ``/dev/random`` or ``/dev/hwrng``.
+        source: What of the host feeds it: ``/dev/urandom``, ``/dev/random`` or ``/dev/hwrng``;
+            ``None`` is QEMU's own generator.
     """
 
-    source: str = "/dev/urandom"
+    source: str | None = "/dev/urandom"
 
 
 @attrs.frozen(kw_only=True)
@@ -246,12 +247,21 @@ class Watchdog(Device):
 
 @attrs.frozen(kw_only=True)
 class SharedMemory(Device):
-    """Memory that several guests and the host share (``ivshmem-plain``).
+    """Memory that several guests and the host share.
+
+    It is a file of the host (``ivshmem-plain``), or a server hands it out, through which guests can
+    also ring each other (``ivshmem-doorbell``).
 
     Args:
-        name: Name of the file below ``/dev/shm``.
-        size_bytes: A power of two.
+        name: Name of the file below ``/dev/shm``, or of what the server hands out.
+        size_bytes: A power of two; with a server it decides.
+        server: Absolute path of the socket where a server listens; ``None`` is a file.
+        vectors: How many bells the guest has; ``None`` leaves it to QEMU.
+        has_ioeventfd: Whether it rings without QEMU's help; ``None`` leaves it to QEMU.
     """
 
     name: str
     size_bytes: int = 4 << 20
+    server: str | None = None
+    vectors: int | None = None
+    has_ioeventfd: bool | None = None

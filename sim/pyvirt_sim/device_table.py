@@ -221,7 +221,13 @@ ROWS: Final = (
         GUEST,
         _STAYS,
     ),
-    Row("shmem", "<shmem name='n'><model type='ivshmem-plain'/></shmem>", _NO_UPDATE, GUEST),
+    Row("shmem, plain", "<shmem name='n'><model type='ivshmem-plain'/></shmem>", _NO_UPDATE, GUEST),
+    Row(
+        "shmem, doorbell",
+        "<shmem name='n'><model type='ivshmem-doorbell'/><server path='/s'/></shmem>",
+        _NO_UPDATE,
+        REAL,
+    ),
     Row(
         "redirdev",
         "<redirdev type='unix'><source mode='bind' path='/s'/></redirdev>",

@@ -1,4 +1,4 @@
-"""``<rng model='virtio'>``: random numbers from a file of the host."""
+"""``<rng model='virtio'>``: random numbers from a file of the host, or QEMU's own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ def read_rng(reader: Reader) -> Rng:
     """An ``Rng`` from ``<rng model='virtio'>``."""
     reader.choice("model", "virtio")
     backend = reader.required_child("backend")
-    backend.choice("model", "random")
+    if backend.choice("model", "random", "builtin") == "builtin":
+        return Rng(source=None)
     source = backend.text or _DEFAULT_SOURCE
     if source not in _SOURCES:
         expected = " or ".join(repr(item) for item in _SOURCES)
@@ -28,9 +29,9 @@ def read_rng(reader: Reader) -> Rng:
 
 def write_rng(rng: Rng) -> Element:
     """The element that ``read_rng`` reads."""
-    return element(
-        "rng", {"model": "virtio"}, text_element("backend", rng.source, {"model": "random"})
-    )
+    backend = text_element("backend", rng.source, {"model": "random"})
+    own = element("backend", {"model": "builtin"})
+    return element("rng", {"model": "virtio"}, backend or own)
 
 
 RNG = DeviceType(tag="rng", model=Rng, read=read_rng, write=write_rng)

@@ -6,12 +6,16 @@ from pyvirt_trio.models import SharedMemory
 from pyvirt_trio.xml.device_types.base import DeviceType
 from pyvirt_trio.xml.element import Element, element, text_element
 from pyvirt_trio.xml.reader import Reader, quoted
-from pyvirt_trio.xml.values import read_memory_kib
+from pyvirt_trio.xml.values import checked_path, read_memory_kib
 
-_MODEL = "ivshmem-plain"
+PLAIN = "ivshmem-plain"
+DOORBELL = "ivshmem-doorbell"
 
 MAX_NAME_LENGTH = 200
 """The name becomes a file below ``/dev/shm``; Linux allows 255 bytes for one."""
+
+MAX_VECTORS = 2048
+"""PCI's limit for one function (MSI-X)."""
 
 
 def read_shared_memory(reader: Reader) -> SharedMemory:
@@ -19,8 +23,19 @@ def read_shared_memory(reader: Reader) -> SharedMemory:
     name = reader.required("name")
     if "/" in name or name in (".", "..") or len(name.encode()) > MAX_NAME_LENGTH:
         raise reader.wrong(f"invalid name {quoted(name)}, expected a file name", attribute="name")
-    reader.required_child("model").choice("type", _MODEL)
-    size = reader.child("size")
+    model = reader.required_child("model").choice("type", PLAIN, DOORBELL)
+    size, server, msi = (reader.child(tag) for tag in ("size", "server", "msi"))
+    if msi is not None and server is None:
+        raise reader.wrong("msi option is only supported with a server")
+    if (server is not None) != (model == DOORBELL):
+        needed = "enabled" if model == DOORBELL else "disabled"
+        raise reader.unsupported(
+            f"shmem model '{model}' is supported only with server option {needed}"
+        )
+    if server is not None:
+        if size is not None:
+            raise reader.unsupported(f"shmem model '{model}' does not support size setting")
+        return _with_server(name, server, msi)
     if size is None:
         return SharedMemory(name=name)
     size_bytes = read_memory_kib(size, default_unit="M") * 1024
@@ -30,13 +45,36 @@ def read_shared_memory(reader: Reader) -> SharedMemory:
     return SharedMemory(name=name, size_bytes=size_bytes)
 
 
+def _with_server(name: str, server: Reader, msi: Reader | None) -> SharedMemory:
+    given = server.attribute("path")
+    path = f"/var/lib/libvirt/shmem-{name}-sock" if given is None else given
+    vectors = has_ioeventfd = None
+    if msi is not None:
+        if msi.attribute("vectors") is not None:
+            vectors = msi.integer("vectors", minimum=1, maximum=MAX_VECTORS)
+        if msi.attribute("ioeventfd") is not None:
+            has_ioeventfd = msi.switch("ioeventfd", "on", "off", default=True)
+    return SharedMemory(
+        name=name,
+        server=checked_path(server, path, attribute="path"),
+        vectors=vectors,
+        has_ioeventfd=has_ioeventfd,
+    )
+
+
 def write_shared_memory(device: SharedMemory) -> Element:
     """The element that ``read_shared_memory`` reads."""
+    if device.server is None:
+        size = text_element("size", device.size_bytes >> 20, {"unit": "M"})
+        return element("shmem", {"name": device.name}, element("model", {"type": PLAIN}), size)
+    switch = {None: None, True: "on", False: "off"}[device.has_ioeventfd]
+    msi = element("msi", {"vectors": device.vectors, "ioeventfd": switch})
     return element(
         "shmem",
         {"name": device.name},
-        element("model", {"type": _MODEL}),
-        text_element("size", device.size_bytes >> 20, {"unit": "M"}),
+        element("model", {"type": DOORBELL}),
+        element("server", {"path": device.server}),
+        msi if msi.attributes else None,
     )
 
 

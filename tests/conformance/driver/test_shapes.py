@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import struct
+import threading
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import trio
 import trio.testing
 
 from pyvirt_sim.host import open_sim_host
-from pyvirt_trio import Domain, Hypervisor, open_hypervisor
+from pyvirt_trio import CommandFailedError, Domain, Hypervisor, open_hypervisor
 from pyvirt_trio.driver.processes import find_by_word
 from pyvirt_trio.models import Filesystem
 
 PATIENCE_S = 60
 RNG = "<rng model='virtio'><backend model='random'/>{}</rng>"
 PLACE = "<address type='pci' domain='0' bus='1' slot='0' function='{}'/>"
-PORT = "<controller type='pci' index='1' model='pcie-root-port'/>"
+PORTS = [f"<controller type='pci' index='{n}' model='pcie-root-port'/>" for n in range(1, 4)]
 
 SHAPES = {
     "two functions of a slot": (
-        f"{PORT}{RNG.format(PLACE.format(1))}{RNG.format(PLACE.format(0))}",
+        f"{PORTS[0]}{RNG.format(PLACE.format(1))}{RNG.format(PLACE.format(0))}",
         {"rng0", "rng1"},
     ),
     "SATA disk and drives": (
@@ -157,9 +162,7 @@ async def test_a_real_virtiofsd_serves_a_folder_and_ends_with_the_machine(tmp_pa
         for folder in folders
     )
     async with real(tmp_path) as hypervisor:
-        domain = await hypervisor.define(
-            domain_xml(PORT + PORT.replace("index='1'", "index='2'") + one, SHARED)
-        )
+        domain = await hypervisor.define(domain_xml("".join(PORTS[:2]) + one, SHARED))
         await domain.start(paused=True)
         await domain.attach_device(two)
         assert {"fs0", "fs1"} <= await names(domain)
@@ -171,3 +174,44 @@ async def test_a_real_virtiofsd_serves_a_folder_and_ends_with_the_machine(tmp_pa
         assert [bool(await find_by_word(hypervisor.host, word)) for word in words] == [True, True]
         await domain.destroy()
         assert [await find_by_word(hypervisor.host, word) for word in words] == [None, None]
+
+
+class Bells(threading.Thread):
+    """A server of ivshmem: it tells each who connects its number, and gives it the memory."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(daemon=True)
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.bind(str(path))
+        self._socket.listen()
+        self._memory = os.memfd_create("bells")
+        os.ftruncate(self._memory, 1 << 20)
+
+    def run(self) -> None:
+        while True:
+            peer, _ = self._socket.accept()
+            self._greet(peer)
+
+    def _greet(self, peer: socket.socket) -> None:
+        """Version, the peer's number, the memory, and a bell of its own."""
+        bell = os.eventfd(0)
+        for number, descriptors in ((0, []), (7, []), (-1, [self._memory]), (7, [bell])):
+            socket.send_fds(peer, [struct.pack("<q", number)], descriptors)
+        self._peers.append(peer)
+
+    _peers: ClassVar[list[socket.socket]] = []
+
+
+@pytest.mark.real_qemu
+async def test_a_real_qemu_takes_memory_from_a_server(tmp_path: Path) -> None:
+    Bells(tmp_path / "bells").start()
+    bell = f"""<shmem name='bells'><model type='ivshmem-doorbell'/>
+        <server path='{tmp_path / "bells"}'/>{{}}</shmem>"""
+    async with real(tmp_path) as hypervisor:
+        xml = "".join(PORTS) + bell.format("")
+        domain = await hypervisor.define(domain_xml(xml))
+        await domain.start(paused=True)
+        await domain.attach_device(bell.format("<msi vectors='1' ioeventfd='on'/>"))
+        assert {"shmem0", "shmem1"} <= await names(domain)
+        with pytest.raises(CommandFailedError, match="Failed to connect to"):
+            await domain.attach_device(bell.format("").replace("/bells'", "/nobody'"))

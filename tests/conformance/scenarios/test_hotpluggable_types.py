@@ -30,6 +30,7 @@ PATIENCE_S = 120
 
 DEVICES = {
     "rng": "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>",
+    "rng of QEMU's own": "<rng model='virtio'><backend model='builtin'/></rng>",
     "interface": "<interface type='user'><model type='virtio'/></interface>",
     "virtio disk": "<disk type='file'><source file='IMAGE'/><target dev='vda'/></disk>",
     "SCSI disk": "<disk type='file'><source file='IMAGE'/><target dev='sda' bus='scsi'/></disk>",

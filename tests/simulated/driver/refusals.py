@@ -103,6 +103,7 @@ MEDIATED = f"""
 CAPABILITY = """
     <hostdev mode='capabilities' type='misc'><source><char>/dev/x</char></source></hostdev>"""
 SHMEM = "<shmem name='n'><model type='{}'/></shmem>"
+DOORBELL = "<shmem name='n'><model type='ivshmem-doorbell'/>{}</shmem>"
 REDIR = "<redirdev bus='usb' type='unix'><source mode='bind' path='/run/r'/></redirdev>"
 RNG = "<rng model='virtio'><backend model='random'>/dev/urandom</backend>{}</rng>"
 WATCHDOG = "<watchdog model='{}' action='{}'/>"
@@ -298,6 +299,41 @@ REFUSALS = (
         SHMEM.format("ivshmem"),
         99,
         "model 'ivshmem' shmem device not present in domain configuration",
+    ),
+    Refusal(
+        "shmem missing (99)",
+        "detach",
+        DOORBELL.format("<server path='/run/bells'/>"),
+        99,
+        "model 'ivshmem-doorbell' shmem device not present in domain configuration",
+    ),
+    Refusal(
+        "shmem server (67)",
+        "attach",
+        DOORBELL.format(""),
+        67,
+        "shmem model 'ivshmem-doorbell' is supported only with server option enabled",
+    ),
+    Refusal(
+        "shmem server (67)",
+        "attach",
+        DOORBELL.format("<size unit='M'>4</size><server path='/run/bells'/>"),
+        67,
+        "shmem model 'ivshmem-doorbell' does not support size setting",
+    ),
+    Refusal(
+        "shmem server (67)",
+        "attach",
+        DOORBELL.format("<server path='/run/bells'/>").replace("doorbell", "plain"),
+        67,
+        "shmem model 'ivshmem-plain' is supported only with server option disabled",
+    ),
+    Refusal(
+        "shmem bells (27)",
+        "attach",
+        DOORBELL.format("<msi/>").replace("doorbell", "plain"),
+        27,
+        "msi option is only supported with a server",
     ),
     Refusal(
         "watchdog differs (99)",
