@@ -110,6 +110,7 @@ class PciLoans:
         Cancellation:
             It is on one of the two drivers, and the lists say which.
         """
+        await self._forget_other(address)
         if await self.bus.driver(address) != VFIO_PCI and not force:
             reason = await why_not_rebind(self._host, address)
             if reason is not None:
@@ -289,13 +290,13 @@ class PciLoans:
 
     async def _make_ready(self, device: PciHostDevice, undo: _Undo) -> None:
         address = device.source
+        await self._forget_other(address)
         was_inactive = address in self.inactive
         if device.is_managed:
             await self.take(address)
             if not was_inactive:
                 undo.append(partial(self._to_host, address))
         elif await self.bus.driver(address) not in STUB_DRIVERS:
-            self.inactive.pop(address, None)  # somebody has moved it behind our back
             raise InvalidStateError(
                 f"Unmanaged PCI device {address} must be manually detached from the host"
             )
@@ -345,6 +346,16 @@ class PciLoans:
         self.inactive.pop(address, None)
         self.active.pop(address, None)
         await self._notes.give_back(address)
+
+    async def _forget_other(self, address: PciAddress) -> None:
+        """What a driver of the host has is not what was taken from it, and is in no list.
+
+        Somebody has moved it behind our back; or that one has left the machine, and this is another
+        that has come to its place.
+        """
+        is_listed = address in self.inactive
+        if is_listed and await self.bus.driver(address) not in (*STUB_DRIVERS, None):
+            await self._drop(address)
 
     async def _forget_if_host_has(self, address: PciAddress, reason: PyvirtError) -> None:
         """A device that could not be taken is the host's, unless it got stuck half-way."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -293,6 +294,22 @@ async def test_devices_that_left_the_machine_are_in_no_list(autojump_clock: Cloc
         assert (world.manager.active, world.manager.inactive) == ((), ())
         await world.host.write_attribute(f"/sys/bus/pci/devices/{CARD}/sriov_numvfs", "2")
         await world.manager.prepare(OTHER, [DEVICES[2]])
+
+
+async def test_a_device_that_came_in_the_place_of_one_that_was_taken_is_the_hosts(
+    autojump_clock: Clock,
+) -> None:
+    """It was taken for the one that had left: a failure left it with vfio-pci, and listed."""
+    async with machine() as world:
+        await world.host.unplug_pci_device(world.host.pci.devices[str(UNMANAGED)])
+        other = SimPciDevice(address=UNMANAGED, driver="e1000e", iommu_group=3)
+        await world.host.plug_pci_device(other)
+        devices = [HostDevice(source=UNMANAGED, is_managed=True), HostDevice(source=MANAGED)]
+        with pytest.raises(InvalidStateError, match="must be manually detached"):
+            await world.manager.prepare(DOMAIN, devices)
+        assert (await world.drivers())[str(UNMANAGED)] == "e1000e"
+        assert world.manager.inactive == ()
+        assert json.loads(await world.host.read_text(NOTES))["taken"] == {}
 
 
 async def test_a_device_that_cannot_be_given_back_stays_inactive_and_the_rest_goes(
