@@ -1,5 +1,7 @@
 """A hypervisor is closed, and opened again: domains ran on, and what happened is found out."""
 
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 import contextlib
@@ -7,6 +9,7 @@ import errno
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 
 import attrs
 import pytest
@@ -33,6 +36,7 @@ from pyvirt_trio import (
     ResyncRequiredError,
     open_hypervisor,
 )
+from pyvirt_trio.driver import reconnect
 from pyvirt_trio.models.events import Cursor
 from pyvirt_trio.models.jobs import JobType
 from tests.simulated.driver.world import RNG_XML, URI, Clock
@@ -480,3 +484,23 @@ async def test_an_agent_is_asked_by_the_next_manager_too_and_announced_where_it_
             if not dies_meanwhile:
                 await domain.agent.ping()
         assert machine.heard() == (["AgentStateChanged"] if dies_meanwhile else [])
+
+
+async def test_a_process_is_looked_for_once_more_when_patience_is_over(
+    autojump_clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy machine one look took most of the time, and the last one was cut off."""
+    looks: list[float] = []
+
+    async def look(*_: object) -> str | None:
+        looks.append(trio.current_time())
+        await trio.sleep(0.7 * reconnect.EXEC_PATIENCE_S)
+        return "found" if looks[-1] - looks[0] >= reconnect.EXEC_PATIENCE_S else None
+
+    monkeypatch.setattr(reconnect, "find_by_word", look)
+    private = SimpleNamespace(process=None)
+    life = SimpleNamespace(
+        host=None, domain=SimpleNamespace(private=private), paths=SimpleNamespace(monitor="/m")
+    )
+    assert await reconnect._find(life) == "found"  # type: ignore[arg-type, comparison-overlap]
+    assert len(looks) == 3
