@@ -5,8 +5,9 @@ not, and go on. In one run the manager crashes right after the n-th thing that i
 a file written, a line appended, a command sent to a monitor, a process started or signalled, an
 attribute of sysfs written. Between two such things nothing differs for anybody outside, so these
 are all the places there are. It is started again at once, or after a while in which guests go on;
-the operator repeats the request if it is not done; then all must be as `restart_judge` says, and as
-it is when nothing crashes. In further runs that successor crashes as well, at each of its places.
+the operator repeats the request if it is not done; then all must be as the checker
+`restart_equivalence` says, and as it is when nothing crashes. In further runs that one crashes
+too, at each of its places.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import attrs
 import trio
 
+from pyvirt_sim.checkers.restart_equivalence import NAME, PROMISE, Verdicts, boots_of, end_of, judge
 from pyvirt_sim.engine import (
     Chooser,
     Node,
@@ -29,7 +31,6 @@ from pyvirt_sim.engine.choosers.portfolio import Member
 from pyvirt_sim.engine.incarnation import is_dead_here
 from pyvirt_sim.host import SimHost, SimPciDevice, open_sim_host
 from pyvirt_sim.prove.proof import Effort, Part, Proof
-from pyvirt_sim.prove.restart_judge import Verdicts, boots_of, end_of, judge
 from pyvirt_sim.prove.restart_stories import STORIES, Story
 from pyvirt_sim.prove.search import violation_of
 from pyvirt_sim.scenarios.hot_unplug import ADDRESS
@@ -296,7 +297,7 @@ class _Tally:
             ended="stopped early" if self.is_cut else "every place was tried",
             is_complete=not self.is_cut,
             violation=self.violation,
-            broken=None if self.violation is None else "restart-equivalence",
+            broken=None if self.violation is None else NAME,
             tape=self.tape,
             counts=self.counts,
         )
@@ -313,8 +314,8 @@ def _prove(name: str, effort: Effort) -> Part:
 
 
 PROOF = Proof(
-    name="restart-equivalence",
-    summary="A manager that crashes anywhere loses no domain, no event and no host device.",
+    name=NAME,
+    summary=PROMISE,
     bound="every crash of the manager right after something it did to the world, and for each of "
     "them every such crash of its successor, with no time and with "
     f"{DOWN_S[1]:g} s until the next manager, each on the canonical schedule; and single crashes "

@@ -1,4 +1,4 @@
-"""What must be true when all is quiet again after a manager has crashed and another gone on."""
+"""Restart equivalence: when all is quiet after crashes of the manager, nothing but time is lost."""
 
 from __future__ import annotations
 
@@ -32,6 +32,9 @@ from pyvirt_trio.models.events import (
     JobCompleted,
     MigrationIterated,
 )
+
+NAME = "restart-equivalence"
+PROMISE = "A manager that crashes anywhere loses no domain, no event and no host device."
 
 VFIO = "vfio-pci"
 GUEST_IS_UP = "simulated guest is up"
