@@ -49,8 +49,9 @@ devices are told from `hypervisor.follow_node_devices()` on, which the daemon ca
 ## The events
 
 The numbers are libvirt's (`virDomainEventID`; for the host's devices `virNodeDeviceEventID`), the
-names virsh's. An event of a domain also has `domain`, `uuid` and `life`. A class with "no" in the
-last column is there for its number; nothing the driver does today leads to it.
+names virsh's. An event of a domain also has `domain`, `uuid` and `life`. A class with "no" under
+"told" is there for its number; nothing the driver does today leads to it. Each of the others is
+raised through the simulated QEMU by `tests/simulated/driver/test_every_event.py`.
 """
 
 _UNTOLD: dict[str, str] = {}

@@ -1,6 +1,6 @@
 """Servers that show the guest's screen: VNC and SPICE, their ports and their passwords.
 
-Nobody connects to them here: what is modelled is what a monitor sees of them.
+What is modelled is what a monitor sees of them; who connects, a test says (`viewers`).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pyvirt_sim.qemu.world import World
 
 if TYPE_CHECKING:
     from pyvirt_sim.qemu.process import QemuProcess
+    from pyvirt_sim.qemu.viewers import Viewer
 
 _VNC_BASE: Final = 5900
 _WEBSOCKET_BASE: Final = 5700
@@ -136,6 +137,7 @@ class Displays:
     ) -> None:
         self.vncs = vncs
         self.spice = spice
+        self.viewers: list[Viewer] = []
         self._world = world
         self._audiodevs = audiodevs
         self._closers: list[Callable[[], None]] = []
@@ -218,6 +220,7 @@ class Displays:
 
     def query_vnc(self) -> dict[str, Any]:
         """QMP ``query-vnc``."""
+        self._require_no_viewers()
         vnc = self.vncs[0] if self.vncs else None
         if vnc is None or vnc.host is None:
             return {"enabled": False}
@@ -232,10 +235,15 @@ class Displays:
 
     def query_vnc_servers(self) -> list[dict[str, Any]]:
         """QMP ``query-vnc-servers``."""
+        self._require_no_viewers()
         return [
             {"auth": vnc.auth, "clients": [], "server": _listeners(vnc), "id": _DEFAULT}
             for vnc in self.vncs[:1]
         ]
+
+    def _require_no_viewers(self) -> None:
+        if self.viewers:
+            raise ModelGapError("the list of a VNC server's clients is not modelled")
 
     def query_spice(self) -> dict[str, Any]:
         """QMP ``query-spice``."""

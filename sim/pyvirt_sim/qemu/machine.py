@@ -246,6 +246,13 @@ class Machine:
         if self.peer is not None:
             self.peer.non_maskable_interrupt()
 
+    def memory_fails(self) -> None:
+        """Memory is damaged, and the guest has not enabled machine checks: the machine is reset."""
+        flags = {"action-required": False, "recursive": False}
+        failure = {"recipient": "guest", "action": "reset", "flags": flags}
+        self.emit("MEMORY_FAILURE", failure)
+        self.reset(Cause.GUEST_RESET)
+
     # -- what the guest may do ----------------------------------------------------------------
 
     def suspend(self) -> None:

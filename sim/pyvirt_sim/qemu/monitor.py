@@ -63,6 +63,11 @@ class Dispatcher:
             if monitor.is_negotiated:
                 monitor.send(message)
 
+    def babble(self) -> None:
+        """Say what is no JSON; no QEMU does, until its memory or its socket is damaged."""
+        for monitor in self.monitors:
+            monitor.say(b"] nonsense\r\n")
+
     def wake(self) -> None:
         """There is something in a queue."""
         self._work.set()
@@ -193,8 +198,12 @@ class Monitor:
 
     def send(self, message: Mapping[str, Any]) -> None:
         """Send a message to the client, if there is one."""
+        self.say(json.dumps(message).encode() + b"\r\n")
+
+    def say(self, data: bytes) -> None:
+        """Send bytes to the client, if there is one."""
         if self._stream is not None:
-            self._stream.send_nowait(json.dumps(message).encode() + b"\r\n")
+            self._stream.send_nowait(data)
 
 
 def _is_out_of_band(request: object) -> bool:

@@ -51,8 +51,8 @@ class QemuProcess:
         self._pid = pid
         self._log = log
         self.config: Config = Config(program="qemu-system-x86_64")
-        self._monitors = Dispatcher(self)
-        self.events = Events(world, lambda: self.actor, self._monitors.send, self._spawn)
+        self.monitors = Dispatcher(self)
+        self.events = Events(world, lambda: self.actor, self.monitors.send, self._spawn)
         self._nursery: trio.Nursery | None = None
         self._listeners: list[Listener] = []
         self._woken = trio.Event()
@@ -91,7 +91,7 @@ class QemuProcess:
         try:
             return await self._main_loop()
         finally:
-            self._monitors.close()
+            self.monitors.close()
             self._close_listeners(unlink=False)
             self.displays.close()
             self.machine.tree.close_host_devices()
@@ -121,7 +121,7 @@ class QemuProcess:
     def _listen(self, chardev: Chardev) -> None:
         assert chardev.path is not None
         is_monitor = chardev.id in self.config.monitor_chardevs
-        accept = self._monitors.add().accept if is_monitor else partial(self._accept, chardev.id)
+        accept = self.monitors.add().accept if is_monitor else partial(self._accept, chardev.id)
         self._listeners.append(self.world.listen(chardev.path, accept))
 
     def _accept(self, chardev: str, stream: MonitorStream) -> bool:
@@ -228,8 +228,8 @@ class QemuProcess:
             return -_SIGTERM
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
-            nursery.start_soon(self._monitors.run, name=f"{self.actor}/dispatcher")
-            for index, monitor in enumerate(self._monitors.monitors):
+            nursery.start_soon(self.monitors.run, name=f"{self.actor}/dispatcher")
+            for index, monitor in enumerate(self.monitors.monitors):
                 nursery.start_soon(monitor.serve, name=f"{self.actor}/monitor {index}")
             note(self.actor, "runs its main loop")
             if not self.config.starts_paused:
@@ -238,7 +238,7 @@ class QemuProcess:
             self._obey_signal()
             nursery.cancel_scope.cancel()
         self._nursery = None
-        self._monitors.close()
+        self.monitors.close()
         self._close_listeners(unlink=not self.world.happens("exit-leaves-socket"))
         await self.world.pause("process-exit")
         return self._exit_status or 0
