@@ -67,12 +67,22 @@ def domfsfreeze(domain: str, *, mountpoint: list[str] | None = None, session: Hi
 
 
 def domfsthaw(domain: str, *, session: Hidden) -> None:
-    """Let the guest write to its file systems again."""
+    """Let the guest write to its file systems again.
+
+    Args:
+        domain: Its name.
+        session: Given by the launcher.
+    """
     session.call(lambda count: f"Thawed {count} filesystem(s)", "domfsthaw", domain=domain)
 
 
 def domfsfreeze_status(domain: str, *, session: Hidden) -> None:
-    """Print whether the guest's file systems stand still: frozen or thawed."""
+    """Print whether the guest's file systems stand still: frozen or thawed.
+
+    Args:
+        domain: Its name.
+        session: Given by the launcher.
+    """
     session.call(str, "domfsfreeze-status", domain=domain)
 
 

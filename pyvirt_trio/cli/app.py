@@ -9,7 +9,17 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from pyvirt_trio.cli import agent, blocks, domains, events, guest, lifecycle, nodedevs, vcpus
+from pyvirt_trio.cli import (
+    agent,
+    blocks,
+    domains,
+    events,
+    guest,
+    lifecycle,
+    looking,
+    nodedevs,
+    vcpus,
+)
 from pyvirt_trio.cli.session import Session
 from pyvirt_trio.errors import PyvirtError
 from pyvirt_trio.rpc.jsonrpc import error_to_json
@@ -20,7 +30,7 @@ app = App(
     help_format="plaintext",
 )
 app.meta.group_parameters = app.group_parameters
-for module in (domains, lifecycle, vcpus, blocks, agent, guest, events, nodedevs):
+for module in (domains, looking, lifecycle, vcpus, blocks, agent, guest, events, nodedevs):
     for name, command in module.COMMANDS.items():
         app.command(command, name=name)
 

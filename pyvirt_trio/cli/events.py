@@ -15,10 +15,12 @@ from cyclopts import Parameter
 
 from pyvirt_trio.cli.flags import Flag
 from pyvirt_trio.cli.session import Hidden, Session
+from pyvirt_trio.errors import DefinitionError, ErrorCode
 from pyvirt_trio.models.event_filter import EVENT_TYPES, virsh_name
 from pyvirt_trio.remote.client import RemoteHypervisor, open_remote
 from pyvirt_trio.remote.following import follow_events
 
+NODE_DEVICE_EVENTS = ("lifecycle", "update")
 _NOT_DETAILS = ("sequence", "time_s", "kind", "event", "domain", "device", "uuid", "life")
 
 
@@ -55,22 +57,90 @@ def event(
     if names:
         print("\n".join(sorted({virsh_name(one) for one in EVENT_TYPES.values()})))
         return
-    wanted = {"domains": domain, "events": None if everything else events, "after": after}
+    _follow(
+        session,
+        {"domains": domain, "events": None if everything else events, "after": after},
+        timestamp=timestamp,
+        count=1 if count is None and not loop else count,
+        timeout_s=timeout,
+    )
+
+
+def nodedev_event(
+    *,
+    device: str | None = None,
+    events: Annotated[list[str] | None, Parameter(["--event"])] = None,
+    timestamp: Flag = False,
+    after: str | None = None,
+    loop: Flag = False,
+    count: int | None = None,
+    timeout: float | None = None,
+    names: Annotated[bool, Parameter("--list", negative="")] = False,
+    session: Hidden,
+) -> None:
+    """Print the next event of a device of the host, or with --loop events as they happen.
+
+    Args:
+        device: Only of this one, such as pci_0000_01_00_0.
+        events: Only this event, lifecycle or update; may be given several times.
+        timestamp: Say when each happened.
+        after: A cursor: first what happened since.
+        loop: Go on after the first.
+        count: End after so many.
+        timeout: End after so many seconds.
+        names: Only print the names of the events there are.
+        session: Given by the launcher.
+    """
+    if names:
+        print("\n".join(NODE_DEVICE_EVENTS))
+        return
+    for name in events or ():
+        if name not in NODE_DEVICE_EVENTS:
+            raise DefinitionError(f"unknown event type {name}", code=ErrorCode.INVALID_ARG)
+    chosen = [f"nodedev-{name}" for name in events or NODE_DEVICE_EVENTS]
+    _follow(
+        session,
+        {"domains": None, "events": chosen, "after": after},
+        timestamp=timestamp,
+        count=1 if count is None and not loop else count,
+        timeout_s=timeout,
+        device=device,
+    )
+
+
+def _follow(
+    session: Session,
+    wanted: dict[str, Any],
+    *,
+    timestamp: bool,
+    count: int | None,
+    timeout_s: float | None,
+    device: str | None = None,
+) -> None:
     say: Callable[[dict[str, Any]], str] = json.dumps if session.as_json else sentence
     if timestamp and not session.as_json:  # JSON has the time in any case
         say = _stamped
-    if count is None and not loop:
-        count = 1
-    trio.run(_print_events, session, wanted, say, count, timeout)
+    trio.run(print_events, session, wanted, say, count, timeout_s, device)
 
 
-async def _print_events(
+async def print_events(
     session: Session,
     wanted: dict[str, Any],
     say: Callable[[dict[str, Any]], str],
     count: int | None,
     timeout_s: float | None,
+    device: str | None = None,
 ) -> None:
+    """Print what is wanted, until there were ``count`` of them or the time is over.
+
+    Args:
+        session: Whose.
+        wanted: What is subscribed to.
+        say: What is printed of each.
+        count: How many; ``None`` for ever.
+        timeout_s: How long; ``None`` for ever.
+        device: Of those of the host's devices, only this one's.
+    """
     cursor: str | None = wanted["after"]
     connections = itertools.count()
 
@@ -86,6 +156,8 @@ async def _print_events(
                     cursor = told.cursor
                     if "cursor" in told.value:
                         continue  # the snapshot, which says where the events begin
+                    if device is not None and told.value.get("device", device) != device:
+                        continue
                     print(say(told.value), flush=True)
                     left = None if left is None else left - 1
                     if left == 0:
@@ -111,4 +183,4 @@ def sentence(one: dict[str, Any]) -> str:
     return f"event '{one['event']}' for {whose}: {one['kind']}{details}"
 
 
-COMMANDS: dict[str, Callable[..., None]] = {"event": event}
+COMMANDS: dict[str, Callable[..., None]] = {"event": event, "nodedev-event": nodedev_event}

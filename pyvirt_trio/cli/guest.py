@@ -15,7 +15,12 @@ NANOSECONDS = 1_000_000_000
 
 
 def domfsinfo(domain: str, *, session: Hidden) -> None:
-    """List the guest's mounted file systems, and the domain's disks that they are on."""
+    """List the guest's mounted file systems, and the domain's disks that they are on.
+
+    Args:
+        domain: Its name.
+        session: Given by the launcher.
+    """
 
     def table(found: list[dict[str, Any]]) -> str:
         if not found:

@@ -87,7 +87,12 @@ def reboot(domain: str, *, mode: str = "acpi", session: Hidden) -> None:
 
 
 def reset(domain: str, *, session: Hidden) -> None:
-    """Reset a domain's machine, at once."""
+    """Reset a domain's machine, at once.
+
+    Args:
+        domain: Its name.
+        session: Given by the launcher.
+    """
     session.call(lambda _: f"Domain '{domain}' was reset", "reset", domain=domain)
 
 
@@ -104,12 +109,22 @@ def destroy(domain: str, *, graceful: Flag = False, session: Hidden) -> None:
 
 
 def suspend(domain: str, *, session: Hidden) -> None:
-    """Stop a domain's processors."""
+    """Stop a domain's processors.
+
+    Args:
+        domain: Its name.
+        session: Given by the launcher.
+    """
     session.call(lambda _: f"Domain '{domain}' suspended", "suspend", domain=domain)
 
 
 def resume(domain: str, *, session: Hidden) -> None:
-    """Let a domain's processors run again."""
+    """Let a domain's processors run again.
+
+    Args:
+        domain: Its name.
+        session: Given by the launcher.
+    """
     session.call(lambda _: f"Domain '{domain}' resumed", "resume", domain=domain)
 
 
@@ -127,7 +142,12 @@ def dompmsuspend(domain: str, target: str, *, duration: int = 0, session: Hidden
 
 
 def dompmwakeup(domain: str, *, session: Hidden) -> None:
-    """Wake a domain's guest."""
+    """Wake a domain's guest.
+
+    Args:
+        domain: Its name.
+        session: Given by the launcher.
+    """
     said = f"Domain '{domain}' successfully woken up"
     session.call(lambda _: said, "dompmwakeup", domain=domain)
 
@@ -194,7 +214,12 @@ def managedsave(
 
 
 def managedsave_remove(domain: str, *, session: Hidden) -> None:
-    """Throw a domain's managed save away."""
+    """Throw a domain's managed save away.
+
+    Args:
+        domain: Its name.
+        session: Given by the launcher.
+    """
     said = f"Removed managedsave image for domain '{domain}'"
     session.call(lambda _: said, "managedsave-remove", domain=domain)
 
@@ -245,7 +270,12 @@ def send_key(domain: str, *keys: str, holdtime: int = 0, session: Hidden) -> Non
 
 
 def inject_nmi(domain: str, *, session: Hidden) -> None:
-    """Interrupt a domain's processors with an NMI."""
+    """Interrupt a domain's processors with an NMI.
+
+    Args:
+        domain: Its name.
+        session: Given by the launcher.
+    """
     session.call(lambda _: "", "inject-nmi", domain=domain)
 
 
@@ -369,7 +399,12 @@ def domstate(domain: str, *, reason: Flag = False, session: Hidden) -> None:
 
 
 def dominfo(domain: str, *, session: Hidden) -> None:
-    """Print what there is to know about a domain at a glance."""
+    """Print what there is to know about a domain at a glance.
+
+    Args:
+        domain: Its name.
+        session: Given by the launcher.
+    """
 
     def say(one: dict[str, Any]) -> str:
         rows = {
@@ -438,23 +473,57 @@ _JOB_NUMBERS = {
 
 
 def domjobabort(domain: str, *, session: Hidden) -> None:
-    """Ask a domain's long job to end early."""
+    """Ask a domain's long job to end early.
+
+    Args:
+        domain: Its name.
+        session: Given by the launcher.
+    """
     session.call(lambda _: "", "domjobabort", domain=domain)
 
 
-def domstats(domain: str | None = None, *, session: Hidden) -> None:
-    """Print what domains use, in numbers.
+def domstats(
+    domain: str | None = None,
+    *,
+    state: Flag = False,
+    cpu_total: Flag = False,
+    balloon: Flag = False,
+    vcpu: Flag = False,
+    interface: Flag = False,
+    block: Flag = False,
+    session: Hidden,
+) -> None:
+    """Print what domains use, in numbers: all there are, or those that are asked for.
 
     Args:
         domain: Its name; all domains when it is left out.
+        state: What it does, and why.
+        cpu_total: How long its QEMU has run.
+        balloon: Its memory.
+        vcpu: Its processors.
+        interface: Its network cards.
+        block: Its disks.
         session: Given by the launcher.
     """
+    asked = {
+        "state.": state,
+        "cpu.": cpu_total,
+        "balloon.": balloon,
+        "vcpu.": vcpu,
+        "net.": interface,
+        "block.": block,
+    }
+    wanted = tuple(prefix for prefix, is_asked in asked.items() if is_asked) or tuple(asked)
 
     def say(answer: list[dict[str, Any]]) -> str:
         return "\n\n".join(
             "\n".join(
                 [f"Domain: '{one['name']}'"]
-                + [f"  {name}={value}" for name, value in one["statistics"].items()]
+                + [
+                    f"  {name}={value}"
+                    for name, value in one["statistics"].items()
+                    if name.startswith(wanted)
+                ]
             )
             for one in answer
         )

@@ -11,7 +11,11 @@ from pyvirt_trio.cli.session import Hidden
 
 
 def nodedev_list(*, session: Hidden) -> None:
-    """List the host's PCI devices, their drivers, and which are active or inactive."""
+    """List the host's PCI devices, their drivers, and which are active or inactive.
+
+    Args:
+        session: Given by the launcher.
+    """
 
     def table(answer: list[dict[str, Any]]) -> str:
         return "\n".join(
@@ -23,7 +27,12 @@ def nodedev_list(*, session: Hidden) -> None:
 
 
 def nodedev_dumpxml(device: str, *, session: Hidden) -> None:
-    """Print a device of the host as XML."""
+    """Print a device of the host as XML.
+
+    Args:
+        device: Its name, such as pci_0000_01_00_0.
+        session: Given by the launcher.
+    """
     session.call(str.rstrip, "nodedev-dumpxml", device=device)
 
 

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from pyvirt_trio.daemon import agent_methods, block_methods, lifecycle_methods, vcpu_methods
+from pyvirt_trio.daemon import (
+    agent_methods,
+    block_methods,
+    lifecycle_methods,
+    looking_methods,
+    vcpu_methods,
+)
 from pyvirt_trio.daemon.impacts import impact_of
 from pyvirt_trio.driver.domain import Domain
 from pyvirt_trio.driver.hypervisor import Hypervisor
@@ -24,6 +30,9 @@ def _summary(domain: Domain) -> dict[str, Any]:
         "state": domain.status.state.name.lower(),
         "reason": domain.status.reason.name.lower(),
         "persistent": domain.is_persistent,
+        "autostart": domain.is_autostart,
+        "managed_save": domain.has_managed_save,
+        "title": domain.definition.title,
     }
 
 
@@ -39,8 +48,10 @@ async def _state(hypervisor: Hypervisor, domain: str) -> dict[str, Any]:
     return _summary(hypervisor.domain(domain))
 
 
-async def _dumpxml(hypervisor: Hypervisor, domain: str, *, inactive: bool = False) -> str:
-    return hypervisor.domain(domain).xml(inactive=inactive)
+async def _dumpxml(
+    hypervisor: Hypervisor, domain: str, *, inactive: bool = False, secure: bool = False
+) -> str:
+    return hypervisor.domain(domain).xml(inactive=inactive, secure=secure)
 
 
 async def _attach(
@@ -52,6 +63,12 @@ async def _attach(
 
 async def _detach(hypervisor: Hypervisor, domain: str, device: str, *, impact: int = 0) -> None:
     await hypervisor.domain(domain).detach_device(device, impact_of(impact))
+
+
+async def _request_detach(
+    hypervisor: Hypervisor, domain: str, alias: str, *, impact: int = 0
+) -> None:
+    await hypervisor.domain(domain).request_detach(alias, impact_of(impact))
 
 
 async def _update(
@@ -111,7 +128,9 @@ METHODS: dict[str, Method] = {
     "dumpxml": _dumpxml,
     "attach-device": _attach,
     "detach-device": _detach,
+    "detach-device-alias": _request_detach,
     "update-device": _update,
+    **looking_methods.METHODS,
     **lifecycle_methods.METHODS,
     **vcpu_methods.METHODS,
     **block_methods.METHODS,

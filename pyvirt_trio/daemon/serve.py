@@ -13,7 +13,7 @@ from pyvirt_trio.daemon.events import stream_events
 from pyvirt_trio.daemon.methods import METHODS
 from pyvirt_trio.driver.hypervisor import Hypervisor
 from pyvirt_trio.driver.life import Life
-from pyvirt_trio.errors import PyvirtError, RemoteProtocolError
+from pyvirt_trio.errors import NotFoundError, PyvirtError, RemoteProtocolError
 from pyvirt_trio.rpc.jsonrpc import (
     INVALID_PARAMS,
     METHOD_NOT_FOUND,
@@ -104,7 +104,9 @@ async def _answer(hypervisor: Hypervisor, request: dict[str, Any]) -> dict[str, 
     if method is None:
         message = f"there is no method {request.get('method')!r}"
         return {"error": {"code": METHOD_NOT_FOUND, "message": message}}
-    params = request.get("params", {})
+    params = dict(request.get("params", {}))
+    if "domain" in params:
+        params["domain"] = _named(hypervisor, params["domain"])
     try:
         inspect.signature(method).bind(hypervisor, **params)
     except TypeError as error:
@@ -113,3 +115,14 @@ async def _answer(hypervisor: Hypervisor, request: dict[str, Any]) -> dict[str, 
         return {"result": await method(hypervisor, **params)}
     except PyvirtError as error:
         return {"error": error_to_json(error)}
+
+
+def _named(hypervisor: Hypervisor, text: object) -> object:
+    """The name of the domain that is meant: by its name, its UUID, or its number while it runs."""
+    try:
+        hypervisor.domain(str(text))
+    except NotFoundError:
+        for domain in hypervisor.domains():
+            if text in (str(domain.uuid), str(domain.view.id)):
+                return domain.name
+    return text
