@@ -34,8 +34,8 @@ SAVED, USED = ".save", ".used"
 GO_ON_PATIENCE_S = 30.0
 """How long a start that has read its managed save may take until its processors run."""
 
-SAVABLE = (DomainState.RUNNING, DomainState.PAUSED)
-"""A guest that sleeps would not be woken after the restore; one that has ended has no state."""
+SAVABLE = (DomainState.RUNNING, DomainState.PAUSED, DomainState.PMSUSPENDED)
+"""One that has crashed or ended has no state. QEMU wakes a guest that sleeps before it is done."""
 
 
 @attrs.frozen(kw_only=True)
@@ -72,14 +72,15 @@ class SavingCalls(DomainCore):
             When the image is complete and durable, and the life has ended.
 
         Raises:
-            InvalidStateError: The domain does not run, its guest sleeps or has just powered off to
-                be reset, or the save was aborted.
+            InvalidStateError: The domain does not run, its guest has just powered off to be reset,
+                or the save was aborted.
             HostError: The image could not be written. The domain goes on.
             CommandFailedError: QEMU cannot save such a machine, for instance one with a host
                 device. The domain goes on.
 
         Events:
-            `DomainSuspended` if it ran, `JobCompleted`, then `DomainStopped` with ``SAVED``; or
+            `DomainSuspended` if it ran, `GuestWoke` and `DomainStarted` with ``WAKEUP`` if its
+            guest slept (QEMU wakes it), `JobCompleted`, then `DomainStopped` with ``SAVED``; or
             `DomainResumed` when it goes on.
 
         Cancellation:
@@ -97,7 +98,7 @@ class SavingCalls(DomainCore):
             running: Whether its processors will run then; ``None``: as they do now.
 
         Raises:
-            InvalidStateError: It does not run, sleeps, is transient, or the save was aborted.
+            InvalidStateError: It does not run, is transient, or the save was aborted.
             HostError, CommandFailedError: As for `save`.
 
         Events, Cancellation: As for `save`.
@@ -189,7 +190,8 @@ def managed_save_path(domain: DomainCore) -> str:
 async def _save(life: Life, job: AsyncHold, path: str, *, running: bool | None) -> None:
     """Save ``life`` and let it end; or let it go on, if that is not possible."""
     require_absolute(path)
-    was_running = life.domain.status.state is DomainState.RUNNING
+    state_before = life.domain.status.state
+    was_running = state_before is DomainState.RUNNING
     head = save_image.Head(
         xml=format_domain(life.definition),
         was_running=was_running if running is None else running,
@@ -205,7 +207,9 @@ async def _save(life: Life, job: AsyncHold, path: str, *, running: bool | None) 
                 await _finish(life, job, written, head, path)
         except BaseException:
             with trio.CancelScope(shield=True):
-                if was_running and life.domain.status.state in SAVABLE:
+                state = life.domain.status.state
+                is_woken = state_before is DomainState.PMSUSPENDED and state is DomainState.RUNNING
+                if is_woken or (was_running and state in SAVABLE):
                     # Also when they seem to run: the news that they stand still may be on its way.
                     with contextlib.suppress(PyvirtError):  # it has gone meanwhile
                         await resume_processors(life, RunningReason.SAVE_CANCELED)

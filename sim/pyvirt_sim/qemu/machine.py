@@ -235,6 +235,12 @@ class Machine:
             self.peer.woken()
         self.emit("WAKEUP", None)
 
+    def begin_waking(self) -> None:
+        """The guest of a machine that sleeps is awake; it goes on when its processors run."""
+        self._reset_devices()
+        if self.peer is not None:
+            self.peer.woken()
+
     def power_button(self) -> None:
         """Press the power button: event POWERDOWN; the guest may shut down later."""
         self.emit("POWERDOWN", None)

@@ -72,7 +72,7 @@ class Migration:
         is_plain = set(arguments) == {"uri"} and (uri == NOWHERE or _APPEND.fullmatch(uri))
         if machine.saving.is_dumping:
             raise QmpError("Live migration disabled: dump-guest-memory in progress")
-        stands_still = machine.state in (RunState.PRELAUNCH, RunState.PAUSED)
+        stands_still = machine.state in (RunState.PRELAUNCH, RunState.PAUSED, RunState.SUSPENDED)
         if not is_plain or not stands_still or self._is_migrating:
             raise ModelGapError(f"migrating with {dict(arguments)} in this state is not modelled")
         self._is_outgoing = self._is_migrating = True
@@ -87,14 +87,22 @@ class Migration:
         self._pass(1)
         self._tell("active")
         await world.pause("rcu")
+        slept = self.machine.state is RunState.SUSPENDED
+        if slept and not self._is_cancelled:
+            self.machine.begin_waking()  # QEMU saves no machine that sleeps
         if self._is_cancelled or not self._write(uri):
             self._is_migrating = False
             self._tell("cancelled" if self._is_cancelled else "failed")
             return
         self._pass(2)
+        if slept:
+            self.machine.emit("STOP", None)
+            self._pass(3)
         self._tell("completed")
         self._is_migrating = False
         self.machine.state = RunState.POSTMIGRATE
+        if slept:
+            self.machine.emit("WAKEUP", None)
         if found := _APPEND.fullmatch(uri):
             await world.pause("rcu")  # the shell has yet to see the end
             world.rename_file(_path(found[2]), _path(found[3]))

@@ -22,9 +22,6 @@ REASONS: Mapping[str, str] = {
     "starts": """
         What a reset does to the machine is an option of ours (``-no-reboot``), in force from the
         first instruction, and a command of libvirt's.""",
-    "guests that sleep": """
-        Of a guest that sleeps libvirt makes an image, which wakes it in the middle; its state would
-        be lost in a restore, so we refuse that.""",
     "copies": """
         libvirt opens the files that a machine is saved to and restored from, or its core is written
         to, and hands them to QEMU (``getfd``). Our monitor may be any byte stream, which a file
@@ -175,7 +172,7 @@ def write(expected: Iterable[Answer], answers: Iterable[Answer], *, order: Seque
         order: The names of all requests; what is known of others is forgotten.
     """
     theirs, before = list(expected), listed()
-    why = {(one.request, one.aspect): one.why for one in before}
+    why = {(one.request, one.aspect): one.why for one in before if one.why in REASONS}
     played = {one.request for one in theirs}
     kept = [one for one in before if one.request in order and one.request not in played]
     kept += [

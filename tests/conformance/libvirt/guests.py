@@ -84,7 +84,11 @@ def guest_requests(_guest: Guest) -> list[Request]:
             "sleep",
             "<on_crash>preserve</on_crash>",
             SLEPT,
-            *calls(("save what sleeps", "save", "SAVED")),
+            *calls(
+                ("save what sleeps", "save", "SAVED"),
+                ("restore what slept", "restore", "SAVED"),
+                ("resume what slept", "resume"),
+            ),
             _destroy("asleep"),
         ),
         *calls(("undefine the guest that does things", "undefine")),

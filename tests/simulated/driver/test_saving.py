@@ -203,12 +203,50 @@ async def test_a_qemu_that_dies_while_it_is_saved_leaves_no_image(autojump_clock
         assert await files(world, FOLDER) == []
 
 
-async def test_sleeping_and_stopped_domains_are_not_saved(autojump_clock: Clock) -> None:
+WOKEN = ["MigrationIterated", "MigrationIterated", "MigrationIterated", "GuestWoke",
+         "DomainStarted.WAKEUP"]  # fmt: skip
+
+
+async def asleep(world: World) -> None:
+    world.guest.act(GuestAction.SUSPEND)
+    await settle()
+    told(world)
+
+
+async def test_a_guest_that_sleeps_is_woken_by_a_save_as_in_libvirt(autojump_clock: Clock) -> None:
     async with booted() as world:
-        world.guest.act(GuestAction.SUSPEND)
+        await asleep(world)
+        world.guest.memory["counter"] = "42"
+        await world.domain.save(IMAGE)
+        assert told(world) == [*WOKEN, "JobCompleted", "DomainStopped.SAVED"]
+        await world.hypervisor.restore_domain(IMAGE)
+        assert state(world) == "paused (migration)"
+        await world.domain.resume()
+        assert world.guest.memory == {"counter": "42"}
+        await world.domain.shutdown()
         await settle()
-        with pytest.raises(InvalidStateError, match="cannot save a domain that is pmsuspended"):
+        assert state(world) == "shutoff (shutdown)"
+
+
+async def test_a_guest_that_was_woken_in_vain_goes_on(
+    autojump_clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with booted() as world:
+        await asleep(world)
+
+        async def seal(_path: str, _head: bytes) -> None:
+            raise OSError(5, "Input/output error")
+
+        monkeypatch.setattr(world.host, "seal_file", seal)
+        with pytest.raises(HostError, match="Input/output error"):
             await world.domain.save(IMAGE)
+        assert told(world)[: len(WOKEN)] == WOKEN
+        assert state(world) == "running (wakeup)"
+        assert machine(world).is_running
+
+
+async def test_stopped_domains_are_not_saved(autojump_clock: Clock) -> None:
+    async with booted() as world:
         await world.domain.destroy()
         with pytest.raises(InvalidStateError, match="domain is not running"):
             await world.domain.save(IMAGE)
