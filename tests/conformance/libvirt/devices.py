@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pyvirt_sim.conformance.real.guest import Guest
+from pyvirt_trio import Impact
 from tests.conformance.libvirt.cases import BUSY, CHANGES, REFUSALS
-from tests.conformance.libvirt.requests import Request, device_rows, guest_xml
+from tests.conformance.libvirt.requests import Request, Row, device_rows, guest_xml
 
 RNG = "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>"
 NET = "<interface type='user'><mac address='52:54:00:00:00:01'/><model type='virtio'/></interface>"
@@ -39,14 +40,12 @@ COMING_AND_GOING = {
 }
 
 
-def _coming_and_going() -> list[Request]:
-    found: list[Request] = []
-    for name, xml in COMING_AND_GOING.items():
-        found += [
-            Request(name=f"attach {name}", call="attach", argument=xml, settle=True),
-            Request(name=f"detach {name}", call="detach", argument=xml),
-        ]
-    return found
+def _coming_and_going() -> list[Row]:
+    return [
+        (f"{call} {name}", call, xml, Impact.LIVE)
+        for name, xml in COMING_AND_GOING.items()
+        for call in ("attach", "detach")
+    ]
 
 
 def device_requests(guest: Guest) -> list[Request]:
@@ -55,10 +54,7 @@ def device_requests(guest: Guest) -> list[Request]:
         Request(name="define a guest", call="define", argument=guest_xml(guest)),
         Request(name="start the guest", call="start"),
         Request(name="let the guest boot", call="boot"),
-        *_coming_and_going(),
-        *device_rows(CHANGES),
-        *device_rows(REFUSALS),
-        *device_rows(BUSY),
+        *device_rows([*_coming_and_going(), *CHANGES, *REFUSALS, *BUSY]),
         Request(name="destroy the guest", call="destroy"),
         Request(name="undefine the guest", call="undefine"),
     ]

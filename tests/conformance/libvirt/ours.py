@@ -102,7 +102,7 @@ async def _make(
             found += _event_lines((await events.receive()).event)
     if request.boots:
         await trio.to_thread.run_sync(workshop.wait_until_ready)
-    if request.settle and error is None:
+    if request.settle:
         await trio.sleep(SETTLE_S)
     while True:
         try:

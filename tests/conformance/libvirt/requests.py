@@ -50,19 +50,37 @@ class Request:
 
 
 def device_rows(rows: Iterable[Row], *, settle: bool = True) -> list[Request]:
-    """Requests about devices; ``settle`` when there is a guest that has to find what comes."""
-    return [
-        Request(
+    """Requests about devices.
+
+    Args:
+        rows: What they are.
+        settle: Whether there is a guest that has to find what comes, before it can be asked to let
+            something go. What is on USB, SCSI and virtio-serial goes without its help.
+    """
+    found: list[Request] = []
+    is_finding = False
+    for name, call, argument, impact in rows:
+        is_live = Impact.LIVE in impact
+        if is_live and call.startswith("detach") and is_finding:
+            found[-1] = attrs.evolve(found[-1], settle=True)
+            is_finding = False
+        is_finding |= settle and is_live and call == "attach" and not _goes_by_itself(argument)
+        request = Request(
             name=name,
             call=call,
             argument=argument,
             impact=impact,
             until=("device-removed",) if call == "detach-alias" else None,
-            settle=Impact.LIVE in impact
-            and (settle if call == "attach" else "device='cdrom'" in argument),
+            settle=is_live and call != "attach" and "device='cdrom'" in argument,
         )
-        for name, call, argument, impact in rows
-    ]
+        found.append(request)
+    return found
+
+
+def _goes_by_itself(xml: str) -> bool:
+    is_on_bus = any(f"bus='{bus}'" in xml for bus in ("usb", "scsi"))
+    tag = xml.strip().lstrip("<").split()[0].rstrip("/>") if xml.strip() else ""
+    return is_on_bus or tag in ("channel", "lease", "redirdev") or "usb-serial" in xml
 
 
 def calls(*rows: tuple[str, str] | tuple[str, str, str]) -> list[Request]:

@@ -39,7 +39,7 @@ def _make(request: Request, daemon: Libvirtd, client: Client, workshop: Workshop
             events += map(_event_line, client.wait())
     if request.boots:
         workshop.wait_until_ready()
-    if request.settle and not is_refused:
+    if request.settle:
         time.sleep(SETTLE_S)
     events += map(_event_line, client.events())
     with daemon.log.open() as log:
