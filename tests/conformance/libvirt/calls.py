@@ -137,6 +137,8 @@ OF_DOMAIN: Mapping[str, Call] = {
         lambda one, path, _: one.core_dump(path, reset=True),
     ),
     "send-keys": Call("sendKey", _key_numbers, lambda one, keys, _: one.send_keys(keys.split())),
+    "job-info": Call("jobInfo", lambda *_: (), lambda one, *_: one.job_info()),
+    "abort-job": Call("abortJob", lambda *_: (), lambda one, *_: one.abort_job()),
     "inject-nmi": Call("injectNMI", lambda *_: (0,), lambda one, *_: one.inject_nmi()),
     "pm-wakeup": Call("pMWakeup", lambda *_: (0,), lambda one, *_: one.pm_wakeup()),
     "title": Call(

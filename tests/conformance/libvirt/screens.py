@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyvirt_sim.conformance.real.guest import Guest
 from pyvirt_trio import Impact
 from tests.conformance.libvirt.bare import MACHINE
-from tests.conformance.libvirt.requests import Request, Row, calls, device_rows
+from tests.conformance.libvirt.requests import DOMAIN, Request, Row, calls, device_rows
 
 LIVE, CONFIG, CURRENT = Impact.LIVE, Impact.CONFIG, Impact.CURRENT
 
@@ -81,6 +81,10 @@ _CALLS = (
     ("press no key", "send-keys", ""),
     ("press a key that there is not", "send-keys", "KEY_NOTHING"),
     ("inject an NMI", "inject-nmi"),
+    ("look at the screen", "screenshot", f"{DOMAIN} 0"),
+    ("look at the second screen", "screenshot", f"{DOMAIN} 1"),
+    ("tell of the screen's job", "job-info"),
+    ("abort the screen's job", "abort-job"),
 )
 
 
@@ -106,5 +110,12 @@ def screen_requests(_guest: Guest) -> list[Request]:
             settle=False,
         ),
         *calls(*_CALLS),
-        *calls(("destroy the screen", "destroy"), ("undefine the screen", "undefine")),
+        *calls(
+            ("destroy the screen", "destroy"),
+            ("look at the screen while off", "screenshot", f"{DOMAIN} 0"),
+            ("tell of a job while off", "job-info"),
+            ("abort a job while off", "abort-job"),
+            ("undefine the screen", "undefine"),
+            ("look at what is gone", "screenshot", f"{DOMAIN} 0"),
+        ),
     ]  # fmt: skip
