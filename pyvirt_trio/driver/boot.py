@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 import attrs
 import trio
 
-from pyvirt_trio.driver import memory_reports, throttling, virtiofsd
+from pyvirt_trio.driver import memory_reports, throttling, trays, virtiofsd
 from pyvirt_trio.driver.argv import build_argv
 from pyvirt_trio.driver.copying import load
 from pyvirt_trio.driver.graphics import begin_graphics, set_passwords
@@ -119,6 +119,7 @@ class Boot:
         if self.incoming is not None:
             life.lift_deadline()  # reading memory takes as long as it takes
             await load(life, self.incoming)
+            await trays.note(life)
         await memory_reports.report_memory(life)
         if self.loaded is not None:
             await self.loaded()

@@ -47,6 +47,7 @@ class DomainView:
         is_autostart: Whether it starts when its hypervisor is opened on a fresh machine.
         persistent: What the next start uses; ``None`` when it was undefined while running.
         open_channels: Aliases of the virtio channels that a program in the guest has open.
+        open_trays: Aliases of the drives whose tray is open.
     """
 
     name: str
@@ -57,6 +58,7 @@ class DomainView:
     live: DomainDefinition | None = None
     persistent: DomainDefinition | None = None
     open_channels: frozenset[str] = NONE_OPEN
+    open_trays: frozenset[str] = NONE_OPEN
     has_managed_save: bool = False
     is_autostart: bool = False
 

@@ -277,9 +277,8 @@ class Life(LifeCore):
             self._failure = self._failure or error
         with self.domain.journal.commit() as commit:
             ending, was_announced = self._ending, self.is_announced
-            commit.update(
-                self.domain, live=None, status=ending.status, id=None, open_channels=NONE_OPEN
-            )
+            closed = {"open_channels": NONE_OPEN, "open_trays": NONE_OPEN}
+            commit.update(self.domain, live=None, status=ending.status, id=None, **closed)
             commit.note(self.domain, **FORGOTTEN)
             if was_announced:
                 commit.announce(DomainStopped(**self.stamp, detail=ending.detail))

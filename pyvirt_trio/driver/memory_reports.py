@@ -57,6 +57,24 @@ async def report_memory(life: Life) -> None:
                 commit.update(life.domain, live=life.definition.replacing(device, reported))
 
 
+async def learn(life: Life) -> None:
+    """Announce of which virtio-mem devices the guest has come to use another part.
+
+    For a domain whose QEMU has told nobody of it.
+
+    Raises:
+        InvalidStateError, MonitorError: QEMU has gone.
+    """
+    if not any(isinstance(device, VirtioMemory) for device in life.definition.devices):
+        return
+    for report in await _reports(life):
+        device = life.definition.device(report["data"].get("id", ""))
+        size = report["data"].get("size")
+        if isinstance(device, VirtioMemory) and device.current_kib != size // KIB:
+            assert device.alias is not None, "a device in a life has an alias"
+            size_changed(life, device.alias, size)
+
+
 def _with_report(device: MemoryDevice, data: Mapping[str, Any]) -> MemoryDevice:
     if isinstance(device, VirtioMemory):
         return attrs.evolve(device, current_kib=data["size"] // KIB)

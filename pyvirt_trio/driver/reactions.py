@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from pyvirt_trio.driver import memory_reports, removal
+from pyvirt_trio.driver import memory_reports, removal, trays
 from pyvirt_trio.driver.cores import dump_crash
 from pyvirt_trio.driver.ending import Ending
 from pyvirt_trio.driver.reports import REPORTS, disk_of_node
@@ -42,8 +42,6 @@ from pyvirt_trio.models.events import (
     ShutdownDetail,
     StartedDetail,
     SuspendedDetail,
-    TrayMove,
-    TrayMoved,
     WatchdogAction,
     WatchdogFired,
 )
@@ -295,10 +293,7 @@ def _memory_passed(life: Life, data: Data) -> None:
 
 
 def _tray_moved(life: Life, data: Data) -> None:
-    device = life.definition.device(data.get("id", ""))
-    if device is not None and device.alias is not None:
-        move = TrayMove.OPEN if data["tray-open"] else TrayMove.CLOSE
-        life.announce(None, TrayMoved(**life.stamp, alias=device.alias, move=move))
+    trays.moved(life, data.get("id", ""), is_open=data["tray-open"])
 
 
 REACTIONS: Mapping[str, Callable[[Life, Data], None]] = {

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, ClassVar
 import attrs
 import trio
 
-from pyvirt_trio.driver import reactions, virtiofsd
+from pyvirt_trio.driver import memory_reports, reactions, trays, virtiofsd
 from pyvirt_trio.driver.argv import monitor_argument
 from pyvirt_trio.driver.backends import backends, chardev_name, frontend
 from pyvirt_trio.driver.ending import Ending
@@ -116,6 +116,8 @@ class Reconnection:
             _finish_plugging,
             _finish_removals,
             _learn_channels,
+            trays.learn,
+            memory_reports.learn,
             _finish_block_jobs,
         )
         for step in steps:

@@ -363,8 +363,11 @@ def _forget(removal: Removal, commit: Commit) -> None:
     assert live is not None, "a removal ends with its life"
     device = live.device(removal.alias)
     assert device is not None, "a device leaves the definition only through its removal"
-    channels = domain.view.open_channels - {removal.alias}  # QEMU tells nothing of it
-    commit.update(domain, live=live.without_device(device), open_channels=channels)
+    # QEMU tells nothing of what was open.
+    channels = domain.view.open_channels - {removal.alias}
+    trays = domain.view.open_trays - {removal.alias}
+    changed = live.without_device(device)
+    commit.update(domain, live=changed, open_channels=channels, open_trays=trays)
     commit.note(domain, leaving=without(domain.private.leaving, removal.alias))
 
 

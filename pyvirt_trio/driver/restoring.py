@@ -181,6 +181,7 @@ def _domain(hypervisor: Hypervisor, before: Kept | None, now: DomainDefinition |
         id=before.id,
         live=before.live,
         open_channels=before.open_channels,
+        open_trays=before.open_trays,
     )
     domain = Domain(hypervisor, view)
     domain.private = before.private

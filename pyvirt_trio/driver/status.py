@@ -172,6 +172,7 @@ class Kept:
         id: Its id, while it runs.
         live: What the running machine is made of.
         open_channels: Aliases of the channels that a program in the guest has open.
+        open_trays: Aliases of the drives whose tray is open.
         defined: Digest of the file with its persistent definition.
         private: The rest.
     """
@@ -183,6 +184,7 @@ class Kept:
     id: int | None = None
     live: DomainDefinition | None = None
     open_channels: frozenset[str] = frozenset()
+    open_trays: frozenset[str] = frozenset()
     defined: str | None = None
     private: PrivateData
 
@@ -286,6 +288,7 @@ _VIEW_KEYS = {
     "life": _Key(int, int),
     "id": _Key(int, int),
     "open_channels": _Key(sorted, frozenset),
+    "open_trays": _Key(sorted, frozenset),
 }
 """Attribute of `DomainView` -> how it is kept; the definitions have keys of their own."""
 

@@ -86,3 +86,16 @@ async def test_a_save_that_fails_lets_the_machine_go_on(tmp_path: Path) -> None:
         assert await told(events, 2) == ["DomainSuspended.PAUSED", "DomainResumed.UNPAUSED"]
         assert str(domain.status) == "running (save canceled)"
         await domain.save(str(tmp_path / "image"))
+
+
+async def test_a_tray_that_was_open_is_known_to_be_after_a_restore(tmp_path: Path) -> None:
+    async with running(tmp_path) as (hypervisor, domain, _events):
+        drive = "<disk type='file' device='cdrom'><target dev='sdp' bus='scsi'/></disk>"
+        alias = (await domain.attach_device(drive)).alias
+        assert alias is not None
+        await domain.running_life().execute("blockdev-open-tray", {"id": alias})
+        assert domain.view.open_trays == {alias}
+        await domain.save(str(tmp_path / "image"))
+        assert domain.view.open_trays == set()
+        restored = await hypervisor.restore_domain(str(tmp_path / "image"))
+        assert restored.view.open_trays == {alias}

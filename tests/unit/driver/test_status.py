@@ -49,6 +49,7 @@ def changes_of_a_view() -> st.SearchStrategy[dict[str, Any]]:
             "id": st.none() | st.integers(1, 9),
             "live": live,
             "open_channels": st.frozensets(st.sampled_from(["channel0", "channel1"])),
+            "open_trays": st.frozensets(st.sampled_from(["scsi0-0-0-0", "sata0-0-0"])),
         },
     )
 
@@ -94,7 +95,7 @@ def test_changes_add_up_to_all_that_is_kept(
         entry |= json.loads(json.dumps(written.changes(view, private, None)))
     kept = read_entry(str(ID), entry)
     assert private == kept.private
-    for name in ("name", "uuid", "status", "life", "id", "live", "open_channels"):
+    for name in ("name", "uuid", "status", "life", "id", "live", "open_channels", "open_trays"):
         assert getattr(view, name) == getattr(kept, name)
 
 
