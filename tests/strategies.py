@@ -37,6 +37,7 @@ from pyvirt_trio.models import (
     NumaCell,
     Nvdimm,
     OperatingSystem,
+    Panic,
     Parallel,
     PciNodeDevice,
     RedirectedUsb,
@@ -44,6 +45,7 @@ from pyvirt_trio.models import (
     SataAddress,
     Serial,
     SharedMemory,
+    Sleeps,
     VirtioMemory,
     VirtioPmem,
     Vsock,
@@ -565,6 +567,10 @@ def _definitions_with(
         virt_type=st.sampled_from(["qemu", "kvm"]),
         emulator=st.none() | absolute_paths(),
         actions=lifecycle_actions(),
+        sleeps=st.builds(
+            Sleeps, to_memory=st.none() | st.booleans(), to_disk=st.none() | st.booleans()
+        ),
+        panic=st.none() | st.builds(Panic, port=st.none() | st.integers(0, 0xFFFF)),
         devices=st.lists(devices(aliases), max_size=6, unique_by=UNIQUE_BY).map(tuple),
         memory_backing=memory_backings(),
     )

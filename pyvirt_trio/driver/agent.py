@@ -23,6 +23,7 @@ from pyvirt_trio.models.agent import (
     GuestSuspendTarget,
     GuestTrim,
 )
+from pyvirt_trio.models.lifecycle import Sleeps
 
 POLL_PAUSE_S = 0.01
 MAX_POLL_PAUSE_S = 0.5
@@ -95,8 +96,8 @@ class DomainAgent(AgentInfoCalls, AgentVcpuCalls):
             When the guest has begun: the machine sleeps, or the agent has left.
 
         Raises:
-            InvalidStateError: Also when the machine could not be woken
-                (``OPERATION_UNSUPPORTED``).
+            InvalidStateError: Also when the machine could not be woken, or its definition takes
+                such a sleep from the guest (``OPERATION_UNSUPPORTED``).
 
         Events:
             `GuestSlept` and `DomainPmSuspended`, or `GuestHibernated` and, before the end of the
@@ -107,7 +108,9 @@ class DomainAgent(AgentInfoCalls, AgentVcpuCalls):
             raise InvalidStateError(
                 "Domain does not have suspend support", code=ErrorCode.OPERATION_UNSUPPORTED
             )
-        await self._link().execute_unanswered(f"guest-suspend-{target.value}", None)
+        link = self._link()
+        _require_sleeps(self._domain.definition.sleeps, target)
+        await link.execute_unanswered(f"guest-suspend-{target.value}", None)
 
     async def time_ns(self) -> int:
         """The guest's clock, in nanoseconds since 1970-01-01 UTC (``virDomainGetTime``)."""
@@ -196,3 +199,16 @@ class DomainAgent(AgentInfoCalls, AgentVcpuCalls):
                 return ended
             await trio.sleep(pause_s)
             pause_s = min(2 * pause_s, MAX_POLL_PAUSE_S)
+
+
+def _require_sleeps(sleeps: Sleeps, target: GuestSuspendTarget) -> None:
+    is_hybrid = target is GuestSuspendTarget.HYBRID
+    rows = (
+        ("S3", sleeps.to_memory, target is GuestSuspendTarget.MEMORY),
+        ("S4", sleeps.to_disk, target is GuestSuspendTarget.DISK),
+    )
+    for name, is_offered, is_wanted in rows:
+        if is_offered is False and (is_wanted or is_hybrid):
+            raise InvalidStateError(
+                f"{name} state is disabled for this domain", code=ErrorCode.OPERATION_UNSUPPORTED
+            )

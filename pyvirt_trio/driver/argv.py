@@ -44,6 +44,7 @@ def build_argv(
     argv += ["-no-user-config", "-nodefaults", "-display", "none", "-S", "-no-shutdown"]
     if definition.actions.on_reboot.destroys:
         argv += ["-no-reboot"]
+    argv += _sleep_options(definition)
     if is_incoming:
         argv += ["-incoming", "defer"]
     argv += [
@@ -72,7 +73,20 @@ def build_argv(
             argv += ["-device", json.dumps(properties)]
         for codec in codecs(device):
             argv += ["-device", json.dumps(codec)]
+    if definition.panic is not None:
+        port = {} if definition.panic.port is None else {"ioport": definition.panic.port}
+        argv += ["-device", json.dumps({"driver": "pvpanic", **port})]
     return argv
+
+
+def _sleep_options(definition: DomainDefinition) -> list[str]:
+    """What the firmware offers, where the definition says so (``qemuBuildPMCommandLine``)."""
+    sleeps = definition.sleeps
+    found: list[str] = []
+    for name, is_offered in (("disable_s3", sleeps.to_memory), ("disable_s4", sleeps.to_disk)):
+        if is_offered is not None:
+            found += ["-global", f"ICH9-LPC.{name}={int(not is_offered)}"]
+    return found
 
 
 def _processor_options(definition: DomainDefinition) -> tuple[str, str]:

@@ -57,6 +57,8 @@ from pyvirt_trio.models.host_devices import OtherHostDevice as OtherHostDevice
 from pyvirt_trio.models.impact import Impact as Impact
 from pyvirt_trio.models.lifecycle import LifecycleAction as LifecycleAction
 from pyvirt_trio.models.lifecycle import LifecycleActions as LifecycleActions
+from pyvirt_trio.models.lifecycle import Panic as Panic
+from pyvirt_trio.models.lifecycle import Sleeps as Sleeps
 from pyvirt_trio.models.memory import Dimm as Dimm
 from pyvirt_trio.models.memory import MemoryBacking as MemoryBacking
 from pyvirt_trio.models.memory import MemoryDevice as MemoryDevice

@@ -7,7 +7,7 @@ import uuid
 import attrs
 
 from pyvirt_trio.models.devices import Device
-from pyvirt_trio.models.lifecycle import LifecycleActions
+from pyvirt_trio.models.lifecycle import LifecycleActions, Panic, Sleeps
 from pyvirt_trio.models.memory import MemoryBacking, MemoryDevice
 from pyvirt_trio.models.metadata import MetadataElement
 from pyvirt_trio.models.vcpus import Vcpu, plain_vcpus
@@ -65,6 +65,8 @@ class DomainDefinition:
         description: More for people, or ``None``.
         metadata: What other programs keep here.
         actions: What becomes of it when its guest powers off, reboots or crashes.
+        sleeps: Which sleeps its firmware offers the guest.
+        panic: Where the guest tells of its own crash, if it can; without, ``on_crash`` is idle.
         devices: All devices in document order.
         max_memory_kib: How much it may have with modules; 0 when it cannot get any.
         memory_slots: How many modules fit into it.
@@ -84,6 +86,8 @@ class DomainDefinition:
     description: str | None = None
     metadata: tuple[MetadataElement, ...] = ()
     actions: LifecycleActions = attrs.field(factory=LifecycleActions)
+    sleeps: Sleeps = attrs.field(factory=Sleeps)
+    panic: Panic | None = None
     devices: tuple[Device, ...] = ()
     max_memory_kib: int = 0
     memory_slots: int = 0

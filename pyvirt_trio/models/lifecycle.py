@@ -47,6 +47,30 @@ class LifecycleActions:
     on_crash: LifecycleAction = LifecycleAction.DESTROY
 
 
+@attrs.frozen(kw_only=True)
+class Sleeps:
+    """Which sleeps a guest's firmware offers it; ``None`` leaves it to QEMU, which offers both.
+
+    Args:
+        to_memory: The state is kept in its memory (ACPI's S3).
+        to_disk: The state is kept on its disk (ACPI's S4).
+    """
+
+    to_memory: bool | None = None
+    to_disk: bool | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Panic:
+    """The device to which a guest's kernel tells that it has crashed (``pvpanic`` on ISA).
+
+    Args:
+        port: The I/O port, ``None`` for QEMU's own 0x505.
+    """
+
+    port: int | None = None
+
+
 class ShutdownMode(enum.Enum):
     """How a guest is asked to shut down (``virDomainShutdownFlagValues``).
 

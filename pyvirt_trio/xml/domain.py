@@ -14,6 +14,7 @@ from pyvirt_trio.models import (
     DomainDefinition,
     Graphics,
     OperatingSystem,
+    Panic,
     Serial,
     Sound,
 )
@@ -21,7 +22,14 @@ from pyvirt_trio.xml.defaults import written_defaults
 from pyvirt_trio.xml.device_types.character import read_character_source
 from pyvirt_trio.xml.devices import device_lines, read_device
 from pyvirt_trio.xml.element import Element, element, render, rendered_lines, text_element
-from pyvirt_trio.xml.lifecycle import lifecycle_elements, read_lifecycle
+from pyvirt_trio.xml.lifecycle import (
+    lifecycle_elements,
+    panic_element,
+    read_lifecycle,
+    read_panic,
+    read_sleeps,
+    sleeps_element,
+)
 from pyvirt_trio.xml.memory import cpu_element, memory_elements, read_memory
 from pyvirt_trio.xml.memory_backing import memory_backing_element, read_memory_backing
 from pyvirt_trio.xml.metadata import metadata_in
@@ -66,8 +74,9 @@ def parse_domain(
     os = _read_os(reader.required_child("os"))
     title = read_title(reader)
     description = reader.child_text("description")
-    actions = read_lifecycle(reader)
+    actions, sleeps = read_lifecycle(reader), read_sleeps(reader)
     reader.child("features")  # its contents are in the table of defaults
+    panic = _read_panic(reader.child("devices"))
     emulator, devices = _read_devices(reader.child("devices"), keep_aliases=keep_aliases)
     memory = read_memory(reader, given_kib, devices, len(vcpus))
     memory_backing = read_memory_backing(reader.child("memoryBacking"))
@@ -85,6 +94,8 @@ def parse_domain(
         description=description,
         metadata=metadata_in(text) if reader.has("metadata") else (),
         actions=actions,
+        sleeps=sleeps,
+        panic=panic,
         devices=devices,
         memory_backing=memory_backing,
     )
@@ -120,6 +131,7 @@ def format_domain(definition: DomainDefinition, *, life_id: int | None = None) -
         cpu_element(definition),
         *written_defaults("/domain"),
         *lifecycle_elements(definition.actions),
+        sleeps_element(definition.sleeps),
         Element("devices", verbatim=tuple(_device_lines(definition))),
     )
     return render(root)
@@ -134,6 +146,8 @@ def _device_lines(definition: DomainDefinition) -> Iterator[str]:
     if any(isinstance(device, Graphics | Sound) for device in definition.devices):
         audio = element("audio", {"id": 1, "type": _listener(definition.devices)})
         yield from rendered_lines(audio)
+    if definition.panic is not None:
+        yield from rendered_lines(panic_element(definition.panic))
     for default in _unless_present(definition, written_defaults("/domain/devices")):
         yield from rendered_lines(default)
 
@@ -232,7 +246,7 @@ def _read_devices(
         if child.tag == "audio":
             sounds.append(child.take())
             continue
-        if child.tag == "emulator" or child.is_default:
+        if child.tag in ("emulator", "panic") or child.is_default:
             continue
         if child.tag == "console" and not _is_virtio(child):
             consoles.append(child.take())
@@ -243,6 +257,18 @@ def _read_devices(
     for sound in sounds:
         _check_audio(sound, devices)
     return emulator, tuple(devices)
+
+
+def _read_panic(reader: Reader | None) -> Panic | None:
+    """It is written as a device, and neither comes nor goes on its own."""
+    children = () if reader is None else reader.children
+    found = [child.take() for child in children if child.tag == "panic"]
+    if len(found) > 1:
+        raise found[1].wrong("Multiple panic devices with model 'isa'")
+    if not found:
+        return None
+    read_alias(found[0], keep=False)
+    return read_panic(found[0])
 
 
 def _is_virtio(console: Reader) -> bool:

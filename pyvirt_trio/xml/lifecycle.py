@@ -1,4 +1,4 @@
-"""``<on_poweroff>``, ``<on_reboot>`` and ``<on_crash>``."""
+"""``<on_poweroff>``, ``<on_reboot>``, ``<on_crash>``, ``<pm>`` and ``<panic>``."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import attrs
 
-from pyvirt_trio.models.lifecycle import LifecycleAction, LifecycleActions
-from pyvirt_trio.xml.element import Element
+from pyvirt_trio.models.lifecycle import LifecycleAction, LifecycleActions, Panic, Sleeps
+from pyvirt_trio.xml.element import Element, element
 from pyvirt_trio.xml.reader import Reader, quoted
 
 _CHOICES: Mapping[str, tuple[LifecycleAction, ...]] = {
@@ -48,3 +48,61 @@ def _action(found: Reader, allowed: tuple[LifecycleAction, ...]) -> LifecycleAct
 def lifecycle_elements(actions: LifecycleActions) -> tuple[Element, ...]:
     """All three, as libvirt writes them."""
     return tuple(Element(tag, text=getattr(actions, tag).value) for tag in _CHOICES)
+
+
+# -- sleeping and dying ---------------------------------------------------------------------------
+
+_ENABLED = {"yes": True, "no": False, "": None}
+_MAX_PORT = 0xFFFF
+
+
+def read_sleeps(domain: Reader) -> Sleeps:
+    """What ``<pm>`` below ``<domain>`` says, if it is there."""
+    found = domain.child("pm")
+    if found is None:
+        return Sleeps()
+    return Sleeps(
+        to_memory=_is_enabled(found.child("suspend-to-mem")),
+        to_disk=_is_enabled(found.child("suspend-to-disk")),
+    )
+
+
+def _is_enabled(found: Reader | None) -> bool | None:
+    if found is None:
+        return None
+    return _ENABLED[found.choice("enabled", "yes", "no", default="")]
+
+
+def sleeps_element(sleeps: Sleeps) -> Element | None:
+    """The element that ``read_sleeps`` reads."""
+    if sleeps == Sleeps():
+        return None
+    words = {is_enabled: word or None for word, is_enabled in _ENABLED.items()}
+    return element(
+        "pm",
+        None,
+        _sleep_element("suspend-to-mem", words[sleeps.to_memory]),
+        _sleep_element("suspend-to-disk", words[sleeps.to_disk]),
+    )
+
+
+def _sleep_element(tag: str, word: str | None) -> Element | None:
+    return None if word is None else element(tag, {"enabled": word})
+
+
+def read_panic(found: Reader) -> Panic:
+    """A ``Panic`` from ``<panic>``. libvirt has more models, for other boards and hypervisors."""
+    found.choice("model", "isa", default="isa")
+    address = found.child("address")
+    if address is None:
+        return Panic()
+    address.choice("type", "isa")
+    return Panic(port=address.integer("iobase", maximum=_MAX_PORT))
+
+
+def panic_element(panic: Panic) -> Element:
+    """The element that ``read_panic`` reads."""
+    address = None
+    if panic.port is not None:
+        address = element("address", {"type": "isa", "iobase": f"0x{panic.port:x}"})
+    return element("panic", {"model": "isa"}, address)

@@ -44,6 +44,7 @@ _MACHINE_KEYS: Final = frozenset(
 )
 _SUFFIXES: Final = "kmgt"
 # Who handles hotplug behind the root ports of q35: ACPI, or each port itself.
+_SLEEPS: Final = {"ICH9-LPC.disable_s3": "s3", "ICH9-LPC.disable_s4": "s4"}
 _ACPI_HOTPLUG: Final = "ICH9-LPC.acpi-pci-hotplug-with-bridge-support"
 _SMP_KEYS: Final = frozenset({"cpus", "maxcpus", "sockets", "cores", "threads"})
 _KEYMAPS: Final = frozenset({"de", "en-gb", "en-us", "es", "fr", "it", "ja", "sv"})
@@ -88,6 +89,7 @@ class Config:
     is_incoming: bool = False
     board: str = "q35"
     has_native_hotplug: bool = False
+    disabled_sleeps: frozenset[str] = frozenset()
     accelerator: str = "tcg"
     memory_bytes: int = 128 << 20
     actions: Actions = attrs.field(factory=Actions)
@@ -141,7 +143,7 @@ def parse_argv(argv: Sequence[str]) -> Config:
         raise StartupError("-initrd only allowed with -kernel option")
     if config.append is not None and config.kernel is None:
         raise StartupError("-append only allowed with -kernel option")
-    if config.has_native_hotplug and config.board != "q35":
+    if (config.has_native_hotplug or config.disabled_sleeps) and config.board != "q35":
         raise ModelGapError("a -global for a device the board lacks is not modelled")
     return config
 
@@ -319,6 +321,10 @@ def _set_action(config: Config, value: str) -> None:
 
 def _set_global(config: Config, value: str) -> None:
     name, _, choice = value.partition("=")
+    if name in _SLEEPS and choice in {"0", "1"}:
+        changed = config.disabled_sleeps - {_SLEEPS[name]}
+        config.disabled_sleeps = changed | {_SLEEPS[name]} if choice == "1" else changed
+        return
     if name != _ACPI_HOTPLUG or choice not in {"on", "off"}:
         raise ModelGapError(f"-global {value} is not modelled")
     config.has_native_hotplug = choice == "off"

@@ -31,10 +31,20 @@ NEEDS: Final[Mapping[GuestAction, frozenset[str]]] = {
     GuestAction.LOAD_CRASH_KERNEL: _PANIC_DEVICES,
     GuestAction.LET_WATCHDOG_EXPIRE: frozenset({"ib700", "i6300esb"}),
 }
+_SLEEPS: Final = {GuestAction.SUSPEND: "s3", GuestAction.HIBERNATE: "s4"}
 # What it reports: on the first slot, which is empty, that an insertion (event 1) has succeeded.
 _REPORT: Final = {"slot": "0", "slot-type": "DIMM", "source": 1, "status": 0}
 # Where QOM puts the clock of the q35 board; the offset is what the guest sets, by any amount.
 _CLOCK: Final = "/machine/unattached/device[8]"
+
+
+def _is_possible(machine: Machine, action: GuestAction) -> bool:
+    """Whether the guest finds a way to do it."""
+    needed = NEEDS.get(action)
+    present = {device.driver for device in machine.tree.devices.values()}
+    return _SLEEPS.get(action) not in machine.disabled_sleeps and (
+        needed is None or not needed.isdisjoint(present)
+    )
 
 
 def perform(machine: Machine, action: GuestAction, clock_offset_s: int = 0) -> None:
@@ -45,10 +55,7 @@ def perform(machine: Machine, action: GuestAction, clock_offset_s: int = 0) -> N
         action: What it does.
         clock_offset_s: For `GuestAction.SET_CLOCK`: how far the guest's clock is ahead afterwards.
     """
-    needed = NEEDS.get(action)
-    if needed is not None and all(
-        device.driver not in needed for device in machine.tree.devices.values()
-    ):
+    if not _is_possible(machine, action):
         return
     match action:
         case GuestAction.POWER_OFF:

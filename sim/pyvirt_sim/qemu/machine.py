@@ -78,6 +78,7 @@ class Machine:
         firmware_bytes: How large its firmware is; a dump holds it too.
         board: Its type, a key of `pyvirt_sim.qemu.boards.BOARDS`.
         has_native_hotplug: Whether root ports handle hotplug themselves, instead of ACPI.
+        disabled_sleeps: Which of ACPI's ``s3`` and ``s4`` its firmware does not offer.
         memory: How much memory it is born with, and may get.
         cpus: Its processors.
     """
@@ -94,6 +95,7 @@ class Machine:
     memory: MemoryDevices = attrs.field(factory=lambda: MemoryDevices(128 << 20))
     cpus: Cpus = attrs.field(factory=lambda: Cpus("qemu64-x86_64-cpu", Topology()))
     has_native_hotplug: bool = False
+    disabled_sleeps: frozenset[str] = frozenset()
     peer: Peer | None = None
     state: RunState = RunState.PRELAUNCH
     tree: DeviceTree = attrs.field(init=False)

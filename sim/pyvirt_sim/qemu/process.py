@@ -205,6 +205,7 @@ class QemuProcess:
             memory,
             Cpus(f"{config.cpu_model}-x86_64-cpu", topology),
             config.has_native_hotplug,
+            config.disabled_sleeps,
         )
 
     def _make_guest(self) -> Guest:

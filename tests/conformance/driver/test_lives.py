@@ -20,11 +20,6 @@ pytestmark = pytest.mark.real_qemu
 
 PATIENCE_S = 150
 LOOK_S = 0.1
-WRAPPER = """\
-#!/bin/sh
-# There is no <panic> device yet: put QEMU's behind everything else.
-exec qemu-system-x86_64 "$@" -device pvpanic
-"""
 
 
 @pytest.fixture(scope="module")
@@ -80,9 +75,6 @@ async def counting(
     guest: Guest, root: Path, *, does: str = "", actions: str = ""
 ) -> AsyncGenerator[Counter]:
     """A domain whose guest counts, started."""
-    wrapper = root / "qemu"
-    wrapper.write_text(WRAPPER)
-    wrapper.chmod(0o700)
     console = root / "console"
     xml = f"""
     <domain type='qemu'>
@@ -93,8 +85,7 @@ async def counting(
       </os>
       {actions}
       <devices>
-        <emulator>{wrapper}</emulator>
-        <serial type='file'><source path='{console}'/></serial>
+        <panic/><serial type='file'><source path='{console}'/></serial>
       </devices>
     </domain>"""
     with trio.fail_after(PATIENCE_S):

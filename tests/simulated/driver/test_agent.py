@@ -258,3 +258,27 @@ async def test_calls_of_many_tasks_each_get_their_own_answer(autojump_clock: Clo
             for number in range(6):
                 nursery.start_soon(partial(ask, number))
         assert found == {number: f"{number}\n".encode() for number in range(6)}
+
+
+@pytest.mark.parametrize(
+    ("sleep", "refused"),
+    [
+        ("mem", {GuestSuspendTarget.MEMORY: "S3", GuestSuspendTarget.HYBRID: "S3"}),
+        ("disk", {GuestSuspendTarget.DISK: "S4", GuestSuspendTarget.HYBRID: "S4"}),
+    ],
+)
+async def test_a_sleep_that_the_definition_takes_from_the_guest_is_refused(
+    autojump_clock: Clock, sleep: str, refused: dict[GuestSuspendTarget, str]
+) -> None:
+    async with booted() as world:
+        await world.domain.destroy()
+        pm = f"<pm><suspend-to-{sleep} enabled='no'/></pm>"
+        xml = world.domain.xml(inactive=True).replace("</domain>", f"{pm}</domain>")
+        await world.hypervisor.define(xml)
+        await world.boot()
+        for target, name in refused.items():
+            with pytest.raises(InvalidStateError, match=f"{name} state is disabled") as refusal:
+                await world.domain.agent.suspend(target)
+            assert refusal.value.code == ErrorCode.OPERATION_UNSUPPORTED
+        [other] = set(GuestSuspendTarget) - refused.keys()
+        await world.domain.agent.suspend(other)

@@ -347,3 +347,39 @@ async def test_a_domain_defined_again_in_the_life_it_was_undefined_in_counts_as_
         told(world)
         await world.hypervisor.define(xml)
         assert told(world) == ["DomainDefined.ADDED"]
+
+
+@pytest.mark.parametrize(("device", "is_told"), [("<panic/>", True), ("", False)])
+async def test_a_guest_tells_of_its_panic_where_the_definition_has_a_device_for_it(
+    autojump_clock: Clock, device: str, is_told: bool
+) -> None:
+    async with open_world() as world:
+        xml = world.domain.xml(inactive=True).replace("</devices>", f"{device}</devices>")
+        await world.hypervisor.define(xml)
+        await world.boot()
+        world.guest.act(GuestAction.PANIC)
+        await settle()
+        assert told(world) == (["DomainCrashed.PANICKED", "DomainStopped.CRASHED"] * is_told)
+        assert state(world) == ("shutoff (crashed)" if is_told else "running (booted)")
+
+
+@pytest.mark.parametrize(
+    ("element", "action", "is_told"),
+    [
+        ("suspend-to-mem", GuestAction.SUSPEND, False),
+        ("suspend-to-mem", GuestAction.HIBERNATE, True),
+        ("suspend-to-disk", GuestAction.HIBERNATE, False),
+        ("suspend-to-disk", GuestAction.SUSPEND, True),
+    ],
+)
+async def test_a_guest_does_not_sleep_as_its_definition_does_not_let_it(
+    autojump_clock: Clock, element: str, action: GuestAction, is_told: bool
+) -> None:
+    async with open_world() as world:
+        pm = f"<pm><{element} enabled='no'/></pm>"
+        xml = world.domain.xml(inactive=True).replace("</domain>", f"{pm}</domain>")
+        await world.hypervisor.define(xml)
+        await world.boot()
+        world.guest.act(action)
+        await settle()
+        assert bool(told(world)) is is_told

@@ -12,10 +12,12 @@ from pyvirt_trio.models import (
     HostDevice,
     Interface,
     OperatingSystem,
+    Panic,
     PciAddress,
     PciNodeDevice,
     Rng,
     Serial,
+    Sleeps,
 )
 from pyvirt_trio.models.vcpus import plain_vcpus
 from pyvirt_trio.xml import format_device, format_domain, format_node_device
@@ -41,6 +43,10 @@ RUNNING_DOMAIN = """\
   <on_poweroff>destroy</on_poweroff>
   <on_reboot>restart</on_reboot>
   <on_crash>destroy</on_crash>
+  <pm>
+    <suspend-to-mem enabled='no'/>
+    <suspend-to-disk enabled='yes'/>
+  </pm>
   <devices>
     <emulator>/usr/bin/qemu-system-x86_64</emulator>
     <controller type='pci' index='0' model='pcie-root'>
@@ -51,6 +57,9 @@ RUNNING_DOMAIN = """\
       <alias name='rng0'/>
       <address type='pci' domain='0x0000' bus='0x01' slot='0x00' function='0x0'/>
     </rng>
+    <panic model='isa'>
+      <address type='isa' iobase='0x510'/>
+    </panic>
     <controller type='usb' index='0' model='none'/>
     <memballoon model='none'/>
   </devices>
@@ -71,6 +80,8 @@ def test_a_running_domain() -> None:
             cmdline="console=ttyS0 a='b'",
         ),
         emulator="/usr/bin/qemu-system-x86_64",
+        sleeps=Sleeps(to_memory=False, to_disk=True),
+        panic=Panic(port=0x510),
         devices=(
             Controller(model="pcie-root", index=0, alias="pcie.0"),
             Rng(alias="rng0", address=PciAddress(0, 1, 0, 0)),

@@ -59,6 +59,30 @@ HEAD = "<domain type='qemu'><name>a</name>"
 OS = "<os><type>hvm</type></os>"
 
 DOMAINS = [
+    (
+        domain(devices="<panic/><panic/>"),
+        WRONG,
+        "/domain/devices/panic[2]",
+        "Multiple panic devices",
+    ),
+    (
+        domain(devices="<panic model='hyperv'/>"),
+        UNSUPPORTED,
+        "/domain/devices/panic/@model",
+        "'isa'",
+    ),
+    (
+        domain(devices="<panic><address type='pci'/></panic>"),
+        UNSUPPORTED,
+        "/domain/devices/panic/address/@type",
+        "expected 'isa'",
+    ),
+    (
+        domain("<pm><suspend-to-mem enabled='maybe'/></pm>"),
+        UNSUPPORTED,
+        "/domain/pm/suspend-to-mem/@enabled",
+        "expected 'yes' or 'no'",
+    ),
     # The text, then what is expected of the error: its code, its path, part of its message.
     ("", MALFORMED, "", "(domain_definition):1: Document is empty\n(null)\n^"),
     (
