@@ -109,6 +109,7 @@ class DomainAgent(AgentInfoCalls, AgentVcpuCalls):
                 "Domain does not have suspend support", code=ErrorCode.OPERATION_UNSUPPORTED
             )
         link = self._link()
+        link.require_available()
         _require_sleeps(self._domain.definition.sleeps, target)
         await link.execute_unanswered(f"guest-suspend-{target.value}", None)
 

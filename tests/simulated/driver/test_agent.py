@@ -275,7 +275,8 @@ async def test_a_sleep_that_the_definition_takes_from_the_guest_is_refused(
         pm = f"<pm><suspend-to-{sleep} enabled='no'/></pm>"
         xml = world.domain.xml(inactive=True).replace("</domain>", f"{pm}</domain>")
         await world.hypervisor.define(xml)
-        await world.boot()
+        await world.domain.start()
+        await trio.sleep(5)
         for target, name in refused.items():
             with pytest.raises(InvalidStateError, match=f"{name} state is disabled") as refusal:
                 await world.domain.agent.suspend(target)

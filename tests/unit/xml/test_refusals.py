@@ -59,6 +59,7 @@ HEAD = "<domain type='qemu'><name>a</name>"
 OS = "<os><type>hvm</type></os>"
 
 DOMAINS = [
+    # The text, then what is expected of the error: its code, its path, part of its message.
     (
         domain(devices="<panic/><panic/>"),
         WRONG,
@@ -83,7 +84,6 @@ DOMAINS = [
         "/domain/pm/suspend-to-mem/@enabled",
         "expected 'yes' or 'no'",
     ),
-    # The text, then what is expected of the error: its code, its path, part of its message.
     ("", MALFORMED, "", "(domain_definition):1: Document is empty\n(null)\n^"),
     (
         "<domain>\n\n<name></domain>",
