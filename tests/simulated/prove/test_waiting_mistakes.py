@@ -153,9 +153,8 @@ async def _ask_whoever_is_there(life: Life, device: Device, _: object) -> Remova
         await begun.asked.wait()
         return begun.accepted()
     await pending.asked.wait()
-    if not pending.answered.is_set():
-        async with life.domain.job.hold("detach-device"):
-            await _not_found_is_gone(pending)
+    async with life.domain.job.hold("detach-device"):
+        await _not_found_is_gone(pending)  # whatever has that name by now
     return pending
 
 

@@ -15,7 +15,7 @@ from pyvirt_trio.driver import removal
 from pyvirt_trio.driver.life import Life
 
 
-async def _close(self: Life) -> None:
+async def _close(self: Life, _boot: object) -> None:
     self._nursery = self._session = self._process = None
     removal.life_ended(self)
     await self.host_devices.release(self.owner)
