@@ -115,8 +115,10 @@ def find_device(
     if not matches:
         raise not_found(description, definition.devices, call=call, is_live=is_live)
     if len(matches) > 1 and isinstance(description, Interface):
-        # Of the domain's cards no two have one MAC, so the description has none.
-        raise ConflictError("multiple matching devices found")
+        # Two cards of a team have one MAC: their addresses tell them apart.
+        if description.mac is None:
+            raise ConflictError("multiple matching devices found")
+        raise ConflictError(f"multiple devices matching MAC address {description.mac} found")
     return matches[0]
 
 

@@ -94,10 +94,9 @@ _CLAIMS: dict[type, Callable[[Any], list[tuple[str, object]]]] = {
     Controller: lambda one: [(f"{_controller_kind(one.kind)} controller index", one.index)],
     Disk: lambda disk: [("disk target", disk.target)],
     HostDevice: lambda device: [("host device", device.source)],
-    HostInterface: lambda device: [("host device", device.source), ("MAC address", device.mac)],
+    HostInterface: lambda device: [("host device", device.source)],
     OtherHostDevice: lambda device: [("host device", str(device))],
     Interface: lambda interface: [
-        ("MAC address", interface.mac),
         ("tap", interface.source if interface.kind == "ethernet" else None),
     ],
     GuestForward: lambda one: [("forwarded address", f"{one.ip_address}:{one.port}")],

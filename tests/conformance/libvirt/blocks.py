@@ -33,6 +33,8 @@ _LIMITS: tuple[tuple[str, str, Impact], ...] = (
     ("a group", "vda group_name=room total_iops_sec=10", LIVE),
     ("too much", "vda total_bytes_sec=2000000000000000", LIVE),
     ("no limits", "vda total_bytes_sec=0 total_iops_sec=0", LIVE),
+    ("no limits and no bursts", ("vda total_bytes_sec=0 total_bytes_sec_max=0 "
+     "total_iops_sec=0 size_iops_sec=0"), LIVE),
     ("an unknown disk", "vdz total_bytes_sec=1", LIVE),
     ("an unknown disk of the definition", "vdz total_bytes_sec=1", CONFIG),
     ("the definition", "vda total_bytes_sec=1000000", CONFIG),

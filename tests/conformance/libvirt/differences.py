@@ -47,9 +47,8 @@ REASONS: Mapping[str, str] = {
         only. Both work here. When a new medium is refused, libvirt leaves the tray open; here it
         is closed again.""",
     "twins": """
-        libvirt lets a second network card with the same MAC address in, and then refuses every call
-        that means one of the two by it. It lets the same lease in twice, too. We refuse the
-        second one.""",
+        libvirt lets the same lease in twice while a domain runs, and not into its definition. We
+        refuse the second one in both.""",
     "left out": """
         A description of a network card without a MAC means the one card there is. libvirt invents
         a MAC for it, and then refuses to change the card's. To change memory libvirt wants its

@@ -34,8 +34,6 @@ _FIXED = {
         <source dev='/dev/nothing'/><target dir='share'/></filesystem>""",
     "shmem of a server": """<shmem name='NAME'>
         <model type='ivshmem-doorbell'/><server path='SOCKET'/></shmem>""",
-    "shmem of an odd size": """<shmem name='NAME'><model type='ivshmem-plain'/>
-        <size unit='KiB'>100</size></shmem>""",
     "redirection by a screen": "<redirdev bus='usb' type='spicevmc'/>",
     "parallel port": "<parallel type='null'><target port='0'/></parallel>",
     "memory without a node": """<memory model='dimm'>
@@ -44,6 +42,8 @@ _FIXED = {
 
 # What cannot be read, whatever is to be done with it.
 _WRONG = {
+    "shmem of an odd size": """<shmem name='NAME'><model type='ivshmem-plain'/>
+        <size unit='KiB'>100</size></shmem>""",
     "watchdog of the board": "<watchdog model='itco' action='pause'/>",
     "vsock with too great a number": """<vsock model='virtio'>
         <cid auto='no' address='4294967295'/></vsock>""",

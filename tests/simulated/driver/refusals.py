@@ -128,6 +128,7 @@ PRESENT = (
     CARD.format("<mac address='52:54:00:00:00:01'/>"),
     CARD.format("<mac address='52:54:00:00:00:02'/>"),
     CARD.format("<mac address='52:54:00:00:00:03'/>"),
+    CARD.format("<mac address='52:54:00:00:00:03'/>"),
     DISK.format("sda").replace("</disk>", "<alias name='ua-disk'/></disk>"),
     """<disk type='file'><driver name='qemu' type='qcow2'/>
          <source file='/images/top'/><target dev='vdj'/></disk>""",
@@ -392,6 +393,13 @@ REFUSALS = (
     Refusal("interface missing (99)", "detach", UNKNOWN_CARD, 99, NO_CARD),
     Refusal("interface missing (99)", "update", UNKNOWN_CARD, 99, NO_CARD),
     Refusal("interfaces (9)", "detach", CARD.format(""), 9, "multiple matching devices found"),
+    Refusal(
+        "one MAC twice (9)",
+        "detach",
+        CARD.format("<mac address='52:54:00:00:00:03'/>"),
+        9,
+        "multiple devices matching MAC address 52:54:00:00:00:03 found",
+    ),
     # -- the others -------------------------------------------------------------------------------
     Refusal(
         "rng missing (99)",
@@ -586,7 +594,6 @@ NOT_HERE = {
     "port missing (9)": "a device is only ever placed behind a port that is there",
     "block copy (83)": "there is no block copy here, of which a mirror is a part",
     "legacy shmem (84)": "QEMU has had no such device since 4.0: see 'shmem legacy (67, 99)'",
-    "one MAC twice (9)": "no two cards of a domain have one MAC here: see 'interfaces (9)'",
     "processor in time (68)": "there is no time limit here: the caller's cancel scope decides",
 }
 """What libvirt refuses, and why nobody can ask for it here."""
