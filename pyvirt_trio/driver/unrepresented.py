@@ -31,7 +31,7 @@ _FOREIGN: Mapping[str, Callable[[Element], bool]] = {
         or root.attributes.get("bus") in ("ps2", "xen", "parallels")
     ),
     "redirdev": lambda root: root.attributes.get("type") in _BACKENDS,
-    "shmem": lambda root: _child(root, "model", "type") in ("ivshmem", "ivshmem-doorbell"),
+    "shmem": lambda root: _child(root, "model", "type") == "ivshmem",
 }
 
 _MISSING, _INVALID = ErrorCode.DEVICE_MISSING, ErrorCode.INVALID_ARG

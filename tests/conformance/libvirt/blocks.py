@@ -38,7 +38,8 @@ _LIMITS: tuple[tuple[str, str, Impact], ...] = (
     ("an unknown disk", "vdz total_bytes_sec=1", LIVE),
     ("an unknown disk of the definition", "vdz total_bytes_sec=1", CONFIG),
     ("the definition", "vda total_bytes_sec=1000000", CONFIG),
-    ("both", "vda read_bytes_sec=1000000", LIVE | CONFIG),
+    ("both", "vdb read_bytes_sec=1000000", LIVE | CONFIG),
+    ("neither any more", "vdb total_bytes_sec=0", LIVE),
     ("the current one", "vda read_bytes_sec=2000000", CURRENT),
     ("a drive that is empty", "sde total_iops_sec=10", LIVE),
 )  # fmt: skip

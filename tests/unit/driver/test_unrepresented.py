@@ -11,8 +11,8 @@ from pyvirt_trio.xml.devices import parse_description
 
 LIVE, CONFIG = Impact.LIVE, Impact.CONFIG
 NINE_P = "<filesystem type='mount'><source dir='/a'/><target dir='b'/></filesystem>"
-DOORBELL = "<shmem name='a'><model type='ivshmem-doorbell'/></shmem>"
-DOORBELL_TEXT = "model 'ivshmem-doorbell' shmem device not present in domain configuration"
+LEGACY = "<shmem name='a'><model type='ivshmem'/></shmem>"
+LEGACY_TEXT = "model 'ivshmem' shmem device not present in domain configuration"
 MISSING, UNSUPPORTED, INVALID, STATE, CONFIG_UNSUPPORTED = 99, 84, 8, 55, 67
 
 
@@ -24,8 +24,8 @@ MISSING, UNSUPPORTED, INVALID, STATE, CONFIG_UNSUPPORTED = 99, 84, 8, 55, 67
         ("<input type='mouse' bus='ps2'/>", CONFIG, MISSING, "matching input device not found"),
         ("<redirdev bus='usb' type='pty'/>", LIVE, STATE, "no matching redirdev was not found"),
         ("<redirdev bus='usb' type='pty'/>", CONFIG, MISSING, "no matching redirdev was not found"),
-        (DOORBELL, LIVE, MISSING, DOORBELL_TEXT),
-        (DOORBELL, CONFIG, MISSING, "matching shmem device was not found"),
+        (LEGACY, LIVE, MISSING, LEGACY_TEXT),
+        (LEGACY, CONFIG, MISSING, "matching shmem device was not found"),
     ],
 )  # fmt: skip
 def test_it_is_not_there(xml: str, impact: Impact, code: int, text: str) -> None:
@@ -38,7 +38,7 @@ def test_it_is_not_there(xml: str, impact: Impact, code: int, text: str) -> None
     ("xml", "impact", "code", "text"),
     [
         (NINE_P, LIVE, CONFIG_UNSUPPORTED, "live update of device 'filesystem' is not supported"),
-        (DOORBELL, LIVE | CONFIG, UNSUPPORTED,
+        (LEGACY, LIVE | CONFIG, UNSUPPORTED,
          "persistent update of device 'shmem' is not supported"),
         ("<graphics type='sdl'/>", LIVE, MISSING,
          "cannot find existing graphics device to modify of type 'sdl'"),
@@ -58,6 +58,7 @@ def test_it_does_not_change(xml: str, impact: Impact, code: int, text: str) -> N
         "<input type='tablet' bus='usb'/>",
         "<filesystem type='mount'><driver type='virtiofs'/></filesystem>",
         "<shmem name='a'><model type='ivshmem-plain'/></shmem>",
+        "<shmem name='a'><model type='ivshmem-doorbell'/><server path='/a'/></shmem>",
         "<redirdev bus='usb' type='unix'/>",
         "<graphics type='vnc'/>",
         "<disk type='network'/>",
