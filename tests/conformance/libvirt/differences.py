@@ -110,7 +110,8 @@ REASONS: Mapping[str, str] = {
         What this library does not know how to run is refused wherever it is described, so that
         nothing of a definition is lost without a word; whoever wants it to go is told that it is
         not there. It is: PS/2 keyboards and mice, which a board has built in; input devices of the
-        host; directories shared by 9p; USB redirection by a screen.""",
+        host; network cards of other models than virtio; directories shared by 9p; USB redirection
+        by a screen.""",
     "descriptions": """
         What is wrong with a description is said in our words, because they name the place in the
         document and what is allowed there. So does the XML parser both use, in its own way.""",
