@@ -188,6 +188,7 @@ def interfaces(alias: st.SearchStrategy[str | None]) -> st.SearchStrategy[Interf
         "address": st.none() | guest_addresses(),
         "mac": st.none() | mac_addresses(),
         "is_link_up": st.booleans(),
+        "trusts_filters": st.none() | st.booleans(),
     }
     return st.one_of(
         st.builds(Interface, **common),

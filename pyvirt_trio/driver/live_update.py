@@ -67,7 +67,9 @@ def merged(device: Device, wanted: Device) -> Device:
             snapshot=wanted.snapshot,
         )
     elif isinstance(device, Interface) and isinstance(wanted, Interface):
-        changed = attrs.evolve(device, is_link_up=wanted.is_link_up)
+        changed = attrs.evolve(
+            device, is_link_up=wanted.is_link_up, trusts_filters=wanted.trusts_filters
+        )
         wanted = attrs.evolve(wanted, mac=wanted.mac or device.mac)
     elif isinstance(device, VirtioMemory) and isinstance(wanted, VirtioMemory):
         changed = attrs.evolve(device, requested_kib=wanted.requested_kib)

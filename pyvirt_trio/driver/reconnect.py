@@ -29,6 +29,7 @@ from pyvirt_trio.driver.ending import Ending
 from pyvirt_trio.driver.launch import MAX_CONNECT_PAUSE_S, end_process, ending_qemu
 from pyvirt_trio.driver.processes import find_by_word, find_marked
 from pyvirt_trio.driver.removal import begin_again, delete_leftover
+from pyvirt_trio.driver.rx_filters import ask_for_trusted
 from pyvirt_trio.driver.vcpu_plugging import finish_vcpus
 from pyvirt_trio.errors import CommandFailedError, HostError
 from pyvirt_trio.models.devices import Channel, Device
@@ -118,6 +119,7 @@ class Reconnection:
             _learn_channels,
             trays.learn,
             memory_reports.learn,
+            ask_for_trusted,
             _finish_block_jobs,
         )
         for step in steps:

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pyvirt_trio.driver.backends import backends
+from pyvirt_trio.driver.rx_filters import filters_changed
 from pyvirt_trio.models.devices import Disk
 from pyvirt_trio.models.events import (
     BlockThresholdExceeded,
@@ -101,6 +102,7 @@ REPORTS: Mapping[str, Callable[[Life, Data], None]] = {
     "MEMORY_FAILURE": _memory_failed,
     "BLOCK_WRITE_THRESHOLD": _threshold_exceeded,
     "JOB_STATUS_CHANGE": _block_job_changed,
+    "NIC_RX_FILTER_CHANGED": filters_changed,
     **{
         f"{server}_{word}": partial(_graphics_changed, phase=phase)
         for server in ("VNC", "SPICE")

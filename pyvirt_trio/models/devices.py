@@ -97,6 +97,8 @@ class Interface(Device):
         is_server: QEMU listens at that socket; only for ``vhostuser``.
         mac: Six colon-separated bytes in lower case; ``None`` means "choose one".
         is_link_up: Whether the guest sees a cable.
+        trusts_filters: Whether the guest may say which packets the card lets through
+            (``trustGuestRxFilters``); ``None`` is no, unsaid.
     """
 
     kind: str = "user"
@@ -104,6 +106,7 @@ class Interface(Device):
     is_server: bool = False
     mac: str | None = None
     is_link_up: bool = True
+    trusts_filters: bool | None = None
 
 
 @attrs.frozen(kw_only=True)

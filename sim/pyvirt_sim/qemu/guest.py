@@ -201,10 +201,15 @@ class Guest:
         if device is not None and self.has_balloon:
             self._see_to(balloon.follow, device)
 
-    def change_filters(self, card: str) -> None:
-        """Let somebody in the guest change which packets a network card lets through."""
+    def change_filters(self, card: str, filters: Mapping[str, Any] | None = None) -> None:
+        """Let somebody in the guest change which packets a network card lets through.
+
+        Args:
+            card: Its id.
+            filters: What QEMU then says otherwise of them; ``None`` is not known.
+        """
         if self.machine.is_running and self.state is GuestState.RUNNING:
-            name, path = self.machine.tree.netdevs.change_filters(card)
+            name, path = self.machine.tree.netdevs.change_filters(card, filters)
             if name:
                 self.machine.emit("NIC_RX_FILTER_CHANGED", {"name": name, "path": path})
 

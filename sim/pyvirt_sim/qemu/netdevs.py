@@ -64,6 +64,8 @@ class Netdevs:
         self._cards: dict[str, Device] = {}
         # The cards whose guest has set filters of which nobody has asked yet.
         self._changed_filters: set[str] = set()
+        # What a test has said that a guest lets through; of others it is not known.
+        self._filters: dict[str, Mapping[str, Any]] = {}
         # How many cards use each of the addresses that QEMU gives out itself.
         self._macs: dict[int, int] = {}
 
@@ -219,8 +221,14 @@ class Netdevs:
         if name not in self._items and name not in self._cards:
             raise device_not_found(name)
 
-    def change_filters(self, name: str) -> tuple[str, str]:
+    def change_filters(
+        self, name: str, filters: Mapping[str, Any] | None = None
+    ) -> tuple[str, str]:
         """The guest changes what a card lets through, which is told once until somebody asks.
+
+        Args:
+            name: The card.
+            filters: What ``query-rx-filter`` then says otherwise of it; ``None`` is not known.
 
         Returns:
             The card's name, and the path of its inner part; empty when nothing is told.
@@ -228,30 +236,38 @@ class Netdevs:
         card = self._cards[name]
         if card.driver != "virtio-net-pci":
             raise ModelGapError(f"filters of {card.driver} are not modelled")
+        if filters is not None:
+            self._filters[name] = filters
         if name in self._changed_filters:
             return "", ""
         self._changed_filters.add(name)
         return name, f"{card.path}/virtio-backend"
 
     def rx_filters(self, name: str | None) -> list[dict[str, Any]]:
-        """QMP ``query-rx-filter`` of cards whose guest has not touched them.
+        """QMP ``query-rx-filter`` of cards whose filters are known.
 
         Raises:
             QmpError: The name is no card that can tell.
         """
-        if self._changed_filters:
+        if self._changed_filters - self._filters.keys():
             raise ModelGapError("the filters that a guest has set are not modelled")
         if name is None:
             cards = [card for card in self._cards.values() if card.driver == "virtio-net-pci"]
-            return [_rx_filter(card) for card in cards]
+            return [self._asked(card) for card in cards]
         if name in self._cards:
             card = self._cards[name]
             if card.driver != "virtio-net-pci":
                 raise QmpError(f"net client({name}) doesn't support rx-filter querying")
-            return [_rx_filter(card)]
+            return [self._asked(card)]
         if name in self._items:
             raise QmpError(f"net client({name}) isn't a NIC")
         raise QmpError(f"invalid net client name: {name}")
+
+    def _asked(self, card: Device) -> dict[str, Any]:
+        """What it lets through; the next change is told again."""
+        name = card.id or card.path
+        self._changed_filters.discard(name)
+        return {**_rx_filter(card), **self._filters.get(name, {})}
 
 
 def _own_mac(text: str) -> int | None:
