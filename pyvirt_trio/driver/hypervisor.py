@@ -281,7 +281,8 @@ class Hypervisor:
 
     def drop_if_gone(self, domain: DomainCore) -> None:
         """Forget a domain that neither persists nor runs; called inside a commit."""
-        if self.knows(domain) and not domain.is_persistent and not domain.status.is_active:
+        is_off = domain.current_life is None and not domain.status.is_active  # nor begins to run
+        if self.knows(domain) and not domain.is_persistent and is_off:
             del self._domains[domain.name]
 
     def add(self, domain: Domain) -> None:

@@ -68,6 +68,19 @@ async def test_who_gives_up_waiting_for_a_domain_that_is_gone_leaves_its_namesak
 
 
 @pytest.mark.simulated(schedules=60)
+async def test_who_gives_up_waiting_for_a_domain_that_begins_leaves_it_on_the_list() -> None:
+    async with machine() as host, manager(host) as hypervisor:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_try, _create, hypervisor)
+            with trio.move_on_after(0.001):
+                await _try(_create, hypervisor)
+        (found,) = hypervisor.domains()
+        assert found.status.state is DomainState.RUNNING
+        await hypervisor.define(DOMAIN_XML)
+        assert hypervisor.domains() == [found]
+
+
+@pytest.mark.simulated(schedules=60)
 async def test_whoever_runs_is_listed_whatever_two_creators_and_a_destroyer_do() -> None:
     async with machine() as host, manager(host) as hypervisor:
         async with trio.open_nursery() as nursery:
