@@ -72,6 +72,7 @@ async def test_who_gives_up_waiting_for_a_domain_that_begins_leaves_it_on_the_li
     async with machine() as host, manager(host) as hypervisor:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_try, _create, hypervisor)
+            await trio.sleep(0.0005)  # it has the job, and its QEMU is being connected to
             with trio.move_on_after(0.001):
                 await _try(_create, hypervisor)
         (found,) = hypervisor.domains()
