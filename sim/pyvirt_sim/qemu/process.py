@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -253,7 +254,9 @@ class QemuProcess:
     def _spawn(self, function: Callable[..., Any], /, *args: object, name: str) -> None:
         # Background work dies with the main loop; a host device may be asked for even later.
         if self._nursery is not None:
-            self._nursery.start_soon(function, *args, name=name)
+            # Its last task may be done, and the main loop's own has yet to hear of it.
+            with contextlib.suppress(RuntimeError):
+                self._nursery.start_soon(function, *args, name=name)
 
     def _end(self, status: int) -> None:
         self._exit_status = status
