@@ -19,6 +19,7 @@ from pyvirt_trio.driver.copying import load
 from pyvirt_trio.driver.graphics import begin_graphics, set_passwords
 from pyvirt_trio.driver.launch import running_qemu
 from pyvirt_trio.driver.missing_images import without_missing
+from pyvirt_trio.driver.networks import require_tap
 from pyvirt_trio.driver.processes import mark_of
 from pyvirt_trio.driver.vcpu_plugging import plug_vcpus_at_start
 from pyvirt_trio.models.devices import Interface
@@ -92,6 +93,7 @@ class Boot:
         devices = tuple(virtiofsd.with_socket(life, device) for device in devices)
         definition = attrs.evolve(definition, devices=devices)
         for device in devices:
+            await require_tap(life.host, device)
             await virtiofsd.serve(life, device)
         argv = build_argv(definition, monitor_path=life.paths.monitor, is_incoming=is_incoming)
         async with running_qemu(life.host, argv, life.paths, life.leaves) as (process, stream):

@@ -14,6 +14,7 @@ from pyvirt_trio.driver.backends import Backend, backends, frontend
 from pyvirt_trio.driver.memory_reports import as_reported
 from pyvirt_trio.driver.memory_rules import require_memory_fits
 from pyvirt_trio.driver.missing_images import image_is_missing
+from pyvirt_trio.driver.networks import require_tap
 from pyvirt_trio.driver.placement import complete_device, missing_controller, name_device
 from pyvirt_trio.driver.pluggable import require_pluggable, require_port_takes
 from pyvirt_trio.driver.sharing import require_shared_memory
@@ -91,6 +92,7 @@ async def _plug(life: Life, device: Device) -> Device:
     (device,) = await life.host_devices.prepare(life.owner, [device])
     created: list[Backend] = []
     try:
+        await require_tap(life.host, device)
         await virtiofsd.serve(life, device)
         with trio.CancelScope(shield=True):  # bounded: QEMU answers these without the guest
             await _create(life, device, created)

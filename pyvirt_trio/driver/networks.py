@@ -6,12 +6,16 @@ another process (vhost-user): this library makes and deletes no network device o
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyvirt_trio.driver.chardev import chardev_backend, chardev_option
 from pyvirt_trio.driver.qdev import Backend
+from pyvirt_trio.errors import ErrorCode, HostError
 from pyvirt_trio.models.character import CharacterSource
-from pyvirt_trio.models.devices import Interface
+from pyvirt_trio.models.devices import Device, Interface
+
+if TYPE_CHECKING:
+    from pyvirt_trio.abc import Host
 
 
 def network_backends(device: Interface) -> tuple[Backend, ...]:
@@ -30,6 +34,20 @@ def network_backends(device: Interface) -> tuple[Backend, ...]:
             properties = {"type": "user"}
     network = Backend.of("netdev", {**properties, "id": name})
     return (_switch(device), network) if device.kind == "vhostuser" else (network,)
+
+
+async def require_tap(host: Host, device: Device) -> None:
+    """The tap of ``device`` is there, if it has one: QEMU would make one, and leave it behind.
+
+    Raises:
+        HostError: (1) It is not.
+    """
+    if not isinstance(device, Interface) or device.kind != "ethernet":
+        return
+    if not await host.exists(f"/sys/class/net/{device.source}"):
+        raise HostError(
+            "target managed='no' but specified dev doesn't exist", code=ErrorCode.INTERNAL_ERROR
+        )
 
 
 def _switch(device: Interface) -> Backend:

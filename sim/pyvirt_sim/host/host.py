@@ -91,6 +91,7 @@ class SimHost(Host):
         default_route: Name of the network interface that the machine's own traffic uses.
         device_servers: The sockets where processes serve vhost-user devices, such as a virtiofsd
             or a virtual switch.
+        taps: Its network interfaces that belong to no device, by name.
         taken_ports: The TCP ports at which programs listen.
         has_vhost_vsock: Whether its kernel serves vsock devices.
         is_dead: Whether it has crashed. Every call then raises ``OSError`` (``ESHUTDOWN``).
@@ -116,6 +117,7 @@ class SimHost(Host):
             self.pci.add(device)
         self.default_route: str | None = None
         self.device_servers: dict[str, None] = {}
+        self.taps: dict[str, None] = {}
         self.has_vhost_vsock = True
         self._vsocks: dict[int, None] = {}
         self.taken_ports: dict[int, None] = {}
@@ -144,6 +146,7 @@ class SimHost(Host):
             lambda: self.default_route,
             boot_id,
             self.device_servers,
+            self.taps,
         )
 
     # -- for whoever sets the scene ---------------------------------------------------------------

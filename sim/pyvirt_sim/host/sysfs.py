@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import posixpath
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from functools import partial
 from typing import NoReturn, TypeAlias
 
@@ -40,6 +40,7 @@ def mount_kernel_files(
     default_route: Callable[[], str | None],
     boot_id: str,
     listening: Iterable[str],
+    taps: Collection[str],
 ) -> None:
     """Put the kernel's files into ``tree``.
 
@@ -49,6 +50,7 @@ def mount_kernel_files(
         processes: Its processes.
         default_route: Names the interface of the default route, if there is one.
         boot_id: What tells this boot from all others.
+        taps: Network interfaces that belong to no device.
         listening: The sockets at which processes listen that serve devices.
     """
     tree.mount(_DEVICES, Folder(lambda name: _link_to(_DEVICES, pci, name), pci.devices.keys))
@@ -62,8 +64,15 @@ def mount_kernel_files(
     )
     tree.mount("/sys/devices/pci0000:00", Folder(partial(_child, pci, None), None))
     tree.mount(_GROUPS, Folder(partial(_group, pci), lambda: map(str, pci.groups())))
+    tree.mount(
+        "/sys/devices/virtual/net",
+        Folder(lambda name: Folder.plain({}) if name in taps else None, lambda: taps),
+    )
     tree.mount("/sys/module", Folder(_no_modules, None))
-    tree.mount("/sys/class/net", Folder(partial(_interface, pci), lambda: _interfaces(pci)))
+    tree.mount(
+        "/sys/class/net",
+        Folder(partial(_interface, pci, taps), lambda: [*_interfaces(pci), *taps]),
+    )
     tree.make_directory("/sys/class/block")
     tree.make_directory("/sys/dev/block")
     tree.mount("/dev/vfio", Folder(partial(_vfio_node, pci), lambda: _vfio_nodes(pci)))
@@ -310,7 +319,9 @@ def _interfaces(pci: PciModel) -> dict[str, SimPciDevice]:
     }
 
 
-def _interface(pci: PciModel, name: str) -> Link | None:
+def _interface(pci: PciModel, taps: Collection[str], name: str) -> Link | None:
+    if name in taps:
+        return Link(f"../../devices/virtual/net/{name}")
     device = _interfaces(pci).get(name)
     return (
         None if device is None else Link(f"{_relative('/sys/class/net', pci, device)}/net/{name}")

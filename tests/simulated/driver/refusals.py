@@ -86,6 +86,11 @@ NODE = "<node>{}</node>"
 NULL_SERIAL = "<serial type='null'><target type='{}'/></serial>"
 CARD = "<interface type='user'>{}<model type='virtio'/></interface>"
 UNKNOWN_CARD = CARD.format("<mac address='52:54:00:00:00:99'/>")
+TAP = """
+    <interface type='ethernet'>
+      <mac address='52:54:00:00:00:98'/>
+      <target dev='notap9' managed='no'/><model type='virtio'/>
+    </interface>"""
 HOST_DEVICE = """
     <hostdev mode='subsystem' type='pci'>
       <source><address domain='0' bus='0x7f' slot='0x1f' function='7'/></source>
@@ -399,6 +404,13 @@ REFUSALS = (
         CARD.format("<mac address='52:54:00:00:00:03'/>"),
         9,
         "multiple devices matching MAC address 52:54:00:00:00:03 found",
+    ),
+    Refusal(
+        "tap (1)",
+        "attach",
+        TAP,
+        1,
+        "target managed='no' but specified dev doesn't exist",
     ),
     # -- the others -------------------------------------------------------------------------------
     Refusal(

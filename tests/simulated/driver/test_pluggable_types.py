@@ -74,6 +74,7 @@ async def test_a_device_of_each_type_comes_and_goes(name: str, autojump_clock: C
             for path in FILES:
                 host.add_file(path)
             host.device_servers[SERVED] = None
+            host.taps["tap0"] = None
             async with open_hypervisor("qemu:///embed?root=/vms", host=host) as hypervisor:
                 domain = await booted(host, await hypervisor.define(definition()))
                 _, events = hypervisor.subscribe()
