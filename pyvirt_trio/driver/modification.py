@@ -57,10 +57,16 @@ async def attach(domain: DomainCore, xml: str, impact: Impact) -> Device:
         if Impact.LIVE in affected:
             attached = await hotplug.plug(domain.running_life(), device)
         if changed is not None:
+            attached = attached or _added(device, persistent_of(domain), changed)
             await save(domain, changed)
-            attached = attached or changed.devices[-1]
     assert attached is not None, "an impact is live, or config, or both"
     return attached
+
+
+def _added(device: Device, before: DomainDefinition, after: DomainDefinition) -> Device:
+    """What ``device`` has become in a definition: a controller does not stand at its end."""
+    new = [one for one in after.devices if type(one) is type(device) and one not in before.devices]
+    return new[-1]
 
 
 async def request_detach(domain: DomainCore, device: str, impact: Impact) -> Removal | None:
