@@ -356,21 +356,18 @@ class SimHost(Host):
             raise failure(errno.ENOENT, argv[0])
         self.append_text(log_file, "")
         pid = self._table.next_pid()
-        log = partial(self.append_text, log_file)
-        program: Program
-        name = f"{argv[0].rpartition('/')[2]}[{pid}]"
-        if argv[0] == virtiofsd.PROGRAM:
-            program = virtiofsd.SimVirtiofsd(
-                argv, pid, log, self.folder_exists, self.device_servers
-            )
-        else:
-            program = QemuProcess(argv, self, pid, log)
-            name = f"qemu[{pid}]"
+        program = self._program(argv, pid, partial(self.append_text, log_file))
+        name = f"{'qemu' if argv[0] in _QEMUS else 'virtiofsd'}[{pid}]"
         process = SimProcess(argv, pid, program, self._effect)
         self._table.all.append(process)
         self._spawn(process.run, name=name)
         self._effect(f"start {argv[0]}")
         return process
+
+    def _program(self, argv: Sequence[str], pid: int, log: Callable[[str], None]) -> Program:
+        if argv[0] in _QEMUS:
+            return QemuProcess(argv, self, pid, log)
+        return virtiofsd.SimVirtiofsd(argv, pid, log, self.folder_exists, self.device_servers)
 
     async def adopt_process(self, pid: int) -> SimProcess:
         """As the seam says."""
