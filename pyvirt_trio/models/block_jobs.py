@@ -5,10 +5,11 @@ from __future__ import annotations
 import attrs
 
 from pyvirt_trio.models.event_details import BlockJobStatus, BlockJobType
+from pyvirt_trio.models.value import Value
 
 
-@attrs.frozen(kw_only=True)
-class BlockJob:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class BlockJob(Value):
     """A job on a disk, as a manager keeps it in mind.
 
     Args:
@@ -24,8 +25,8 @@ class BlockJob:
     outcome: BlockJobStatus | None = None
 
 
-@attrs.frozen(kw_only=True)
-class BlockJobInfo:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class BlockJobInfo(Value):
     """How far a job on a disk is (libvirt's ``virDomainBlockJobInfo``).
 
     Args:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import attrs
 
+from pyvirt_trio.models.value import Value
 
-@attrs.frozen(kw_only=True)
-class CharacterSource:
+
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class CharacterSource(Value):
     """The host's end of a serial port, a channel or a redirected USB device.
 
     Args:

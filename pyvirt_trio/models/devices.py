@@ -13,10 +13,11 @@ import attrs
 from pyvirt_trio.models.addresses import GuestAddress, PciAddress
 from pyvirt_trio.models.character import CharacterSource
 from pyvirt_trio.models.iotune import IoTune
+from pyvirt_trio.models.value import Value
 
 
-@attrs.frozen(kw_only=True)
-class Device:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Device(Value):
     """What all devices have in common.
 
     Args:
@@ -36,7 +37,7 @@ class Device:
         return self.address if isinstance(self.address, PciAddress) else None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Controller(Device):
     """What gives a domain a bus.
 
@@ -55,7 +56,7 @@ class Controller(Device):
     is_hotpluggable: bool = True
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Disk(Device):
     """A disk or CD-ROM drive backed by a file.
 
@@ -85,7 +86,7 @@ class Disk(Device):
     snapshot: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Interface(Device):
     """A virtio network card.
 
@@ -109,7 +110,7 @@ class Interface(Device):
     trusts_filters: bool | None = None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Rng(Device):
     """A virtio random number generator.
 
@@ -121,7 +122,7 @@ class Rng(Device):
     source: str | None = "/dev/urandom"
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Serial(Device):
     """A serial port.
 
@@ -136,7 +137,7 @@ class Serial(Device):
     model: str = "isa-serial"
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Channel(Device):
     """A virtio channel between a program in the guest and the host, such as the guest agent's.
 
@@ -149,7 +150,7 @@ class Channel(Device):
     name: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Console(Device):
     """A console on virtio (``virtconsole``), which the guest calls ``hvc0`` and so on.
 
@@ -162,7 +163,7 @@ class Console(Device):
     port: int = 0
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Parallel(Device):
     """A parallel port (``isa-parallel``), built into the machine.
 
@@ -175,7 +176,7 @@ class Parallel(Device):
     port: int = 0
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class GuestForward(Device):
     """An address of the user network at which the guest reaches the host's end of a channel.
 
@@ -192,7 +193,7 @@ class GuestForward(Device):
     port: int
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class RedirectedUsb(Device):
     """A USB device that somebody passes to the guest over a character device (``usb-redir``).
 
@@ -203,7 +204,7 @@ class RedirectedUsb(Device):
     source: CharacterSource
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class HostDevice(Device):
     """A PCI device of the host, given to the guest through vfio-pci.
 
@@ -222,7 +223,7 @@ class HostDevice(Device):
     is_unassigned: bool = False
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Input(Device):
     """A keyboard, mouse or tablet.
 
@@ -235,7 +236,7 @@ class Input(Device):
     bus: str = "usb"
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Watchdog(Device):
     """A timer that acts when the guest stops feeding it.
 
@@ -248,7 +249,7 @@ class Watchdog(Device):
     action: str = "reset"
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class SharedMemory(Device):
     """Memory that several guests and the host share.
 

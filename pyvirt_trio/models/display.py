@@ -5,10 +5,11 @@ from __future__ import annotations
 import attrs
 
 from pyvirt_trio.models.devices import Device
+from pyvirt_trio.models.value import Value
 
 
-@attrs.frozen(kw_only=True)
-class Listen:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Listen(Value):
     """Where a server of graphics waits for its clients.
 
     Args:
@@ -20,7 +21,7 @@ class Listen:
     where: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Graphics(Device):
     """A server that shows the guest's screen to clients over the network.
 
@@ -59,7 +60,7 @@ class Graphics(Device):
         return any(one.kind == "address" for one in self.listens)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Video(Device):
     """A graphics card.
 
@@ -83,8 +84,8 @@ class Video(Device):
     resolution: tuple[int, int] | None = None
 
 
-@attrs.frozen(kw_only=True)
-class Screenshot:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Screenshot(Value):
     """A picture of a screen.
 
     Args:
@@ -96,7 +97,7 @@ class Screenshot:
     data: bytes = attrs.field(repr=False)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Sound(Device):
     """A sound card. What it plays is heard by clients of ``spice``, or by nobody.
 

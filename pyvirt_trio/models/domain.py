@@ -10,11 +10,12 @@ from pyvirt_trio.models.devices import Device
 from pyvirt_trio.models.lifecycle import LifecycleActions, Panic, Sleeps
 from pyvirt_trio.models.memory import MemoryBacking, MemoryDevice
 from pyvirt_trio.models.metadata import MetadataElement
+from pyvirt_trio.models.value import Value
 from pyvirt_trio.models.vcpus import Vcpu, plain_vcpus
 
 
-@attrs.frozen(kw_only=True)
-class OperatingSystem:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class OperatingSystem(Value):
     """What the machine is and how it boots.
 
     Args:
@@ -32,8 +33,8 @@ class OperatingSystem:
     cmdline: str | None = None
 
 
-@attrs.frozen(kw_only=True)
-class NumaCell:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class NumaCell(Value):
     """A node of the guest: processors and memory that are close to each other.
 
     Args:
@@ -48,8 +49,8 @@ class NumaCell:
     is_shared: bool | None = None
 
 
-@attrs.frozen(kw_only=True)
-class DomainDefinition:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class DomainDefinition(Value):
     """A virtual machine, described completely.
 
     Args:

@@ -9,10 +9,11 @@ import attrs
 from pyvirt_trio.errors import DefinitionError, ErrorCode
 from pyvirt_trio.models import events
 from pyvirt_trio.models.events import DomainEvent, HypervisorEvent
+from pyvirt_trio.models.value import Value
 
 
-@attrs.frozen(kw_only=True)
-class EventFilter:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class EventFilter(Value):
     """Admits an event that passes both questions.
 
     Args:

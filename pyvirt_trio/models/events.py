@@ -38,47 +38,18 @@ from pyvirt_trio.models.event_details import SuspendedDetail as SuspendedDetail
 from pyvirt_trio.models.event_details import TrayMove as TrayMove
 from pyvirt_trio.models.event_details import UndefinedDetail as UndefinedDetail
 from pyvirt_trio.models.event_details import WatchdogAction as WatchdogAction
+from pyvirt_trio.models.value import Value
 
 
-@attrs.frozen(kw_only=True, repr=False, eq=False)
-class HypervisorEvent:
-    """Anything the journal of a hypervisor tells: of a domain, or of a device of the host.
-
-    Two events are equal when they are of one class and all their fields are. That is said here once
-    for all of them: attrs would compile it anew for each class, which a manager that starts anew
-    would do while its domains wait for it.
-    """
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class HypervisorEvent(Value):
+    """Anything the journal of a hypervisor tells: of a domain, or of a device of the host."""
 
     libvirt_ids: ClassVar[tuple[int, ...]] = ()
     libvirt_name: ClassVar[str] = ""
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, HypervisorEvent) or type(other) is not type(self):
-            return NotImplemented
-        return self._values() == other._values()
 
-    def __hash__(self) -> int:
-        return hash((type(self), self._values()))
-
-    def __repr__(self) -> str:
-        fields = zip(_names(type(self)), self._values(), strict=True)
-        return f"{type(self).__qualname__}({', '.join(f'{name}={one!r}' for name, one in fields)})"
-
-    def _values(self) -> tuple[object, ...]:
-        return tuple([getattr(self, name) for name in _names(type(self))])
-
-
-_KNOWN: dict[type[HypervisorEvent], tuple[str, ...]] = {}
-
-
-def _names(kind: type[HypervisorEvent]) -> tuple[str, ...]:
-    """The fields of a class of events, looked up once."""
-    if kind not in _KNOWN:
-        _KNOWN[kind] = tuple(field.name for field in attrs.fields(kind))
-    return _KNOWN[kind]
-
-
-@attrs.frozen(kw_only=True, repr=False, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class DomainEvent(HypervisorEvent):
     """What all domain events have in common.
 
@@ -96,7 +67,7 @@ class DomainEvent(HypervisorEvent):
 # -- the life of a domain: libvirt's event 0 ------------------------------------------------------
 
 
-@attrs.frozen(kw_only=True, repr=False, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class LifecycleEvent(DomainEvent):
     """A domain came into being, changed its state, or went (libvirt's event 0).
 
@@ -108,7 +79,7 @@ class LifecycleEvent(DomainEvent):
     libvirt_type: ClassVar[int]
 
 
-@attrs.frozen(kw_only=True, repr=False, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class DomainDefined(LifecycleEvent):
     """A persistent definition was added, replaced, or got a new name."""
 
@@ -116,7 +87,7 @@ class DomainDefined(LifecycleEvent):
     detail: DefinedDetail
 
 
-@attrs.frozen(kw_only=True, repr=False, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class DomainUndefined(LifecycleEvent):
     """The persistent definition is gone, or gone under this name."""
 
@@ -124,7 +95,7 @@ class DomainUndefined(LifecycleEvent):
     detail: UndefinedDetail = UndefinedDetail.REMOVED
 
 
-@attrs.frozen(kw_only=True, repr=False, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class DomainStarted(LifecycleEvent):
     """A QEMU process stands for the domain, and its monitor answers."""
 
@@ -132,7 +103,7 @@ class DomainStarted(LifecycleEvent):
     detail: StartedDetail = StartedDetail.BOOTED
 
 
-@attrs.frozen(kw_only=True, repr=False, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class DomainSuspended(LifecycleEvent):
     """The virtual processors stand still."""
 
@@ -140,7 +111,7 @@ class DomainSuspended(LifecycleEvent):
     detail: SuspendedDetail = SuspendedDetail.PAUSED
 
 
-@attrs.frozen(kw_only=True, repr=False, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class DomainResumed(LifecycleEvent):
     """The virtual processors run."""
 
@@ -148,7 +119,7 @@ class DomainResumed(LifecycleEvent):
     detail: ResumedDetail = ResumedDetail.UNPAUSED
 
 
-@attrs.frozen(kw_only=True, repr=False, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class DomainStopped(LifecycleEvent):
     """The QEMU process is gone, and the host devices of this life are given back."""
 
@@ -156,7 +127,7 @@ class DomainStopped(LifecycleEvent):
     detail: StoppedDetail
 
 
-@attrs.frozen(kw_only=True, repr=False, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class DomainShutdown(LifecycleEvent):
     """The guest has finished, and QEMU is about to exit."""
 
@@ -164,7 +135,7 @@ class DomainShutdown(LifecycleEvent):
     detail: ShutdownDetail
 
 
-@attrs.frozen(kw_only=True, repr=False, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class DomainPmSuspended(LifecycleEvent):
     """The guest has put itself to sleep (its state is then ``pmsuspended``)."""
 
@@ -172,7 +143,7 @@ class DomainPmSuspended(LifecycleEvent):
     detail: PmSuspendedDetail = PmSuspendedDetail.MEMORY
 
 
-@attrs.frozen(kw_only=True, repr=False, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class DomainCrashed(LifecycleEvent):
     """The guest's kernel has told of its own crash."""
 
@@ -183,7 +154,7 @@ class DomainCrashed(LifecycleEvent):
 # -- what a running machine does ------------------------------------------------------------------
 
 
-@attrs.frozen(kw_only=True, repr=False, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class DomainRebooted(DomainEvent):
     """The guest, or somebody at the monitor, has reset the machine; the life goes on."""
 
@@ -191,7 +162,7 @@ class DomainRebooted(DomainEvent):
     libvirt_name = "reboot"
 
 
-@attrs.frozen(kw_only=True, repr=False, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class RtcChanged(DomainEvent):
     """The guest has set its clock; ``offset_s`` is how far it is ahead of UTC, in seconds."""
 
@@ -200,7 +171,7 @@ class RtcChanged(DomainEvent):
     offset_s: int
 
 
-@attrs.frozen(kw_only=True, repr=False, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class WatchdogFired(DomainEvent):
     """The guest's watchdog was not fed in time, and QEMU did what ``action`` says."""
 
@@ -209,7 +180,7 @@ class WatchdogFired(DomainEvent):
     action: WatchdogAction
 
 
-@attrs.frozen(kw_only=True, repr=False, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class IoErrorOccurred(DomainEvent):
     """A disk of the host failed the guest (libvirt's events 4 and, with the reason, 6).
 
@@ -228,7 +199,7 @@ class IoErrorOccurred(DomainEvent):
     reason: str = ""
 
 
-@attrs.frozen(kw_only=True, repr=False, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class GraphicsChanged(DomainEvent):
     """Somebody has connected to the graphical console, has been let in, or has left.
 
@@ -247,7 +218,7 @@ class GraphicsChanged(DomainEvent):
     auth_scheme: str = ""
 
 
-@attrs.frozen(kw_only=True, repr=False, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ControlFailed(DomainEvent):
     """QEMU's monitor talks nonsense or has broken off: the domain can no longer be controlled."""
 
@@ -255,7 +226,7 @@ class ControlFailed(DomainEvent):
     libvirt_name = "control-error"
 
 
-@attrs.frozen(kw_only=True, repr=False, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class BlockJobChanged(DomainEvent):
     """A job on a disk is ready, or has ended (libvirt's events 8, by path, and 16, by target).
 
@@ -274,7 +245,7 @@ class BlockJobChanged(DomainEvent):
     status: BlockJobStatus
 
 
-@attrs.frozen(kw_only=True, repr=False, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class DiskChanged(DomainEvent):
     """A start found a disk's source missing and went on without it, as its policy says."""
 
@@ -286,7 +257,7 @@ class DiskChanged(DomainEvent):
     reason: DiskChangeReason
 
 
-@attrs.frozen(kw_only=True, repr=False, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class TrayMoved(DomainEvent):
     """The tray of a removable drive has opened or closed."""
 
@@ -296,7 +267,7 @@ class TrayMoved(DomainEvent):
     move: TrayMove
 
 
-@attrs.frozen(kw_only=True, repr=False, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class GuestWoke(DomainEvent):
     """The guest has woken up from its sleep."""
 
@@ -304,7 +275,7 @@ class GuestWoke(DomainEvent):
     libvirt_name = "pm-wakeup"
 
 
-@attrs.frozen(kw_only=True, repr=False, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class GuestSlept(DomainEvent):
     """The guest has gone to sleep, its state in its memory."""
 
@@ -312,7 +283,7 @@ class GuestSlept(DomainEvent):
     libvirt_name = "pm-suspend"
 
 
-@attrs.frozen(kw_only=True, repr=False, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class BalloonChanged(DomainEvent):
     """The guest has given memory back, or has got some; it now has ``actual_kib``."""
 
@@ -321,7 +292,7 @@ class BalloonChanged(DomainEvent):
     actual_kib: int
 
 
-@attrs.frozen(kw_only=True, repr=False, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class GuestHibernated(DomainEvent):
     """The guest has gone to sleep, its state on its disk."""
 
@@ -329,7 +300,7 @@ class GuestHibernated(DomainEvent):
     libvirt_name = "pm-suspend-disk"
 
 
-@attrs.frozen(kw_only=True, repr=False, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class DeviceRemoved(DomainEvent):
     """A device has left the running domain, and every trace of it is gone.
 
@@ -341,7 +312,7 @@ class DeviceRemoved(DomainEvent):
     alias: str
 
 
-@attrs.frozen(kw_only=True, repr=False, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class TunableChanged(DomainEvent):
     """Tuning parameters of the running domain were set, under libvirt's names for them."""
 
@@ -350,7 +321,7 @@ class TunableChanged(DomainEvent):
     parameters: tuple[tuple[str, int | str | bool], ...]
 
 
-@attrs.frozen(kw_only=True, repr=False, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class AgentStateChanged(DomainEvent):
     """The guest's agent has opened its channel, or has closed it."""
 
@@ -360,7 +331,7 @@ class AgentStateChanged(DomainEvent):
     reason: AgentReason
 
 
-@attrs.frozen(kw_only=True, repr=False, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class DeviceAdded(DomainEvent):
     """A device was plugged in and is in the live definition."""
 
@@ -369,7 +340,7 @@ class DeviceAdded(DomainEvent):
     alias: str
 
 
-@attrs.frozen(kw_only=True, repr=False, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class MigrationIterated(DomainEvent):
     """A migration has begun to send the guest's memory for the ``iteration``-th time."""
 
@@ -378,7 +349,7 @@ class MigrationIterated(DomainEvent):
     iteration: int
 
 
-@attrs.frozen(kw_only=True, repr=False, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class JobCompleted(DomainEvent):
     """A long job of the domain (save, dump, migration) has ended.
 
@@ -397,7 +368,7 @@ class JobCompleted(DomainEvent):
     error: str | None = None
 
 
-@attrs.frozen(kw_only=True, repr=False, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class DeviceRemovalFailed(DomainEvent):
     """The guest refused to give a device up; it stays."""
 
@@ -406,7 +377,7 @@ class DeviceRemovalFailed(DomainEvent):
     alias: str
 
 
-@attrs.frozen(kw_only=True, repr=False, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class MetadataChanged(DomainEvent):
     """Title, description or the metadata element of namespace ``uri`` was set or removed."""
 
@@ -416,7 +387,7 @@ class MetadataChanged(DomainEvent):
     uri: str | None = None
 
 
-@attrs.frozen(kw_only=True, repr=False, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class BlockThresholdExceeded(DomainEvent):
     """A guest has written beyond the mark that was set in a disk's source.
 
@@ -435,7 +406,7 @@ class BlockThresholdExceeded(DomainEvent):
     excess_bytes: int
 
 
-@attrs.frozen(kw_only=True, repr=False, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class MemoryFailed(DomainEvent):
     """Memory of the host is damaged where the guest uses it."""
 
@@ -446,7 +417,7 @@ class MemoryFailed(DomainEvent):
     flags: MemoryFailureFlag = MemoryFailureFlag.NONE
 
 
-@attrs.frozen(kw_only=True, repr=False, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class MemoryDeviceSizeChanged(DomainEvent):
     """The guest uses another part of a virtio-mem device than before: ``size_kib`` of it."""
 
@@ -459,7 +430,7 @@ class MemoryDeviceSizeChanged(DomainEvent):
 # -- devices of the host --------------------------------------------------------------------------
 
 
-@attrs.frozen(kw_only=True, repr=False, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class NodeDeviceEvent(HypervisorEvent):
     """What all events of the host's devices have in common.
 
@@ -470,7 +441,7 @@ class NodeDeviceEvent(HypervisorEvent):
     device: str
 
 
-@attrs.frozen(kw_only=True, repr=False, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class NodeDeviceCreated(NodeDeviceEvent):
     """The host has a device that it did not have before."""
 
@@ -479,7 +450,7 @@ class NodeDeviceCreated(NodeDeviceEvent):
     libvirt_type: ClassVar[int] = 0
 
 
-@attrs.frozen(kw_only=True, repr=False, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class NodeDeviceDeleted(NodeDeviceEvent):
     """A device of the host is gone."""
 
@@ -488,7 +459,7 @@ class NodeDeviceDeleted(NodeDeviceEvent):
     libvirt_type: ClassVar[int] = 1
 
 
-@attrs.frozen(kw_only=True, repr=False, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class NodeDeviceUpdated(NodeDeviceEvent):
     """A device of the host has another driver than before, ``None`` when it has none."""
 
@@ -497,8 +468,8 @@ class NodeDeviceUpdated(NodeDeviceEvent):
     driver: str | None
 
 
-@attrs.frozen
-class Cursor:
+@attrs.frozen(eq=False, repr=False)
+class Cursor(Value):
     """A place in a journal: its reader knows everything up to and with ``sequence``.
 
     As text, ``JOURNAL:SEQUENCE``, it can be kept and given to `Hypervisor.resume` later.
@@ -529,8 +500,8 @@ class Cursor:
         return cls(journal, int(number))
 
 
-@attrs.frozen
-class Record:
+@attrs.frozen(eq=False, repr=False)
+class Record(Value):
     """One entry of the journal: the event and its number.
 
     Args:

@@ -10,7 +10,7 @@ from pyvirt_trio.models.addresses import PciAddress
 from pyvirt_trio.models.devices import Device
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class HostInterface(Device):
     """A virtual function of the host's network card, given to the guest through vfio-pci.
 
@@ -30,7 +30,7 @@ class HostInterface(Device):
     vlan: int | None = None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class OtherHostDevice(Device):
     """A device of the host that QEMU opens as it is, whatever driver has it; ``str`` names it.
 
@@ -41,7 +41,7 @@ class OtherHostDevice(Device):
     is_managed: bool = False
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class HostUsb(OtherHostDevice):
     """A USB device of the host (``usb-host``).
 
@@ -71,7 +71,7 @@ class HostUsb(OtherHostDevice):
         return " ".join([*kind, *place])
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class HostScsi(OtherHostDevice):
     """A SCSI device of the host, whose commands come from the guest (``scsi-generic``).
 
@@ -97,7 +97,7 @@ class HostScsi(OtherHostDevice):
         return f"{self.adapter}:{self.bus}:{self.target}:{self.unit}"
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class HostScsiTarget(OtherHostDevice):
     """A target that the host's kernel serves itself (``vhost-scsi``).
 
@@ -111,7 +111,7 @@ class HostScsiTarget(OtherHostDevice):
         return self.wwpn
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class HostMediated(OtherHostDevice):
     """A mediated device: a part of a device of the host, cut out by its driver.
 

@@ -8,6 +8,7 @@ from typing import Final
 import attrs
 
 from pyvirt_trio.errors import DefinitionError, ErrorCode
+from pyvirt_trio.models.value import Value
 
 MAX_RATE: Final = 10**15
 """QEMU's largest number of bytes or operations a second (``THROTTLE_VALUE_MAX``)."""
@@ -19,8 +20,8 @@ RATES: Final = tuple(
 a burst in seconds (``..._max_length``)."""
 
 
-@attrs.frozen(kw_only=True)
-class IoTune:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class IoTune(Value):
     """The limits of one disk, by libvirt's names; 0 is no limit.
 
     Args:

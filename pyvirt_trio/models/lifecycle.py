@@ -6,6 +6,8 @@ import enum
 
 import attrs
 
+from pyvirt_trio.models.value import Value
+
 
 class LifecycleAction(enum.Enum):
     """libvirt's ``virDomainLifecycleAction``, as far as a QEMU can do it; the value is its word."""
@@ -32,8 +34,8 @@ class LifecycleAction(enum.Enum):
         return self in (LifecycleAction.DESTROY, LifecycleAction.COREDUMP_DESTROY)
 
 
-@attrs.frozen(kw_only=True)
-class LifecycleActions:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class LifecycleActions(Value):
     """The three choices of a definition, with libvirt's defaults.
 
     Args:

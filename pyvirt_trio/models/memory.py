@@ -5,10 +5,11 @@ from __future__ import annotations
 import attrs
 
 from pyvirt_trio.models.devices import Device
+from pyvirt_trio.models.value import Value
 
 
-@attrs.frozen(kw_only=True)
-class MemoryBacking:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class MemoryBacking(Value):
     """What of the host is behind the memory a domain starts with.
 
     Args:
@@ -34,7 +35,7 @@ class MemoryBacking:
     is_discarded: bool = False
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class MemoryDevice(Device):
     """What all pieces of memory have in common.
 
@@ -48,7 +49,7 @@ class MemoryDevice(Device):
     access: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Dimm(MemoryDevice):
     """A memory module in a slot (``pc-dimm``).
 
@@ -59,7 +60,7 @@ class Dimm(MemoryDevice):
     node: int | None = None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Nvdimm(MemoryDevice):
     """A module whose contents are a file of the host and survive the guest (``nvdimm``).
 
@@ -76,7 +77,7 @@ class Nvdimm(MemoryDevice):
     is_readonly: bool = False
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class VirtioMemory(MemoryDevice):
     """Memory that grows and shrinks in blocks while the guest runs (``virtio-mem-pci``).
 
@@ -93,7 +94,7 @@ class VirtioMemory(MemoryDevice):
     current_kib: int | None = None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class VirtioPmem(MemoryDevice):
     """A file of the host that the guest sees as memory that survives it (``virtio-pmem-pci``).
 

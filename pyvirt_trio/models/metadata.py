@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import attrs
 
+from pyvirt_trio.models.value import Value
 
-@attrs.frozen
-class MetadataElement:
+
+@attrs.frozen(eq=False, repr=False)
+class MetadataElement(Value):
     """One element below ``<metadata>``; a definition has at most one of each namespace.
 
     Args:

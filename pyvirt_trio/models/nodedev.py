@@ -5,10 +5,11 @@ from __future__ import annotations
 import attrs
 
 from pyvirt_trio.models.addresses import PciAddress
+from pyvirt_trio.models.value import Value
 
 
-@attrs.frozen(kw_only=True)
-class PciNodeDevice:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class PciNodeDevice(Value):
     """A PCI device of the host as sysfs shows it at one moment.
 
     Args:
@@ -33,8 +34,8 @@ class PciNodeDevice:
         return self.address.node_device_name
 
 
-@attrs.frozen
-class VfSettings:
+@attrs.frozen(eq=False, repr=False)
+class VfSettings(Value):
     """What a network card does with the packets of one of its virtual functions.
 
     Args:

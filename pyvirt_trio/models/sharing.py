@@ -7,7 +7,7 @@ import attrs
 from pyvirt_trio.models.devices import Device
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Vsock(Device):
     """Sockets between guest and host, without a network (``vhost-vsock-pci``).
 
@@ -21,7 +21,7 @@ class Vsock(Device):
     is_auto: bool = True
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Filesystem(Device):
     """A folder of the host that the guest mounts (``virtiofs``), served by a virtiofsd.
 
@@ -50,7 +50,7 @@ class Filesystem(Device):
     sandbox: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Lease(Device):
     """A promise of the host's lock manager that nobody else runs with the same things.
 

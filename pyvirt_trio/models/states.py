@@ -8,6 +8,8 @@ from typing import TypeAlias
 
 import attrs
 
+from pyvirt_trio.models.value import Value
+
 
 class DomainState(enum.IntEnum):
     """libvirt's ``virDomainState``."""
@@ -113,8 +115,8 @@ REASONS: Mapping[DomainState, Callable[[int], Reason]] = {
 """State -> the reasons it can have, by libvirt's numbers."""
 
 
-@attrs.frozen
-class DomainStatus:
+@attrs.frozen(eq=False, repr=False)
+class DomainStatus(Value):
     """A state and why the domain is in it, as ``virDomainGetState`` answers."""
 
     state: DomainState

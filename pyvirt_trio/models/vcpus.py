@@ -10,7 +10,7 @@ import attrs
 from pyvirt_trio.models.devices import Device
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Vcpu(Device):
     """A place for a virtual processor. A processor that is plugged in is a device of QEMU's.
 
