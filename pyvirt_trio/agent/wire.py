@@ -21,6 +21,7 @@ from typing import Any, Final
 import attrs
 
 from pyvirt_trio.errors import RemoteProtocolError
+from pyvirt_trio.models.value import Value
 from pyvirt_trio.qmp.lines import decode_line, encode_line, is_object
 
 DELIMITER: Final = b"\xff"
@@ -30,20 +31,20 @@ MAX_REPLY_BYTES: Final = 10 * 1024 * 1024
 it sends, so whatever is longer is dropped as it comes."""
 
 
-@attrs.frozen
-class Synced:
+@attrs.frozen(eq=False, repr=False)
+class Synced(Value):
     """The agent has answered the latest sync: what comes next answers what is sent next."""
 
 
-@attrs.frozen
-class Answer:
+@attrs.frozen(eq=False, repr=False)
+class Answer(Value):
     """The request has succeeded, with this value."""
 
     value: Any
 
 
-@attrs.frozen
-class Refusal:
+@attrs.frozen(eq=False, repr=False)
+class Refusal(Value):
     """The agent has refused the request.
 
     Args:

@@ -30,6 +30,7 @@ from pyvirt_trio.models.events import (
     SuspendedDetail,
 )
 from pyvirt_trio.models.states import DomainState, DomainStatus, PausedReason, RunningReason
+from pyvirt_trio.models.value import Value
 
 if TYPE_CHECKING:
     from pyvirt_trio.abc import Process
@@ -44,8 +45,8 @@ one (``QEMU_DEFAULT_MONITOR_WAIT`` and ``qemuMonitorOpen``)."""
 KIB_PER_GIB = 1 << 20
 
 
-@attrs.frozen(kw_only=True)
-class Boot:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Boot(Value):
     """How a life begins.
 
     Args:

@@ -21,6 +21,7 @@ from pyvirt_trio.errors import InvalidStateError, NotFoundError
 from pyvirt_trio.models.domain import DomainDefinition
 from pyvirt_trio.models.jobs import JobInfo
 from pyvirt_trio.models.states import DomainState, DomainStatus, ShutoffReason
+from pyvirt_trio.models.value import Value
 from pyvirt_trio.xml.domain import format_domain
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 NEVER_RAN = DomainStatus(DomainState.SHUTOFF, ShutoffReason.UNKNOWN)
 
 
-@attrs.frozen(kw_only=True)
-class DomainView:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class DomainView(Value):
     """All that is known of a domain at one moment; a value, safe to keep.
 
     Args:

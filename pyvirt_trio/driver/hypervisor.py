@@ -31,14 +31,15 @@ from pyvirt_trio.models.addresses import PciAddress
 from pyvirt_trio.models.domain import DomainDefinition
 from pyvirt_trio.models.event_filter import EVERYTHING, EventFilter
 from pyvirt_trio.models.events import Cursor, DefinedDetail, DomainDefined
+from pyvirt_trio.models.value import Value
 from pyvirt_trio.xml.domain import parse_domain
 
 COMPUTER = "computer"
 """libvirt's node device for the whole machine: one that is there, and on no PCI bus."""
 
 
-@attrs.frozen(kw_only=True)
-class HypervisorView:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class HypervisorView(Value):
     """Everything an observer follows, at one moment.
 
     Args:

@@ -30,6 +30,7 @@ from pyvirt_trio.models.jobs import (
     JobOperation,
     JobType,
 )
+from pyvirt_trio.models.value import Value
 
 PATIENCE_S = 30.0
 """How long a job is waited for (``VIR_JOB_WAIT_TIME``)."""
@@ -39,8 +40,8 @@ Numbers: TypeAlias = tuple[tuple[str, int], ...]
 """libvirt's names of numbers, and their values."""
 
 
-@attrs.frozen
-class Job:
+@attrs.frozen(eq=False, repr=False)
+class Job(Value):
     """What is being done to a domain right now.
 
     Args:

@@ -13,6 +13,7 @@ import trio
 
 from pyvirt_trio.abc import Host, Process
 from pyvirt_trio.errors import ErrorCode, HostError
+from pyvirt_trio.models.value import Value
 
 TERMINATE_GRACE_S = 10.0
 """How long QEMU may take to end after SIGTERM before it gets SIGKILL; libvirt gives it 10 seconds
@@ -29,8 +30,8 @@ LOG_TAIL_CHARACTERS = 1000
 """How much of QEMU's own words goes into an error; its complaints are one or two lines."""
 
 
-@attrs.frozen
-class LifePaths:
+@attrs.frozen(eq=False, repr=False)
+class LifePaths(Value):
     """The files of one domain while it runs."""
 
     monitor: str

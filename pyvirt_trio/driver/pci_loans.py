@@ -48,6 +48,7 @@ from pyvirt_trio.models.addresses import PciAddress
 from pyvirt_trio.models.devices import HostDevice
 from pyvirt_trio.models.host_devices import HostInterface
 from pyvirt_trio.models.nodedev import VfSettings
+from pyvirt_trio.models.value import Value
 
 STUB_DRIVERS = frozenset({VFIO_PCI, "pciback"})
 """Drivers that only hold a device for somebody else, as libvirt counts them."""
@@ -56,16 +57,16 @@ PciHostDevice: TypeAlias = HostDevice | HostInterface
 _Undo: TypeAlias = list[Callable[[], Awaitable[None]]]
 
 
-@attrs.frozen
-class Owner:
+@attrs.frozen(eq=False, repr=False)
+class Owner(Value):
     """To whom a device is assigned: one life of one domain."""
 
     domain: str
     life: int
 
 
-@attrs.frozen
-class Loan:
+@attrs.frozen(eq=False, repr=False)
+class Loan(Value):
     """An active device, as it was asked for, and its owner."""
 
     owner: Owner

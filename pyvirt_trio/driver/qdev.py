@@ -15,10 +15,11 @@ from pyvirt_trio.models.addresses import (
     VirtioSerialAddress,
 )
 from pyvirt_trio.models.devices import Device
+from pyvirt_trio.models.value import Value
 
 
-@attrs.frozen(kw_only=True)
-class Backend:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Backend(Value):
     """Something that must exist in QEMU before a device, and be deleted after it.
 
     Args:

@@ -36,6 +36,7 @@ from pyvirt_trio.models.devices import Channel, Device
 from pyvirt_trio.models.events import DeviceAdded, DomainSuspended, SuspendedDetail
 from pyvirt_trio.models.jobs import AsyncJob
 from pyvirt_trio.models.states import DomainState, DomainStatus, PausedReason, RunningReason
+from pyvirt_trio.models.value import Value
 from pyvirt_trio.qmp.messages import Event
 
 if TYPE_CHECKING:
@@ -65,8 +66,8 @@ _PAUSED_FOR_COPY = {
 _STANDS_STILL_FOR = {AsyncJob.SAVE: PausedReason.SAVE, AsyncJob.DUMP: PausedReason.DUMP}
 
 
-@attrs.frozen
-class Reconnection:
+@attrs.frozen(eq=False, repr=False)
+class Reconnection(Value):
     """How a life goes on that a former manager had begun. The counterpart of `Boot`."""
 
     is_new: ClassVar[bool] = False

@@ -61,6 +61,7 @@ from pyvirt_trio.models.host_devices import (
 )
 from pyvirt_trio.models.memory import Dimm, Nvdimm, VirtioMemory, VirtioPmem
 from pyvirt_trio.models.sharing import Filesystem, Lease, Vsock
+from pyvirt_trio.models.value import Value
 from pyvirt_trio.models.vcpus import Vcpu
 
 if TYPE_CHECKING:
@@ -75,16 +76,16 @@ FINALIZE_PATIENCE_S = 10.0
 seconds were seen, with a host device that takes long to reset (QEMU commit f7b879e072ae)."""
 
 
-@attrs.frozen
-class WorkStep:
+@attrs.frozen(eq=False, repr=False)
+class WorkStep(Value):
     """A step that talks to QEMU or the host and may take time."""
 
     name: str
     run: Callable[[Removal], Awaitable[None]]
 
 
-@attrs.frozen
-class RecordStep:
+@attrs.frozen(eq=False, repr=False)
+class RecordStep(Value):
     """A step that changes records or announces, in no time."""
 
     name: str

@@ -62,6 +62,7 @@ async def restore(hypervisor: Hypervisor, log: StatusLog, remembered: Remembered
     for domain in running:
         await hypervisor.nursery.start(_reconnect, domain, name=f"reconnect {domain.name}")
     hypervisor.nursery.start_soon(start_all, hypervisor, name="autostart")
+    hypervisor.nursery.start_soon(keeper.remove_old, name="remove old status files")
 
 
 class _Keeper:
@@ -108,8 +109,17 @@ class _Keeper:
             await self.begin()
         except HostError as error:
             self._hypervisor.report(str(error))
+        else:
+            await self.remove_old()
         finally:
             self._is_beginning = False
+
+    async def remove_old(self) -> None:
+        """Files that are not written into any more are gone, or it is reported why not."""
+        try:
+            await self._log.remove_old()
+        except HostError as error:
+            self._hypervisor.report(str(error))
 
 
 # -- what there is --------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from typing import Any, cast
 import attrs
 
 from pyvirt_trio.errors import ErrorCode, HostError
+from pyvirt_trio.models.value import Value
 
 FORMAT = "pyvirt-save"
 VERSION = 1
@@ -30,8 +31,8 @@ MAX_HEAD_BYTES = 2 << 20
 """A definition has 1 MiB at most (`xml.parser.MAX_DOCUMENT_BYTES`), and its line is short."""
 
 
-@attrs.frozen(kw_only=True)
-class Head:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Head(Value):
     """What an image says of itself.
 
     Args:

@@ -23,6 +23,7 @@ from pyvirt_trio.models.domain import DomainDefinition
 from pyvirt_trio.models.events import SuspendedDetail
 from pyvirt_trio.models.jobs import AsyncJob
 from pyvirt_trio.models.states import DomainState, PausedReason, RunningReason
+from pyvirt_trio.models.value import Value
 from pyvirt_trio.xml.domain import format_domain, parse_domain
 
 SAVE_FOLDER = "save"
@@ -38,8 +39,8 @@ SAVABLE = (DomainState.RUNNING, DomainState.PAUSED, DomainState.PMSUSPENDED)
 """One that has crashed or ended has no state. QEMU wakes a guest that sleeps before it is done."""
 
 
-@attrs.frozen(kw_only=True)
-class Image:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Image(Value):
     """A saved machine that can be restored.
 
     Args:

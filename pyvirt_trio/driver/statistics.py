@@ -11,6 +11,7 @@ from pyvirt_trio.errors import InvalidStateError
 from pyvirt_trio.models.devices import Disk, Interface
 from pyvirt_trio.models.jobs import JobKind
 from pyvirt_trio.models.states import DomainStatus
+from pyvirt_trio.models.value import Value
 
 if TYPE_CHECKING:
     from pyvirt_trio.driver.life import Life
@@ -31,8 +32,8 @@ _BLOCK = (
 """libvirt's name of a number, and QEMU's."""
 
 
-@attrs.frozen(kw_only=True)
-class DomainInfo:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class DomainInfo(Value):
     """What ``virDomainGetInfo`` answers.
 
     Args:
@@ -133,8 +134,8 @@ async def _cpu_times_ns(life: Life) -> tuple[int, int]:
     return (ticks.user * NS_PER_TICK, ticks.system * NS_PER_TICK) if ticks else (0, 0)
 
 
-@attrs.frozen
-class Ticks:
+@attrs.frozen(eq=False, repr=False)
+class Ticks(Value):
     """What a thread or process has used of the host's processors.
 
     Args:

@@ -21,6 +21,7 @@ from pyvirt_trio.models.event_details import BlockJobStatus, BlockJobType
 from pyvirt_trio.models.jobs import AsyncJob
 from pyvirt_trio.models.metadata import MetadataElement
 from pyvirt_trio.models.states import REASONS, DomainState, DomainStatus
+from pyvirt_trio.models.value import Value
 from pyvirt_trio.xml.devices import format_device, parse_device, parse_devices
 from pyvirt_trio.xml.domain import format_domain, parse_domain
 
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
     from pyvirt_trio.driver.status_log import Entry
 
 
-@attrs.frozen
-class ProcessMark:
+@attrs.frozen(eq=False, repr=False)
+class ProcessMark(Value):
     """What tells a process from every other one of this boot.
 
     Args:
@@ -44,8 +45,8 @@ class ProcessMark:
     started: int
 
 
-@attrs.frozen(kw_only=True)
-class PrivateData:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class PrivateData(Value):
     """What a new manager must know of a life, and nobody else needs to.
 
     Args:
@@ -160,8 +161,8 @@ def _is_same(before: tuple[Any, ...], now: tuple[Any, ...]) -> bool:
     return all(map(operator.is_, before, now))
 
 
-@attrs.frozen(kw_only=True)
-class Kept:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Kept(Value):
     """What an entry says.
 
     Args:
@@ -274,8 +275,8 @@ def _job_from_value(value: list[Any]) -> BlockJob:
     )
 
 
-@attrs.frozen
-class _Key:
+@attrs.frozen(eq=False, repr=False)
+class _Key(Value):
     """How an attribute that says something is kept, and what is made of it again."""
 
     to_json: Callable[[Any], Any]

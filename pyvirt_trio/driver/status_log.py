@@ -31,6 +31,7 @@ from pyvirt_trio.abc import AppendedFile, Host
 from pyvirt_trio.driver.event_records import record_from_value, record_to_value
 from pyvirt_trio.errors import HostError
 from pyvirt_trio.models.events import Record
+from pyvirt_trio.models.value import Value
 
 if TYPE_CHECKING:
     from pyvirt_trio.driver.store import Store
@@ -59,8 +60,8 @@ Entry: TypeAlias = dict[str, Any]
 _NAME = re.compile(r"status\.([0-9]{1,18})\.log")
 
 
-@attrs.frozen(kw_only=True)
-class Remembered:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Remembered(Value):
     """What an earlier manager has left.
 
     Args:
@@ -141,7 +142,7 @@ class StatusLog:
     async def begin(
         self, journal: str, last_id: Callable[[], int], recent: Callable[[int], Sequence[Record]]
     ) -> None:
-        """Write into the next file from here on; the earlier ones are removed.
+        """Write into the next file from here on; `remove_old` removes the earlier ones.
 
         Commits that are made meanwhile are in both files.
 
@@ -165,11 +166,17 @@ class StatusLog:
             raise
         # From here to the end nothing waits: no commit can come in between.
         self._switch(file, name, len(summary))
-        for old in self._old[:-1]:
-            await self._store.remove_file(f"run/{old}")
-        del self._old[:-1]
         for damaged in list(self._damaged):
             await self._store.put_aside(f"run/{damaged}", self._damaged.pop(damaged))
+
+    async def remove_old(self) -> None:
+        """Remove all files but the last one. Nothing waits for it: nobody reads them any more.
+
+        Raises:
+            HostError: One cannot be removed.
+        """
+        while len(self._old) > 1:
+            await self._store.remove_file(f"run/{self._old.pop(0)}")
 
     def _switch(self, file: AppendedFile, name: str, length: int) -> None:
         since, self._since = self._since or [], None

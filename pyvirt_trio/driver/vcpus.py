@@ -13,11 +13,12 @@ from pyvirt_trio.driver.vcpu_plugging import plug_vcpu
 from pyvirt_trio.errors import InvalidStateError
 from pyvirt_trio.models.domain import DomainDefinition
 from pyvirt_trio.models.impact import Impact
+from pyvirt_trio.models.value import Value
 from pyvirt_trio.models.vcpus import Vcpu
 
 
-@attrs.frozen(kw_only=True)
-class VcpuInfo:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class VcpuInfo(Value):
     """What ``virDomainGetVcpus`` tells of a virtual processor, without its affinity.
 
     Args:

@@ -7,6 +7,7 @@ import enum
 import attrs
 
 from pyvirt_trio.models.addresses import PciAddress
+from pyvirt_trio.models.value import Value
 
 
 class GuestShutdownMode(enum.Enum):
@@ -25,8 +26,8 @@ class GuestSuspendTarget(enum.Enum):
     HYBRID = "hybrid"
 
 
-@attrs.frozen
-class GuestIpAddress:
+@attrs.frozen(eq=False, repr=False)
+class GuestIpAddress(Value):
     """One address of an interface.
 
     Args:
@@ -40,8 +41,8 @@ class GuestIpAddress:
     prefix: int
 
 
-@attrs.frozen
-class GuestInterface:
+@attrs.frozen(eq=False, repr=False)
+class GuestInterface(Value):
     """One network interface, as the guest sees it.
 
     Args:
@@ -55,8 +56,8 @@ class GuestInterface:
     addresses: tuple[GuestIpAddress, ...]
 
 
-@attrs.frozen
-class GuestExecResult:
+@attrs.frozen(eq=False, repr=False)
+class GuestExecResult(Value):
     """How a program in the guest has ended.
 
     Args:
@@ -74,8 +75,8 @@ class GuestExecResult:
     is_truncated: bool
 
 
-@attrs.frozen
-class GuestTrim:
+@attrs.frozen(eq=False, repr=False)
+class GuestTrim(Value):
     """What a trim of one file system has come to.
 
     Args:
@@ -105,8 +106,8 @@ class GuestInfoTypes(enum.Flag):
     INTERFACES = 64
 
 
-@attrs.frozen
-class GuestUser:
+@attrs.frozen(eq=False, repr=False)
+class GuestUser(Value):
     """Somebody who is logged in.
 
     Args:
@@ -120,8 +121,8 @@ class GuestUser:
     login_time_s: float
 
 
-@attrs.frozen
-class GuestTimezone:
+@attrs.frozen(eq=False, repr=False)
+class GuestTimezone(Value):
     """The guest's time zone.
 
     Args:
@@ -133,8 +134,8 @@ class GuestTimezone:
     offset_s: int
 
 
-@attrs.frozen(kw_only=True)
-class GuestDiskPlace:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class GuestDiskPlace(Value):
     """Where a guest finds a disk.
 
     Args:
@@ -160,8 +161,8 @@ class GuestDiskPlace:
     disk_target: str | None = None
 
 
-@attrs.frozen(kw_only=True)
-class GuestFileSystem:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class GuestFileSystem(Value):
     """A mounted file system.
 
     Args:
@@ -181,8 +182,8 @@ class GuestFileSystem:
     disks: tuple[GuestDiskPlace, ...]
 
 
-@attrs.frozen(kw_only=True)
-class GuestDisk:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class GuestDisk(Value):
     """A disk or partition of the guest.
 
     Args:
@@ -200,8 +201,8 @@ class GuestDisk:
     alias: str | None
 
 
-@attrs.frozen
-class GuestVcpu:
+@attrs.frozen(eq=False, repr=False)
+class GuestVcpu(Value):
     """A virtual processor, as the guest sees it.
 
     Args:

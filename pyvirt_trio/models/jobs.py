@@ -13,6 +13,8 @@ from collections.abc import Mapping, Set
 
 import attrs
 
+from pyvirt_trio.models.value import Value
+
 
 class JobKind(enum.Enum):
     """What a normal job does (``virDomainJob``); the value is libvirt's word."""
@@ -67,8 +69,8 @@ class JobType(enum.IntEnum):
     CANCELLED = 5
 
 
-@attrs.frozen(kw_only=True)
-class JobInfo:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class JobInfo(Value):
     """What is known of an async job (``virDomainGetJobInfo``, ``virDomainGetJobStats``).
 
     Args:

@@ -14,13 +14,12 @@ from typing import Any
 import attrs
 
 
+@attrs.frozen(eq=False, repr=False)
 class Value:
     """A base of frozen attrs classes that are made with ``eq=False, repr=False``.
 
     Two are equal when they are of one class and all their fields are, as attrs has it.
     """
-
-    __slots__ = ()
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
@@ -32,8 +31,7 @@ class Value:
         return hash((type(self), _fields(type(self))(self)))
 
     def __repr__(self) -> str:
-        kind: Any = type(self)
-        names = [field.name for field in attrs.fields(kind) if field.repr]  # no passwords
+        names = [field.name for field in attrs.fields(type(self)) if field.repr]  # no passwords
         shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
         return f"{type(self).__qualname__}({shown})"
 
@@ -45,8 +43,7 @@ def _fields(kind: type[Value]) -> Callable[[Any], Any]:
     """What gives the values of all fields of a class, made once."""
     known = _KNOWN.get(kind)
     if known is None:
-        model: Any = kind
-        names = [field.name for field in attrs.fields(model)]
+        names = [field.name for field in attrs.fields(kind)]
         known = _KNOWN[kind] = operator.attrgetter(*names) if names else _nothing
     return known
 
