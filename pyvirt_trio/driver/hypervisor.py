@@ -12,6 +12,7 @@ from pyvirt_trio.driver import creating
 from pyvirt_trio.driver.domain import Domain, DomainView
 from pyvirt_trio.driver.domain_core import DomainCore
 from pyvirt_trio.driver.hostdevs import HostDeviceManager
+from pyvirt_trio.driver.jobs import PromptLock
 from pyvirt_trio.driver.journal import Journal, Subscription
 from pyvirt_trio.driver.life import Life
 from pyvirt_trio.driver.nodedev import NodeDevice
@@ -74,7 +75,7 @@ class Hypervisor:
         self._bus = PciBus(host)
         self._domains: dict[str, Domain] = {}
         self._node_device_watch: NodeDeviceWatch | None = None
-        self.definition_lock = trio.Lock()
+        self.definition_lock = PromptLock()
         self.fresh_uuid = host.fresh_uuid
         self.destroys_on_exit = False
         self.max_queued_jobs: int | None = None

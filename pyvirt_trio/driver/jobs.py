@@ -53,6 +53,23 @@ class Job(Value):
     started_s: float
 
 
+class PromptLock:
+    """A lock for ``async with`` that is had at once where it is free: its holder waits enough."""
+
+    def __init__(self) -> None:
+        self._lock = trio.Lock()
+
+    async def __aenter__(self) -> None:
+        await trio.lowlevel.checkpoint_if_cancelled()
+        try:
+            self._lock.acquire_nowait()
+        except trio.WouldBlock:
+            await self._lock.acquire()
+
+    async def __aexit__(self, *_: object) -> None:
+        self._lock.release()
+
+
 class _Beside(enum.Enum):
     """What can be wanted besides the jobs that have a name in libvirt's tables."""
 

@@ -29,6 +29,7 @@ import trio
 from pyvirt_trio import abc
 from pyvirt_trio.host import netlink
 from pyvirt_trio.host.streams import RealStream
+from pyvirt_trio.host.threads import in_thread
 from pyvirt_trio.host.uevents import KernelUevents
 from pyvirt_trio.models import VfSettings
 
@@ -132,15 +133,15 @@ class RealHost(abc.Host):
         Raises:
             OSError: From the kernel; ``EFBIG`` when it is longer; ``EILSEQ`` when not UTF-8.
         """
-        return await trio.to_thread.run_sync(_read_text, path)
+        return await in_thread(_read_text, path)
 
     async def read_texts(self, paths: Sequence[str]) -> list[str | OSError]:
         """One thread reads them all: for small files it costs more to wake one than to read."""
-        return await trio.to_thread.run_sync(_read_texts, list(paths))
+        return await in_thread(_read_texts, list(paths))
 
     async def read_head(self, path: str, limit: int) -> abc.FileHead:
         """The first ``limit`` bytes of a file, and its length."""
-        return await trio.to_thread.run_sync(_read_head, path, limit)
+        return await in_thread(_read_head, path, limit)
 
     async def write_attribute(self, path: str, text: str) -> None:
         """Write ``text`` in one ``write`` to a file that exists.
@@ -149,39 +150,39 @@ class RealHost(abc.Host):
             Waits for the kernel, for as long as that takes. One attribute may take long: unbinding
             a device from vfio-pci waits until no process holds the device.
         """
-        await trio.to_thread.run_sync(_write_attribute, path, text)
+        await in_thread(_write_attribute, path, text)
 
     async def replace_file(self, path: str, text: str) -> None:
         """Write a new file beside ``path``, make it durable, and rename it over ``path``."""
-        await trio.to_thread.run_sync(_replace_file, Path(path), text)
+        await in_thread(_replace_file, path, text)
 
     async def seal_file(self, path: str, head: bytes) -> None:
         """Write at offset 0, then ``fsync``: this waits for the disk, with large files for long."""
-        await trio.to_thread.run_sync(_seal_file, path, head)
+        await in_thread(_seal_file, path, head)
 
     async def open_appended(self, path: str) -> RealAppendedFile:
         """Open with ``O_APPEND``, creating with mode 0600."""
-        return RealAppendedFile(await trio.to_thread.run_sync(_open_log, path), path)
+        return RealAppendedFile(await in_thread(_open_log, path), path)
 
     async def move_file(self, path: str, new_path: str) -> None:
         """Rename, and sync both directories."""
-        await trio.to_thread.run_sync(_move_file, Path(path), Path(new_path))
+        await in_thread(_move_file, path, new_path)
 
     async def remove_file(self, path: str) -> None:
         """Remove a file, durably."""
-        await trio.to_thread.run_sync(_remove_file, Path(path))
+        await in_thread(_remove_file, path)
 
     async def make_directory(self, path: str) -> None:
         """Create a directory and its missing parents, all with mode 0700."""
-        await trio.to_thread.run_sync(_make_directory, Path(path))
+        await in_thread(_make_directory, Path(path))
 
     async def list_directory(self, path: str) -> list[str]:
         """The names in a directory, sorted by code point."""
-        return await trio.to_thread.run_sync(_list_directory, Path(path))
+        return await in_thread(_list_directory, Path(path))
 
     async def read_link(self, path: str) -> str:
         """The target of a symbolic link, as written."""
-        return await trio.to_thread.run_sync(_read_link, path)
+        return await in_thread(_read_link, path)
 
     async def exists(self, path: str) -> bool:
         """Whether ``path``, links followed, names anything."""
@@ -194,7 +195,7 @@ class RealHost(abc.Host):
         The file stays when the lock is given back: removing it would let two tasks hold "the" lock
         on two files of the same name.
         """
-        descriptor = await trio.to_thread.run_sync(_open_locked, path)
+        descriptor = await in_thread(_open_locked, path)
         try:
             yield
         finally:
@@ -205,7 +206,7 @@ class RealHost(abc.Host):
 
         It has no pipe to us either, whose breaking would end it.
         """
-        return await trio.to_thread.run_sync(_start_process, list(argv), log_file)
+        return await in_thread(_start_process, list(argv), log_file)
 
     def is_port_free(self, port: int) -> bool:
         """Bind to it, in both families, and let it go again: the kernel answers at once."""
@@ -234,9 +235,7 @@ class RealHost(abc.Host):
 
     async def read_vf_settings(self, interface: str, index: int) -> VfSettings:
         """As the seam says; over netlink."""
-        reply = await trio.to_thread.run_sync(
-            _ask_kernel, netlink.settings_request(interface), interface
-        )
+        reply = await in_thread(_ask_kernel, netlink.settings_request(interface), interface)
         if index not in reply:
             raise FileNotFoundError(errno.ENOENT, "no such virtual function", interface)
         return reply[index]
@@ -244,7 +243,7 @@ class RealHost(abc.Host):
     async def write_vf_settings(self, interface: str, index: int, settings: VfSettings) -> None:
         """As the seam says; over netlink."""
         request = netlink.change_request(interface, index, settings)
-        await trio.to_thread.run_sync(_ask_kernel, request, interface)
+        await in_thread(_ask_kernel, request, interface)
 
     def open_uevents(self) -> KernelUevents:
         """A netlink socket of the kernel's."""
@@ -356,9 +355,9 @@ def _write_attribute(path: str, text: str) -> None:
         os.close(descriptor)
 
 
-def _replace_file(path: Path, text: str) -> None:
-    folder = str(path.parent)
-    descriptor, temporary = _create_beside(folder, path.name)
+def _replace_file(path: str, text: str) -> None:
+    folder, _, name = path.rpartition("/")
+    descriptor, temporary = _create_beside(folder, name)
     try:
         with open(descriptor, "wb", buffering=0) as file:  # noqa: PTH123 - a descriptor, not a path
             _write_all(file, text.encode())
@@ -367,7 +366,7 @@ def _replace_file(path: Path, text: str) -> None:
     except BaseException:
         os.unlink(temporary)  # noqa: PTH108 - the same
         raise
-    _sync_directory(path.parent)
+    _sync_directory(folder)
 
 
 def _create_beside(folder: str, name: str) -> tuple[int, str]:
@@ -390,18 +389,18 @@ def _write_all(file: io.FileIO, data: bytes) -> None:
         data = data[file.write(data) :]
 
 
-def _move_file(path: Path, new_path: Path) -> None:
-    path.replace(new_path)
-    _sync_directory(new_path.parent)
-    _sync_directory(path.parent)
+def _move_file(path: str, new_path: str) -> None:
+    os.replace(path, new_path)  # noqa: PTH105 - texts, of which pathlib would make paths
+    _sync_directory(new_path.rpartition("/")[0])
+    _sync_directory(path.rpartition("/")[0])
 
 
-def _remove_file(path: Path) -> None:
-    path.unlink()
-    _sync_directory(path.parent)
+def _remove_file(path: str) -> None:
+    os.unlink(path)  # noqa: PTH108 - the same
+    _sync_directory(path.rpartition("/")[0])
 
 
-def _sync_directory(path: Path) -> None:
+def _sync_directory(path: str) -> None:
     """Make renames and removals in a directory survive a crash."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -420,7 +419,7 @@ def _make_directory(path: Path) -> None:
         if not path.is_dir():
             raise
     else:
-        _sync_directory(path.parent)
+        _sync_directory(str(path.parent))
 
 
 def _read_link(path: str) -> str:

@@ -100,10 +100,10 @@ def _present(children: tuple[Element | None, ...]) -> tuple[Element, ...]:
 
 
 def _render_into(lines: list[str], item: Element, indentation: str) -> None:
-    opening = item.tag + "".join(
-        f" {name}='{_escaped(item, value, _ATTRIBUTE_ESCAPES)}'"
-        for name, value in item.attributes.items()
-    )
+    opening = item.tag
+    for name, value in item.attributes.items():
+        is_plain = _PLAIN.fullmatch(value)
+        opening += f" {name}='{value if is_plain else _escaped(item, value, _ATTRIBUTE_ESCAPES)}'"
     if item.children or item.verbatim:
         lines.append(f"{indentation}<{opening}>")
         for child in item.children:
@@ -111,15 +111,15 @@ def _render_into(lines: list[str], item: Element, indentation: str) -> None:
         lines.extend(indentation + _INDENTATION + text for text in item.verbatim)
         lines.append(f"{indentation}</{item.tag}>")
     elif item.text:
-        text = _escaped(item, item.text, _TEXT_ESCAPES)
+        text = item.text
+        if not _PLAIN.fullmatch(text):
+            text = _escaped(item, text, _TEXT_ESCAPES)
         lines.append(f"{indentation}<{opening}>{text}</{item.tag}>")
     else:
         lines.append(f"{indentation}<{opening}/>")
 
 
 def _escaped(item: Element, value: str, escapes: Mapping[int, str]) -> str:
-    if _PLAIN.fullmatch(value):
-        return value
     match = _UNPRINTABLE.search(value)
     if match is not None:
         raise DefinitionError(f"<{item.tag}> cannot carry the character {match[0]!r}")

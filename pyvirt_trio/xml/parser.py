@@ -135,20 +135,21 @@ def _convert(node: _Node, depth: int) -> Element:
         raise _malformed(f"line {node.sourceline}: elements nest more than {MAX_DEPTH} deep")
     if len(node.attrib) > MAX_ATTRIBUTES:
         raise _malformed(f"line {node.sourceline}: more than {MAX_ATTRIBUTES} attributes")
-    text = node.text or ""
-    children: list[Element] = []
+    attributes = dict(cast("list[tuple[str, str]]", node.items()))
+    tag, text = node.tag, node.text or ""
+    if tag.startswith("{"):
+        tag = _spelled_out(node)
+    if len(node) == 0:
+        return Element(tag, attributes, (), text)
+    texts, children = [text], list[Element]()
     for child in node:
         children.append(_convert(child, depth + 1))
-        text += child.tail or ""
-    if children and not text.strip():
-        text = ""
-    attributes = dict(cast("list[tuple[str, str]]", node.items()))
-    return Element(_tag_of(node), attributes, tuple(children), text)
+        texts.append(child.tail or "")
+    text = "".join(texts)
+    return Element(tag, attributes, tuple(children), text if text.strip() else "")
 
 
-def _tag_of(node: _Node) -> str:
+def _spelled_out(node: _Node) -> str:
     """The tag as written, except that a default namespace is spelled out (it changes the name)."""
-    if not node.tag.startswith("{"):
-        return node.tag
     name = etree.QName(node)
     return f"{node.prefix or '{' + name.namespace + '}'}:{name.localname}"

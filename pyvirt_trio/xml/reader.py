@@ -88,10 +88,13 @@ class Reader:
 
     def child(self, tag: str) -> Reader | None:
         """The child element ``tag``, or ``None``; a second one is refused."""
-        found = [reader for reader in self.children if reader.tag == tag]
-        if len(found) > 1:
-            raise found[1].wrong("given more than once")
-        return found[0].take() if found else None
+        found: Reader | None = None
+        for reader in self.children:
+            if reader.tag == tag:
+                if found is not None:
+                    raise reader.wrong("given more than once")
+                found = reader.take()
+        return found
 
     def required_child(self, tag: str) -> Reader:
         """The child element ``tag``, which must be there."""
@@ -170,11 +173,12 @@ class Reader:
             DefinitionError: Code ``CONFIG_UNSUPPORTED`` for an element or attribute nobody asked
                 for, ``XML_ERROR`` for text where none belongs.
         """
-        for name in self.element.attributes:
+        element = self.element
+        for name in element.attributes:
             if name not in self._read_attributes:
                 raise self.unsupported("this attribute is not supported", attribute=name)
-        if not self._is_text_read and self.element.text.strip():
-            raise self.wrong(f"unexpected text {quoted(self.element.text.strip())}")
+        if element.text and not self._is_text_read and element.text.strip():
+            raise self.wrong(f"unexpected text {quoted(element.text.strip())}")
         for child in self.children:
             if child.is_taken:
                 child.finish()
