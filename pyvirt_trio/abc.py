@@ -193,15 +193,25 @@ class Host(abc.ABC):
         """
 
     @abc.abstractmethod
-    async def replace_file(self, path: str, text: str) -> None:
+    async def replace_file(self, path: str, text: str, *, durably: bool = True) -> None:
         """Make ``text`` the contents of a state file, durably and all at once.
 
         After a crash the file has its old or its new contents, never a mixture. Others than the
         owner may not read it.
 
+        Args:
+            path: The file.
+            text: Its contents from here on.
+            durably: False where `sync_file` follows: until then only the crash of a process is
+                survived, and after one of the machine the file may have anything in it.
+
         Cancellation:
             The file has its old or its new contents.
         """
+
+    @abc.abstractmethod
+    async def sync_file(self, path: str) -> None:
+        """What has been written to a state file by now, and its name, is durable."""
 
     @abc.abstractmethod
     async def seal_file(self, path: str, head: bytes) -> None:

@@ -62,7 +62,7 @@ async def restore(hypervisor: Hypervisor, log: StatusLog, remembered: Remembered
     for domain in running:
         await hypervisor.nursery.start(_reconnect, domain, name=f"reconnect {domain.name}")
     hypervisor.nursery.start_soon(start_all, hypervisor, name="autostart")
-    hypervisor.nursery.start_soon(keeper.remove_old, name="remove old status files")
+    hypervisor.nursery.start_soon(keeper.settle, name="settle status log")
 
 
 class _Keeper:
@@ -110,14 +110,14 @@ class _Keeper:
         except HostError as error:
             self._hypervisor.report(str(error))
         else:
-            await self.remove_old()
+            await self.settle()
         finally:
             self._is_beginning = False
 
-    async def remove_old(self) -> None:
-        """Files that are not written into any more are gone, or it is reported why not."""
+    async def settle(self) -> None:
+        """The file is durable and the earlier ones are gone, or it is reported why not."""
         try:
-            await self._log.remove_old()
+            await self._log.settle()
         except HostError as error:
             self._hypervisor.report(str(error))
 

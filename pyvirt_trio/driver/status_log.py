@@ -13,9 +13,10 @@ latest records, and the word that it is complete; then one line for each commit,
 known of the domains that it changed, so that a damaged line costs no more than itself. Only what
 people note down about a domain, which may be often, is a line without the rest: an entry without a
 name adds to the one before. When a file has grown long, the next one is begun with a fresh summary,
-written with a rename and a sync of the directory; the highest complete number counts. A reader
-ignores keys that it does not know. Files that it cannot read, or that have another format, are
-moved to ``ROOT/aside`` and reported.
+written with a rename; the highest complete number counts. The file before it is removed when the
+new one and the directory are synced, which nobody waits for. A reader ignores keys that it does not
+know. Files that it cannot read, or that have another format, are moved to ``ROOT/aside`` and
+reported.
 """
 
 from __future__ import annotations
@@ -142,7 +143,7 @@ class StatusLog:
     async def begin(
         self, journal: str, last_id: Callable[[], int], recent: Callable[[int], Sequence[Record]]
     ) -> None:
-        """Write into the next file from here on; `remove_old` removes the earlier ones.
+        """Write into the next file from here on; `settle` removes the earlier ones.
 
         Commits that are made meanwhile are in both files.
 
@@ -169,12 +170,13 @@ class StatusLog:
         for damaged in list(self._damaged):
             await self._store.put_aside(f"run/{damaged}", self._damaged.pop(damaged))
 
-    async def remove_old(self) -> None:
-        """Remove all files but the last one. Nothing waits for it: nobody reads them any more.
+    async def settle(self) -> None:
+        """Make the last file durable, and remove all others. Nothing needs to wait for it.
 
         Raises:
-            HostError: One cannot be removed.
+            HostError: It cannot be made so, or one cannot be removed.
         """
+        await self._store.sync(f"run/{self._old[-1]}")
         while len(self._old) > 1:
             await self._store.remove_file(f"run/{self._old.pop(0)}")
 

@@ -128,15 +128,26 @@ class Store:
         return _text_of(path, text)
 
     async def write(self, path: str, text: str) -> None:
-        """Make ``text`` the contents of a file, durably and all at once.
+        """Make ``text`` the contents of a file, all at once; `sync` makes it durable.
 
         Raises:
             HostError: It could not be written; the old contents are still there.
         """
         try:
-            await self._host.replace_file(f"{self.root}/{path}", text)
+            await self._host.replace_file(f"{self.root}/{path}", text, durably=False)
         except OSError as error:
             raise _trouble("write", f"{self.root}/{path}", error) from error
+
+    async def sync(self, path: str) -> None:
+        """Make what is in a file by now durable.
+
+        Raises:
+            HostError: It is not.
+        """
+        try:
+            await self._host.sync_file(f"{self.root}/{path}")
+        except OSError as error:
+            raise _trouble("sync", f"{self.root}/{path}", error) from error
 
     async def append_to(self, path: str) -> AppendedFile:
         """Open a file to add to it.

@@ -152,9 +152,13 @@ class RealHost(abc.Host):
         """
         await in_thread(_write_attribute, path, text)
 
-    async def replace_file(self, path: str, text: str) -> None:
+    async def replace_file(self, path: str, text: str, *, durably: bool = True) -> None:
         """Write a new file beside ``path``, make it durable, and rename it over ``path``."""
-        await in_thread(_replace_file, path, text)
+        await in_thread(_replace_file, path, text, durably)
+
+    async def sync_file(self, path: str) -> None:
+        """``fsync`` of the file and of its directory."""
+        await in_thread(_sync_file, path)
 
     async def seal_file(self, path: str, head: bytes) -> None:
         """Write at offset 0, then ``fsync``: this waits for the disk, with large files for long."""
@@ -355,18 +359,29 @@ def _write_attribute(path: str, text: str) -> None:
         os.close(descriptor)
 
 
-def _replace_file(path: str, text: str) -> None:
+def _replace_file(path: str, text: str, durably: bool) -> None:
     folder, _, name = path.rpartition("/")
     descriptor, temporary = _create_beside(folder, name)
     try:
         with open(descriptor, "wb", buffering=0) as file:  # noqa: PTH123 - a descriptor, not a path
             _write_all(file, text.encode())
-            os.fsync(descriptor)
+            if durably:
+                os.fsync(descriptor)
         os.replace(temporary, path)  # noqa: PTH105 - a text, of which pathlib would make a path
     except BaseException:
         os.unlink(temporary)  # noqa: PTH108 - the same
         raise
-    _sync_directory(folder)
+    if durably:
+        _sync_directory(folder)
+
+
+def _sync_file(path: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    _sync_directory(path.rpartition("/")[0])
 
 
 def _create_beside(folder: str, name: str) -> tuple[int, str]:

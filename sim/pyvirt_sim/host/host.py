@@ -253,7 +253,7 @@ class SimHost(Host):
                 await self._in_kernel(partial(node.write, text))
             self._effect(f"write {path}")
 
-    async def replace_file(self, path: str, text: str) -> None:
+    async def replace_file(self, path: str, text: str, *, durably: bool = True) -> None:
         """As the seam says."""
         await self._enter(path)
         system = self._system(path)
@@ -262,10 +262,19 @@ class SimHost(Host):
             raise failure(errno.EISDIR, path)
         with system.open(new, create=True, truncate=True) as file:
             file.append(text.encode())
-            file.sync()
+            if durably:
+                file.sync()
         system.rename(new, path)
-        system.sync(posixpath.dirname(path))
+        if durably:
+            system.sync(posixpath.dirname(path))
         self._effect(f"replace {path}")
+
+    async def sync_file(self, path: str) -> None:
+        """As the seam says."""
+        await self._enter(path)
+        with self._system(path).open(path) as file:
+            file.sync()
+        self._system(path).sync(posixpath.dirname(path))
 
     async def seal_file(self, path: str, head: bytes) -> None:
         """As the seam says."""

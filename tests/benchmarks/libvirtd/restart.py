@@ -17,6 +17,7 @@ import time
 import trio
 
 from pyvirt_trio import open_hypervisor
+from tests.benchmarks.libvirtd import restarted
 from tests.benchmarks.libvirtd.arms import durations_row
 from tests.benchmarks.libvirtd.footprint import PAUSED, XML
 from tests.benchmarks.table import Row
@@ -72,7 +73,7 @@ def _restart_ours(uri: str, folder: str) -> tuple[float, float]:
     """Seconds from the start of the process, and from when all was loaded, to the last answer."""
     environment = {**os.environ, "PYTHONPYCACHEPREFIX": f"{folder}/bytecode"}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    command = [sys.executable, "-m", "tests.benchmarks.libvirtd.restarted", uri]
+    command = [sys.executable, restarted.__file__, uri]
     begin_s = time.monotonic()
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
     loaded_s, end_s = json.loads(done.stdout)

@@ -1,8 +1,8 @@
 """A new manager that asks each domain of a root; a process of its own, not for import.
 
-``python -m tests.benchmarks.libvirtd.restarted URI`` prints when Python and the library were loaded
-and when each domain had answered, on CLOCK_MONOTONIC. It imports what a program with the library
-imports, and nothing of the tests. What is loaded stays, so that looking for garbage in it only
+``python restarted.py URI`` prints when Python and the library were loaded and when each domain had
+answered, on CLOCK_MONOTONIC. It imports what a program with the library imports, and nothing of the
+tests. What is loaded stays, so that looking for garbage in it only
 takes time: it begins as Python's documentation of `gc.freeze` advises.
 """
 

@@ -179,7 +179,10 @@ class FakeHost(abc.Host):
 
     # What the PCI primitives have no business with.
 
-    async def replace_file(self, path: str, text: str) -> None:
+    async def replace_file(self, path: str, text: str, *, durably: bool = True) -> None:
+        raise AssertionError(path, durably)
+
+    async def sync_file(self, path: str) -> None:
         raise AssertionError(path)
 
     async def remove_file(self, path: str) -> None:
