@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from pyvirt_trio.abc import Host, Process
 from pyvirt_trio.driver.status import ProcessMark
 
@@ -19,23 +21,46 @@ async def mark_of(host: Host, pid: int) -> ProcessMark | None:
     return _mark_in(pid, stat)
 
 
-async def find_marked(host: Host, mark: ProcessMark, word: str) -> Process | None:
-    """The process with that mark, if it still runs.
+async def find_marked(
+    host: Host, wanted: Sequence[tuple[ProcessMark, str]]
+) -> list[Process | None]:
+    """The processes with those marks that still run, each of which the caller then has.
 
     Args:
         host: The machine.
-        mark: What was written down of it.
-        word: A word of its command line that no other program has in its own.
+        wanted: What was written down of each, and a word of its command line that no other program
+            has in its own.
     """
+    adopted: list[Process | None] = []
     try:
-        process = await host.adopt_process(mark.pid)  # from here on the number means this one
+        for mark, _ in wanted:
+            adopted.append(await _adopt(host, mark.pid))  # from here on the number means this one
+        files = [file(mark.pid) for mark, _ in wanted for file in (_stat_file, _words_file)]
+        read = await host.read_texts(files)
+    except BaseException:
+        _leave(adopted)
+        raise
+    found: list[Process | None] = []
+    for (mark, word), process, stat, words in zip(
+        wanted, adopted, read[::2], read[1::2], strict=True
+    ):
+        is_it = _mark_in(mark.pid, stat) == mark and _has_word(words, word)
+        found.append(process if is_it else None)
+        _leave([] if is_it else [process])
+    return found
+
+
+async def _adopt(host: Host, pid: int) -> Process | None:
+    try:
+        return await host.adopt_process(pid)
     except ProcessLookupError:
         return None
-    stat, words = await host.read_texts([_stat_file(mark.pid), _words_file(mark.pid)])
-    if _mark_in(mark.pid, stat) == mark and _has_word(words, word):
-        return process
-    process.leave()
-    return None
+
+
+def _leave(processes: Iterable[Process | None]) -> None:
+    for process in processes:
+        if process is not None:
+            process.leave()
 
 
 async def find_by_word(host: Host, word: str) -> Process | None:
@@ -44,9 +69,10 @@ async def find_by_word(host: Host, word: str) -> Process | None:
     all_words = await host.read_texts([_words_file(pid) for pid in pids])
     for pid, words in zip(pids, all_words, strict=True):
         mark = await mark_of(host, pid) if _has_word(words, word) else None
-        process = mark and await find_marked(host, mark, word)
-        if process:
-            return process
+        if mark is not None:
+            [process] = await find_marked(host, [(mark, word)])
+            if process is not None:
+                return process
     return None
 
 

@@ -22,12 +22,13 @@ from typing import TYPE_CHECKING, ClassVar
 import attrs
 import trio
 
+from pyvirt_trio.abc import Process
 from pyvirt_trio.driver import memory_reports, reactions, trays, virtiofsd
 from pyvirt_trio.driver.argv import monitor_argument
 from pyvirt_trio.driver.backends import backends, chardev_name, frontend
 from pyvirt_trio.driver.ending import Ending
 from pyvirt_trio.driver.launch import MAX_CONNECT_PAUSE_S, end_process, ending_qemu
-from pyvirt_trio.driver.processes import find_by_word, find_marked
+from pyvirt_trio.driver.processes import find_by_word
 from pyvirt_trio.driver.removal import begin_again, delete_leftover
 from pyvirt_trio.driver.rx_filters import ask_for_trusted
 from pyvirt_trio.driver.vcpu_plugging import finish_vcpus
@@ -40,7 +41,6 @@ from pyvirt_trio.models.value import Value
 from pyvirt_trio.qmp.messages import Event
 
 if TYPE_CHECKING:
-    from pyvirt_trio.abc import Process
     from pyvirt_trio.driver.life import Life
     from pyvirt_trio.models.domain import DomainDefinition
 
@@ -68,7 +68,13 @@ _STANDS_STILL_FOR = {AsyncJob.SAVE: PausedReason.SAVE, AsyncJob.DUMP: PausedReas
 
 @attrs.frozen(eq=False, repr=False)
 class Reconnection(Value):
-    """How a life goes on that a former manager had begun. The counterpart of `Boot`."""
+    """How a life goes on that a former manager had begun. The counterpart of `Boot`.
+
+    Args:
+        process: Its QEMU, if that was written down and still runs.
+    """
+
+    process: Process | None = None
 
     is_new: ClassVar[bool] = False
 
@@ -85,9 +91,10 @@ class Reconnection(Value):
         Raises:
             HostError: It has ended; or it was ended here, because it was to be.
         """
-        process: Process | None = None
-        with trio.CancelScope(shield=True):  # nobody may take it for gone who has not looked
-            process = await _find(life)
+        process = self.process
+        if life.domain.private.process is None:
+            with trio.CancelScope(shield=True):  # nobody may take it for gone who has not looked
+                process = await _find(life)
         if process is None:
             raise HostError("QEMU has ended while no manager watched it")
         if life.domain.private.is_autodestroyed:
@@ -131,12 +138,12 @@ class Reconnection(Value):
 
 
 async def _find(life: Life) -> Process | None:
-    mark = life.domain.private.process
+    """One whose manager ended before it could write it down.
+
+    Perhaps that was the moment before the new process became a QEMU: until then it looks like one
+    more of that manager.
+    """
     word = monitor_argument(life.paths.monitor)
-    if mark is not None:
-        return await find_marked(life.host, mark, word)
-    # Its manager ended before it could write it down, perhaps in the moment before the new process
-    # became a QEMU: until then it looks like one more of that manager.
     give_up_s = trio.current_time() + EXEC_PATIENCE_S
     while True:
         # Looking takes time itself, where many processes run: the last look begins after all that.

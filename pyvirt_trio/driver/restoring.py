@@ -15,11 +15,14 @@ from typing import Any
 import attrs
 import trio
 
+from pyvirt_trio.abc import Process
+from pyvirt_trio.driver.argv import monitor_argument
 from pyvirt_trio.driver.autostart import find_wishes, start_all
 from pyvirt_trio.driver.domain import Domain, DomainView
 from pyvirt_trio.driver.hostdevs import Owner
 from pyvirt_trio.driver.hypervisor import Hypervisor
 from pyvirt_trio.driver.journal import Committed
+from pyvirt_trio.driver.processes import find_marked
 from pyvirt_trio.driver.reconnect import Reconnection
 from pyvirt_trio.driver.saving import SAVE_FOLDER, SAVED, USED
 from pyvirt_trio.driver.screens import remove_pictures
@@ -59,8 +62,7 @@ async def restore(hypervisor: Hypervisor, log: StatusLog, remembered: Remembered
     await find_wishes(hypervisor)
     running = [domain for domain in hypervisor.domains() if _has_life(domain)]
     await _adopt_devices(hypervisor, running)
-    for domain in running:
-        await hypervisor.nursery.start(_reconnect, domain, name=f"reconnect {domain.name}")
+    await _reconnect_all(hypervisor, running)
     hypervisor.nursery.start_soon(start_all, hypervisor, name="autostart")
     hypervisor.nursery.start_soon(keeper.settle, name="settle status log")
 
@@ -272,8 +274,33 @@ async def _adopt_devices(hypervisor: Hypervisor, running: Sequence[Domain]) -> N
     await devices.load()
 
 
+async def _reconnect_all(hypervisor: Hypervisor, running: Sequence[Domain]) -> None:
+    """Each has its job held by what reconnects it. Their processes are looked for all at once."""
+    wanted = {
+        domain: (mark, monitor_argument(hypervisor.store.life_paths(domain.name).monitor))
+        for domain in running
+        if (mark := domain.private.process) is not None
+    }
+    found = await find_marked(hypervisor.host, list(wanted.values()))
+    processes = dict(zip(wanted, found, strict=True))
+    try:
+        for domain in running:
+            await hypervisor.nursery.start(
+                _reconnect, domain, processes.get(domain), name=f"reconnect {domain.name}"
+            )
+            processes.pop(domain, None)
+    except BaseException:
+        for process in processes.values():
+            if process is not None:
+                process.leave()
+        raise
+
+
 async def _reconnect(
-    domain: Domain, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    domain: Domain,
+    process: Process | None,
+    *,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Hold the domain's job until it is reconnected. All do so at once: each mostly waits."""
     life = domain.current_life = domain.hypervisor.life_of(domain)
@@ -283,6 +310,6 @@ async def _reconnect(
         task_status.started()
         with contextlib.suppress(PyvirtError):  # then it has ended, and this was announced
             await domain.hypervisor.nursery.start(
-                partial(life.run, definition, Reconnection()),
+                partial(life.run, definition, Reconnection(process)),
                 name=f"life {life.number} of {domain.name}",
             )

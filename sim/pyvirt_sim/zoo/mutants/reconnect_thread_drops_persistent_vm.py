@@ -22,8 +22,7 @@ async def _restore(hypervisor: Hypervisor, log: StatusLog, remembered: Remembere
     hypervisor.journal.keep = keeper.keep
     restoring._take(hypervisor, attrs.evolve(remembered, journal=None), kept, {})
     known = {str(domain.uuid): domain for domain in hypervisor.domains()}
-    for domain in known.values():
-        await hypervisor.nursery.start(restoring._reconnect, domain, name="reconnect")
+    await restoring._reconnect_all(hypervisor, list(known.values()))
     found = await restoring._definitions(hypervisor, remembered)
     new = {key: definition for key, definition in found.items() if key not in known}
     restoring._take(hypervisor, remembered, {}, new)
