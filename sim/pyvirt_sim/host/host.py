@@ -25,7 +25,7 @@ from pyvirt_sim.host.plan import HostPlan
 from pyvirt_sim.host.process import ProcessTable, Program, SimProcess
 from pyvirt_sim.host.streams import PIPE_BYTES, ClientEnd, ServerEnd, open_connection
 from pyvirt_sim.host.sysfs import LATE, mount_kernel_files
-from pyvirt_sim.host.tree import Attribute, Folder, Link, Tree, failure
+from pyvirt_sim.host.tree import Attribute, Folder, Link, Tree, decoded, failure
 from pyvirt_sim.qemu.process import QemuProcess
 from pyvirt_sim.qemu.world import GuestTimes
 from pyvirt_trio.abc import AppendedFile, FileHead, Host
@@ -220,7 +220,7 @@ class SimHost(Host):
         if not _is_kernel(path):
             if self._listener(path) is not None:
                 raise failure(errno.ENXIO, path)
-            return _decoded(self._system(path).read(path), path)
+            return decoded(self._system(path).read(path), path)
         node = self._kernel.look_up(path)
         if not isinstance(node, Attribute) or node.read is None:
             raise failure(errno.EISDIR if isinstance(node, Folder) else errno.EACCES, path)
@@ -262,19 +262,19 @@ class SimHost(Host):
             raise failure(errno.EISDIR, path)
         with system.open(new, create=True, truncate=True) as file:
             file.append(text.encode())
-            if durably:
-                file.sync()
         system.rename(new, path)
         if durably:
-            system.sync(posixpath.dirname(path))
+            self._sync(path)
         self._effect(f"replace {path}")
 
     async def sync_file(self, path: str) -> None:
         """As the seam says."""
         await self._enter(path)
-        with self._system(path).open(path) as file:
-            file.sync()
-        self._system(path).sync(posixpath.dirname(path))
+        self._sync(path)
+
+    def _sync(self, path: str) -> None:
+        for name in (path, posixpath.dirname(path)):
+            self._system(path).sync(name)
 
     async def seal_file(self, path: str, head: bytes) -> None:
         """As the seam says."""
@@ -590,13 +590,6 @@ class SimHost(Host):
 async def _show_attributes(device: SimPciDevice, delay_s: float) -> None:
     await trio.sleep(delay_s)
     device.hidden = frozenset()
-
-
-def _decoded(data: bytes, path: str) -> str:
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        raise failure(errno.EILSEQ, path) from error
 
 
 def _top(path: str) -> str:

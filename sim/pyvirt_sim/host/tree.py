@@ -76,6 +76,14 @@ def failure(number: int, path: str) -> OSError:
     return OSError(number, os.strerror(number), path)
 
 
+def decoded(data: bytes, path: str) -> str:
+    """What is in a file, as the seam gives it: a text, or ``EILSEQ``."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise failure(errno.EILSEQ, path) from error
+
+
 class Tree:
     """The root directory and the ways into it. Nothing here takes time."""
 

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pyvirt_sim.clients import truth
 from pyvirt_sim.scenarios.slow_deaths import PID_IS_USED_AGAIN
 from pyvirt_sim.zoo.mutant import BugClass, Mutant
 from pyvirt_sim.zoo.planting import replacing
 from pyvirt_trio.abc import Host, Process
-from pyvirt_trio.driver import reconnect
+from pyvirt_trio.driver import restoring
 from pyvirt_trio.driver.status import ProcessMark
 
 
-async def _find_marked(host: Host, mark: ProcessMark, _word: str) -> Process | None:
+async def _find_marked(
+    host: Host, wanted: Sequence[tuple[ProcessMark, str]]
+) -> list[Process | None]:
+    return [await _whoever_has(host, mark.pid) for mark, _ in wanted]
+
+
+async def _whoever_has(host: Host, pid: int) -> Process | None:
     try:
-        return await host.adopt_process(mark.pid)
+        return await host.adopt_process(pid)
     except ProcessLookupError:
         return None
 
@@ -29,5 +37,5 @@ MUTANT = Mutant(
     scenario=PID_IS_USED_AGAIN,
     checker=truth.NAME,
     depth=1,
-    planted=replacing((reconnect, "find_marked", _find_marked)),
+    planted=replacing((restoring, "find_marked", _find_marked)),
 )
