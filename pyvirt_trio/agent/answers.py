@@ -42,7 +42,7 @@ def understood(command: str, answer: Any, read: Callable[[Any], Value]) -> Value
     """
     try:
         return read(answer)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise GuestError(
             f"guest agent returned malformed or invalid return value of '{command}': {error!r}",
             code=ErrorCode.INTERNAL_ERROR,

@@ -68,6 +68,7 @@ def test_any_answer_is_understood_or_refused(read: Callable[[Any], object], answ
         (answers.read_disks, [{"name": "a", "partition": False, "address": {}}]),
         (answers.read_end, {"exited": True, "out-data": "?"}),
         (answers.read_keys, {"keys": [1]}),
+        (answers.read_os_info, [1]),
     ],
 )
 def test_what_makes_no_sense_is_refused(read: Callable[[Any], object], answer: Any) -> None:
