@@ -2,26 +2,18 @@
 
 ``python restarted.py URI`` prints when Python and the library were loaded and when each domain had
 answered, on CLOCK_MONOTONIC. It imports what a program with the library imports, and nothing of the
-tests. What is loaded stays, so that looking for garbage in it only
-takes time: it begins as Python's documentation of `gc.freeze` advises.
+tests.
 """
 
 from __future__ import annotations
 
-import gc
+import json
+import sys
+import time
 
-gc.disable()
+import trio
 
-import json  # noqa: E402 - what it loads is the reason
-import sys  # noqa: E402
-import time  # noqa: E402
-
-import trio  # noqa: E402
-
-from pyvirt_trio import Domain, open_hypervisor  # noqa: E402
-
-gc.freeze()
-gc.enable()
+from pyvirt_trio import Domain, open_hypervisor
 
 
 async def _ask_all(uri: str) -> None:

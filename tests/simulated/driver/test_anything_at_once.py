@@ -86,7 +86,14 @@ GROUPS = (
     ["create", "undefine", "destroy", "define", "rename", "name back", "start"],
     ["POWER_OFF", "suspend", "resume", "shutdown", "reboot", "reset", "kill", "destroy", "start"],
     ["attach rng", "detach rng", "ask for rng", "attach keyboard", "RESET", "destroy", "start"],
-    ["attach hostdev", "destroy", "detach hostdev", "detach from host", "reattach to host", "start"],
+    [
+        "attach hostdev",
+        "destroy",
+        "detach hostdev",
+        "detach from host",
+        "reattach to host",
+        "start",
+    ],
     [*CALLS, *ACCIDENTS],
 )
 clients = st.sampled_from(GROUPS).flatmap(_clients)
