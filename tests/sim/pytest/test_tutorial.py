@@ -41,7 +41,7 @@ def test_the_tutorial_s_bug_is_found_read_and_repaired(pytester, run):
     failed.assert_outcomes(failed=1)
     text = failed.stdout.str()
     assert "DeviceInUseError: PCI device 0000:02:00.0 is in use by driver QEMU, domain b" in text
-    assert "guest/a/unplug         runs before 'guest/b/unplug'" in text
+    assert "runs before 'remove hostdev0[0]'" in text
     assert ", 1 out of turn." in text
     (line,) = re.findall(r"Replay it:\n  python -m pytest (.*)", text)
     run(*shlex.split(line)).assert_outcomes(failed=1)

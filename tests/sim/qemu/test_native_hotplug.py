@@ -186,9 +186,9 @@ async def test_a_port_without_hotplug_refuses_both_ways(autojump_clock: Clock) -
             board.plug(bus="fixed", address="1")
 
 
-def test_only_the_one_global_of_q35_is_read() -> None:
+def test_another_global_of_q35_is_not_read() -> None:
     assert parse_argv(["qemu", *NATIVE]).has_native_hotplug
     assert not parse_argv(["qemu", "-global", NATIVE[1].replace("off", "on")]).has_native_hotplug
-    for options in (("-global", "ICH9-LPC.disable_s3=1"), (*NATIVE, "-machine", "pc")):
+    for options in (("-global", "ICH9-LPC.noreboot=on"), (*NATIVE, "-machine", "pc")):
         with pytest.raises(ModelGapError, match="-global"):
             parse_argv(["qemu", *options])
