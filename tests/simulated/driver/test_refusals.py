@@ -15,7 +15,8 @@ from pyvirt_sim.host import open_sim_host
 from pyvirt_sim.qemu.image_head import ImageHead
 from pyvirt_trio import DeviceRemovalFailed, Domain, open_hypervisor
 from pyvirt_trio.errors import PyvirtError
-from tests.simulated.driver.refusals import PRESENT, REFUSALS, Refusal
+from tests.simulated.driver.refusals import REFUSALS, Refusal
+from tests.simulated.driver.refused_devices import PRESENT
 from tests.simulated.driver.test_pluggable_types import FILES, PATIENCE_S, definition
 
 
