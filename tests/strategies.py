@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import attrs
 import hypothesis.strategies as st
 
 from pyvirt_trio.models import (
@@ -15,9 +14,7 @@ from pyvirt_trio.models import (
     Console,
     Controller,
     Device,
-    Dimm,
     DimmAddress,
-    Disk,
     DomainDefinition,
     Filesystem,
     GuestForward,
@@ -32,33 +29,28 @@ from pyvirt_trio.models import (
     Lease,
     LifecycleAction,
     LifecycleActions,
-    MemoryBacking,
-    MemoryDevice,
     NumaCell,
-    Nvdimm,
     OperatingSystem,
     Panic,
     Parallel,
     PciNodeDevice,
     RedirectedUsb,
     Rng,
-    SataAddress,
     Serial,
     SharedMemory,
     Sleeps,
-    VirtioMemory,
-    VirtioPmem,
     Vsock,
     Watchdog,
 )
 from pyvirt_trio.models.vcpus import Vcpu
+from tests.disk_strategies import disks
 from tests.display_strategies import displays
+from tests.memory_strategies import cells, memory_backings, memory_devices
 from tests.part_strategies import (
     absolute_paths,
     character_sources,
     drive_addresses,
     guest_addresses,
-    io_tunes,
     mac_addresses,
     pci_addresses,
     sockets,
@@ -240,59 +232,6 @@ def shared_things(alias: st.SearchStrategy[str | None]) -> st.SearchStrategy[Dev
     )
 
 
-def memory_sizes() -> st.SearchStrategy[int]:
-    """Sizes in KiB."""
-    return st.integers(1, 2**40)
-
-
-def memory_devices(alias: st.SearchStrategy[str | None]) -> st.SearchStrategy[MemoryDevice]:
-    """Modules, and memory on the PCI bus."""
-    slot = st.none() | st.builds(
-        DimmAddress, slot=st.integers(0, 255), base=st.just(0) | st.integers(1, 2**64 - 1)
-    )
-    access = st.sampled_from([None, "shared", "private"])
-    address = st.none() | guest_addresses()
-    node = st.none() | st.integers(0, 127)
-    blocks = st.integers(0, 1000)
-    return st.one_of(
-        st.builds(
-            Dimm, alias=alias, address=slot, size_kib=memory_sizes(), access=access, node=node
-        ),
-        st.builds(
-            Nvdimm,
-            alias=alias,
-            address=slot,
-            size_kib=st.integers(1024, 2**40),
-            access=access,
-            path=absolute_paths(),
-            node=node,
-            label_kib=st.none() | st.integers(128, 1023),
-            is_readonly=st.booleans(),
-        ),
-        st.builds(
-            VirtioPmem,
-            alias=alias,
-            address=address,
-            size_kib=memory_sizes(),
-            access=st.just("shared"),
-            path=absolute_paths(),
-        ),
-        st.tuples(st.integers(11, 20), blocks, blocks, st.none() | blocks).flatmap(
-            lambda drawn: st.builds(
-                VirtioMemory,
-                alias=alias,
-                address=address,
-                access=access,
-                node=node,
-                block_kib=st.just(1 << drawn[0]),
-                size_kib=st.just((max(drawn[1], drawn[2]) + 1) << drawn[0]),
-                requested_kib=st.just(min(drawn[1], drawn[2]) << drawn[0]),
-                current_kib=st.just(None if drawn[3] is None else drawn[3] << drawn[0]),
-            )
-        ),
-    )
-
-
 def character_devices(alias: st.SearchStrategy[str | None]) -> st.SearchStrategy[Device]:
     """Serial ports, channels, forwarded addresses and redirected USB devices."""
     address = st.none() | guest_addresses()
@@ -400,81 +339,6 @@ def input_kinds() -> st.SearchStrategy[str]:
     return st.sampled_from(["keyboard", "mouse", "tablet"])
 
 
-def disks(alias: st.SearchStrategy[str | None]) -> st.SearchStrategy[Disk]:
-    """Disks on each bus, and CD-ROM drives with and without a medium."""
-    policy = st.sampled_from([None, "mandatory", "optional"])
-    image_format = st.sampled_from(["raw", "qcow2"])
-    sd = st.from_regex(r"sd[a-z]{1,3}", fullmatch=True)
-    on_virtio = st.builds(
-        Disk,
-        alias=alias,
-        address=st.none() | guest_addresses(),
-        source_file=absolute_paths(),
-        startup_policy=policy,
-        iotune=io_tunes(),
-        target=st.from_regex(r"vd[a-z]{1,3}", fullmatch=True),
-        image_format=image_format,
-        is_readonly=st.booleans(),
-        snapshot=st.sampled_from([None, "internal", "external", "manual", "no"]),
-    )
-    on_sata = st.builds(
-        Disk,
-        alias=alias,
-        address=st.none() | st.integers(0, 5).map(lambda unit: SataAddress(unit=unit)),
-        source_file=absolute_paths(),
-        target=sd,
-        bus=st.just("sata"),
-    )
-    drive_on_usb = st.builds(
-        Disk,
-        alias=alias,
-        address=st.none() | usb_addresses(),
-        source_file=absolute_paths(),
-        target=sd,
-        bus=st.just("usb"),
-        is_cdrom=st.just(True),
-        is_readonly=st.just(True),
-    )
-    on_scsi = st.builds(
-        Disk,
-        alias=alias,
-        address=st.none() | drive_addresses(),
-        source_file=absolute_paths(),
-        startup_policy=policy,
-        iotune=io_tunes(),
-        target=sd,
-        bus=st.just("scsi"),
-        image_format=image_format,
-        is_readonly=st.booleans(),
-    )
-    on_usb = st.builds(
-        Disk,
-        alias=alias,
-        address=st.none() | usb_addresses(),
-        source_file=absolute_paths(),
-        startup_policy=policy,
-        iotune=io_tunes(),
-        target=sd,
-        bus=st.just("usb"),
-        image_format=image_format,
-        is_readonly=st.booleans(),
-    )
-    cdrom = st.builds(
-        Disk,
-        alias=alias,
-        address=st.none() | drive_addresses(),
-        source_file=absolute_paths(),
-        startup_policy=policy | st.just("requisite"),
-        target=sd,
-        bus=st.just("scsi"),
-        is_cdrom=st.just(True),
-        image_format=image_format,
-        is_readonly=st.just(True),
-    )
-    empty = cdrom.map(lambda disk: attrs.evolve(disk, source_file=None, startup_policy=None))
-    return st.one_of(on_virtio, on_scsi, on_usb, on_sata, drive_on_usb, cdrom, empty)
-
-
 def rng_sources() -> st.SearchStrategy[str | None]:
     """The files a guest may draw random numbers from, or none."""
     return st.sampled_from(["/dev/urandom", "/dev/random", "/dev/hwrng", None])
@@ -523,21 +387,6 @@ def domain_definitions(
     )
 
 
-@st.composite
-def cells(draw: st.DrawFn) -> tuple[NumaCell, ...]:
-    """NUMA nodes that share no processor, of which one at least has some; or none."""
-    nodes = draw(st.integers(0, 4))
-    homes = draw(st.lists(st.integers(0, nodes - 1), min_size=1, max_size=12)) if nodes else []
-    return tuple(
-        NumaCell(
-            cpus=tuple(cpu for cpu, home in enumerate(homes) if home == node),
-            memory_kib=draw(memory_sizes()),
-            is_shared=draw(st.none() | st.booleans()),
-        )
-        for node in range(nodes)
-    )
-
-
 def _definitions(
     nodes: tuple[NumaCell, ...], memory_kib: int, aliases: st.SearchStrategy[str] | None
 ) -> st.SearchStrategy[DomainDefinition]:
@@ -575,26 +424,6 @@ def _definitions_with(
         devices=st.lists(devices(aliases), max_size=6, unique_by=UNIQUE_BY).map(tuple),
         memory_backing=memory_backings(),
     )
-
-
-def memory_backings() -> st.SearchStrategy[MemoryBacking]:
-    """What may be behind memory."""
-    small = st.builds(
-        MemoryBacking,
-        source=st.sampled_from([None, "anonymous", "memfd", "file"]),
-        access=st.sampled_from([None, "shared", "private"]),
-        is_locked=st.booleans(),
-        shares_pages=st.booleans(),
-        allocation=st.sampled_from([None, "immediate", "ondemand"]),
-        is_discarded=st.booleans(),
-    )
-    huge = st.builds(
-        MemoryBacking,
-        has_huge_pages=st.just(True),
-        page_kib=st.sampled_from([None, 2048, 1048576]),
-        source=st.sampled_from([None, "memfd", "file"]),
-    )
-    return st.just(MemoryBacking()) | small | huge
 
 
 def _claim(name: str) -> Callable[[Device], object]:
