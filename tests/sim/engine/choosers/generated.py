@@ -77,7 +77,7 @@ class World:
         return f"{name}.{self.spawned[name]}"
 
 
-async def run_op(world, op, name, log, nursery):  # noqa: C901, PLR0915 - an interpreter
+async def run_op(world, op, name, log, nursery):
     which = op.which
     send, receive = world.channels[which]
     match op.kind:
@@ -89,6 +89,28 @@ async def run_op(world, op, name, log, nursery):  # noqa: C901, PLR0915 - an int
             await send.send(name)
         case "receive":
             log.append(await receive.receive())
+        case "notify":
+            async with world.conditions[which]:
+                world.conditions[which].notify()
+        case "condition":
+            async with world.conditions[which]:
+                with trio.move_on_after(1):
+                    await world.conditions[which].wait()
+        case "wait":
+            await world.events[which].wait()
+        case "home-made wait":
+            await world.home_made[which].wait()
+        case _ if op.body:
+            await run_around(world, op, name, log, nursery)
+        case _:
+            run_at_once(world, op, name, log, nursery)
+
+
+def run_at_once(world, op, name, log, nursery):  # noqa: C901 - an interpreter
+    """Carry out a statement in which nothing can come between."""
+    which = op.which
+    send, receive = world.channels[which]
+    match op.kind:
         case "try send":
             try:
                 send.send_nowait(name)
@@ -101,30 +123,10 @@ async def run_op(world, op, name, log, nursery):  # noqa: C901, PLR0915 - an int
                 log.append("empty")
         case "close":
             send.close()
-        case "lock":
-            async with world.locks[which]:
-                await run_ops(world, op.body, name, log, nursery)
-        case "semaphore":
-            async with world.semaphores[which]:
-                await run_ops(world, op.body, name, log, nursery)
-        case "limiter":
-            async with world.limiters[which]:
-                await run_ops(world, op.body, name, log, nursery)
-        case "notify":
-            async with world.conditions[which]:
-                world.conditions[which].notify()
-        case "condition":
-            async with world.conditions[which]:
-                with trio.move_on_after(1):
-                    await world.conditions[which].wait()
         case "set":
             world.events[which].set()
-        case "wait":
-            await world.events[which].wait()
         case "home-made set":
             world.home_made[which].set()
-        case "home-made wait":
-            await world.home_made[which].wait()
         case "is set":
             log.append(world.events[which].is_set())
         case "read":
@@ -137,6 +139,27 @@ async def run_op(world, op, name, log, nursery):  # noqa: C901, PLR0915 - an int
             log.append(draw("data", name, 2))
         case "raise":
             raise Failure(name)
+        case "cancel":
+            world.scopes[which].cancel()
+        case "ask":
+            log.append(world.scopes[which].cancel_called)
+        case "cancel nursery":
+            nursery.cancel_scope.cancel()
+
+
+async def run_around(world, op, name, log, nursery):
+    """Carry out a statement that contains others."""
+    which = op.which
+    match op.kind:
+        case "lock":
+            async with world.locks[which]:
+                await run_ops(world, op.body, name, log, nursery)
+        case "semaphore":
+            async with world.semaphores[which]:
+                await run_ops(world, op.body, name, log, nursery)
+        case "limiter":
+            async with world.limiters[which]:
+                await run_ops(world, op.body, name, log, nursery)
         case "timeout":
             with trio.move_on_after(1) as scope:
                 await run_ops(world, op.body, name, log, nursery)
@@ -147,13 +170,9 @@ async def run_op(world, op, name, log, nursery):  # noqa: C901, PLR0915 - an int
                 with world.scopes[which] as scope:
                     await run_ops(world, op.body, name, log, nursery)
                 log.append(scope.cancelled_caught)
-        case "cancel":
-            world.scopes[which].cancel()
         case "shield":
             with trio.CancelScope(shield=True):
                 await run_ops(world, op.body, name, log, nursery)
-        case "ask":
-            log.append(world.scopes[which].cancel_called)
         case "spawn":
             nursery.start_soon(run_task, world, op.body, world.child_of(name), nursery)
         case "start":
@@ -161,8 +180,6 @@ async def run_op(world, op, name, log, nursery):  # noqa: C901, PLR0915 - an int
         case "nursery":
             async with trio.open_nursery() as inner:
                 await run_ops(world, op.body, name, log, inner)
-        case "cancel nursery":
-            nursery.cancel_scope.cancel()
 
 
 async def run_ops(world, ops, name, log, nursery):
