@@ -6,7 +6,7 @@ from pyvirt_sim.conformance.real.guest import Guest
 from pyvirt_trio import Impact
 from tests.conformance.libvirt.answers import EventLine
 from tests.conformance.libvirt.bare import MACHINE
-from tests.conformance.libvirt.requests import Request, Row, calls
+from tests.conformance.libvirt.requests import Request, Row, calls, device_rows
 
 LIVE, CONFIG, CURRENT = Impact.LIVE, Impact.CONFIG, Impact.CURRENT
 
@@ -75,13 +75,6 @@ _JOBS: tuple[Row, ...] = (
 )
 
 
-def _rows(rows: tuple[Row, ...]) -> list[Request]:
-    return [
-        Request(name=name, call=call, argument=argument, impact=impact)
-        for name, call, argument, impact in rows
-    ]
-
-
 def block_requests(_guest: Guest) -> list[Request]:
     """A machine with a plain image and a layered one, whose processors stand still."""
     xml = MACHINE.replace("<interface", f"{LAYERED}<interface", 1)
@@ -100,11 +93,9 @@ def block_requests(_guest: Guest) -> list[Request]:
     )
     return [
         *calls(("define a layered disk", "define", xml)),
-        *_rows(off),
+        *device_rows(off, settle=False),
         *calls(("start the layered disk", "start-paused")),
-        *_rows(limits),
-        *_rows(_MARKS),
-        *_rows(_JOBS),
+        *device_rows([*limits, *_MARKS, *_JOBS], settle=False),
         Request(name="abort it and do not wait", call="block-job-abort-soon", argument="vdb",
                 until=ENDED),
         Request(name="pull at once", call="block-pull", argument="vdb 0", until=ENDED),

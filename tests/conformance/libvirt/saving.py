@@ -5,9 +5,8 @@ from __future__ import annotations
 from pyvirt_sim.conformance.real.guest import Guest
 from pyvirt_trio import Impact
 from tests.conformance.libvirt.lives import EMPTY_XML
-from tests.conformance.libvirt.requests import Request, calls
+from tests.conformance.libvirt.requests import Request, Row, calls, device_rows
 
-TRANSIENT_XML = EMPTY_XML
 LIVE, CONFIG = Impact.LIVE, Impact.CONFIG
 
 
@@ -129,7 +128,7 @@ def _names() -> list[Request]:
 
 def _notes() -> list[Request]:
     element = "<note><by>me</by></note>"
-    rows: tuple[tuple[str, str, str, Impact], ...] = (
+    rows: tuple[Row, ...] = (
         ("title of the definition", "title", "A title", CONFIG),
         ("title with two lines", "title", "A\ntitle", CONFIG),
         ("title of what does not run", "title", "A title", LIVE),
@@ -140,25 +139,18 @@ def _notes() -> list[Request]:
         ("no element once more", "metadata", "", CONFIG),
         ("no title any more", "title", "", CONFIG),
     )
-    running: tuple[tuple[str, str, str, Impact], ...] = (
+    running: tuple[Row, ...] = (
         ("title of the running one", "title", "Now", LIVE),
         ("title of both", "title", "Both", LIVE | CONFIG),
         ("description of both", "description", "Both", LIVE | CONFIG),
         ("element of both", "metadata", element, LIVE | CONFIG),
         ("element of the current one", "metadata", element, Impact.CURRENT),
     )
-
-    def listed(rows: tuple[tuple[str, str, str, Impact], ...]) -> list[Request]:
-        return [
-            Request(name=name, call=call, argument=argument, impact=impact)
-            for name, call, argument, impact in rows
-        ]
-
     return [
         *calls(("define for notes", "define", EMPTY_XML)),
-        *listed(rows),
+        *device_rows(rows, settle=False),
         *calls(("start for notes", "start")),
-        *listed(running),
+        *device_rows(running, settle=False),
         *calls(("destroy for notes", "destroy"), ("undefine for notes", "undefine")),
     ]
 
