@@ -15,15 +15,8 @@ from pyvirt_trio import DeviceRemoved, HostError, Impact, JobActiveError
 from pyvirt_trio.errors import PyvirtError
 from pyvirt_trio.models.domain import DomainDefinition
 from tests.regressions.world import RNG_XML, eject
+from tests.simulated.driver.test_busy_domain import hold
 from tests.simulated.driver.world import Clock, World, open_world
-
-
-async def _hold(
-    world: World, held_s: float, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
-) -> None:
-    async with world.domain.job.hold("set-memory"):
-        task_status.started()
-        await trio.sleep(held_s)
 
 
 async def _detach(world: World, expected: type[PyvirtError], impact: Impact = Impact.LIVE) -> None:
@@ -40,7 +33,7 @@ async def _with_rng(world: World, impact: Impact = Impact.LIVE) -> None:
 async def test_it_is_removed_although_the_call_gives_up(autojump_clock: Clock) -> None:
     async with open_world() as world, trio.open_nursery() as nursery:
         await _with_rng(world)
-        await nursery.start(_hold, world, 60)
+        await nursery.start(hold, world, 60)
         nursery.start_soon(_detach, world, JobActiveError)
         await trio.sleep(1)
         eject(world.host, "rng0")
@@ -73,7 +66,7 @@ async def test_a_queue_that_is_full_keeps_no_teardown_out(autojump_clock: Clock)
     async with open_world() as world, trio.open_nursery() as nursery:
         await _with_rng(world)
         world.domain.job.max_queued = 1
-        await nursery.start(_hold, world, 10)
+        await nursery.start(hold, world, 10)
         eject(world.host, "rng0")
         await trio.sleep(30)
         assert [type(event) for event in world.announced()] == [DeviceRemoved]
@@ -84,7 +77,7 @@ async def test_a_refusal_of_an_earlier_request_is_not_the_answer_to_this_one(
 ) -> None:
     async with open_world() as world, trio.open_nursery() as nursery:
         await _with_rng(world)
-        await nursery.start(_hold, world, 10)
+        await nursery.start(hold, world, 10)
         nursery.start_soon(world.domain.detach_device, "rng0")
         await trio.sleep(1)
         tree = world.host.processes()[-1].qemu.machine.tree

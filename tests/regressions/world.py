@@ -10,7 +10,7 @@ import trio
 from pyvirt_sim.host import HostPlan, SimHost, open_sim_host
 from pyvirt_sim.qemu.guest_actions import GuestAction
 from pyvirt_sim.scenarios.hot_unplug import CONSOLE, DOMAIN_XML, console_says
-from pyvirt_trio import Hypervisor, Subscription, open_hypervisor
+from pyvirt_trio import Hypervisor, open_hypervisor
 
 URI = "qemu:///embed?root=/vms"
 RNG_XML = "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>"
@@ -57,11 +57,3 @@ async def some_steps_later(action: Callable[[], None]) -> None:
     for _ in range(12):
         await trio.lowlevel.checkpoint()
     action()
-
-
-def received(events: Subscription, hypervisor: Hypervisor) -> list[str]:
-    """The kinds of the events that have come."""
-    found: list[str] = []
-    while events.sequence < hypervisor.journal.sequence:
-        found.append(type(events.receive_nowait().event).__name__)
-    return found

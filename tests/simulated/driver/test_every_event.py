@@ -24,7 +24,8 @@ from pyvirt_trio.models.events import (
     MemoryFailureAction,
     MemoryFailureRecipient,
 )
-from tests.simulated.driver.world import RNG_XML, Clock, World, open_world
+from tests.simulated.driver.test_agent import CHANNEL
+from tests.simulated.driver.world import RNG_XML, Clock, World, open_world, received
 
 KIB, MIB = 1 << 10, 1 << 20
 OTHER = PciAddress.parse("0000:05:00.0")
@@ -40,8 +41,6 @@ DEVICES = """<controller type='scsi' index='0' model='virtio-scsi'/>
 <target dev='sda' bus='scsi'/></disk>
 <graphics type='vnc' port='5917' listen='127.0.0.1'/>
 <watchdog model='i6300esb' action='pause'/>"""
-CHANNEL = """<channel type='unix'><source mode='bind' path='/run/agent.sock'/>
-<target type='virtio' name='org.qemu.guest_agent.0'/></channel>"""
 MEMORY = """<maxMemory slots='2' unit='GiB'>1</maxMemory>"""
 CPU = "<cpu><numa><cell id='0' cpus='0' memory='256' unit='MiB'/></numa></cpu>"
 
@@ -236,10 +235,7 @@ async def told(name: str) -> list[HypervisorEvent]:
         await world.boot_finished()
         await DOINGS[name](world)
         await trio.sleep(60)
-        found: list[HypervisorEvent] = []
-        while world.events.sequence < world.hypervisor.journal.sequence:
-            found.append(world.events.receive_nowait().event)
-        return found
+        return received(world.hypervisor, world.events)
 
 
 def count(events: list[HypervisorEvent], name: str) -> int:

@@ -16,7 +16,7 @@ from pyvirt_sim.prove.restart_stories import REMEMBERED
 from pyvirt_sim.prove.stage import DOMAIN_XML, KERNEL
 from pyvirt_trio import Hypervisor, open_hypervisor
 from pyvirt_trio.models.events import Cursor
-from tests.simulated.driver.world import RNG_XML, URI
+from tests.simulated.driver.world import RNG_XML, URI, received
 
 QUIET_S = 5.0
 MAX_STEPS = 500
@@ -74,8 +74,7 @@ async def look(host: SimHost, cursor: Cursor, story: Story) -> None:
     async with open_hypervisor(URI, host=host) as hypervisor:
         await settled(hypervisor)
         events = hypervisor.resume(cursor)
-        while events.sequence < hypervisor.journal.sequence:
-            story.told.append(type(events.receive_nowait().event).__name__)
+        story.told = [type(event).__name__ for event in received(hypervisor, events)]
         story.status = str(hypervisor.domain("demo").status)
         story.qemus = sum(not process.has_ended for process in host.processes())
 
@@ -88,12 +87,11 @@ async def leave(how: str, step: int, story: Story) -> None:
         with scope:
             trio.lowlevel.add_instrument(at)
             try:
-                async with open_hypervisor(URI, host=host) as hypervisor:
+                async with open_hypervisor(URI, host=host):
                     with trio.move_on_after(QUIET_S):
                         await asked.wait()
                     if how == "raises" and asked.is_set():
                         raise GoneError
-                    story.status = str(hypervisor.domain("demo").status)
             except GoneError:
                 pass
             finally:

@@ -14,7 +14,7 @@ from pyvirt_trio.models.events import (
     NodeDeviceDeleted,
     NodeDeviceUpdated,
 )
-from tests.simulated.driver.world import Clock, World, open_world
+from tests.simulated.driver.world import Clock, World, open_world, received
 
 NAME = ADDRESS.node_device_name
 OTHER = PciAddress.parse("0000:05:00.0")
@@ -22,10 +22,7 @@ OTHER = PciAddress.parse("0000:05:00.0")
 
 async def told(world: World) -> list[HypervisorEvent]:
     await trio.sleep(60)
-    found: list[HypervisorEvent] = []
-    while world.events.sequence < world.hypervisor.journal.sequence:
-        found.append(world.events.receive_nowait().event)
-    return found
+    return received(world.hypervisor, world.events)
 
 
 async def test_detaching_and_reattaching_are_changes_of_the_driver(autojump_clock: Clock) -> None:

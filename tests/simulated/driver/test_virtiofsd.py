@@ -11,9 +11,10 @@ import pytest
 from pyvirt_sim.host import SimHost, open_sim_host
 from pyvirt_sim.host.virtiofsd import PROGRAM
 from pyvirt_sim.scenarios.hot_unplug import CONSOLE, console_says
-from pyvirt_trio import Domain, HostError, Impact, PyvirtError, open_hypervisor
+from pyvirt_trio import Domain, HostError, Impact, open_hypervisor
 from pyvirt_trio.errors import DefinitionError
 from pyvirt_trio.models import Filesystem
+from tests.simulated.driver.test_node_devices import refusal
 from tests.simulated.driver.test_restart import Machine, reconnected
 from tests.simulated.driver.world import URI, Clock
 
@@ -120,12 +121,6 @@ async def test_a_socket_of_a_life_means_nothing_in_another_definition(
         again = await domain.hypervisor.define(live)
         [device] = [one for one in again.definition.devices if isinstance(one, Filesystem)]
         assert (device.socket, device.source_dir) == (None, "/srv/share")
-
-
-async def refusal(call: object, kind: type[PyvirtError]) -> tuple[int, str]:
-    with pytest.raises(kind) as caught:
-        await call  # type: ignore[misc]
-    return int(caught.value.code), str(caught.value)
 
 
 async def test_what_cannot_be_served_is_refused_and_nothing_runs(autojump_clock: Clock) -> None:

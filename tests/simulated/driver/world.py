@@ -12,11 +12,20 @@ from pyvirt_sim.host import HostPlan, SimHost, SimPciDevice, open_sim_host
 from pyvirt_sim.qemu.guest import Guest
 from pyvirt_sim.scenarios.hot_unplug import ADDRESS, CONSOLE, DOMAIN_XML, console_says
 from pyvirt_trio import Domain, DomainEvent, Hypervisor, Subscription, open_hypervisor
+from pyvirt_trio.models.events import HypervisorEvent
 
 URI = "qemu:///embed?root=/vms"
 # Virtual time for a test that takes this argument; pytest-trio does not see `usefixtures`.
 Clock = trio.testing.MockClock
 RNG_XML = "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>"
+
+
+def received(hypervisor: Hypervisor, events: Subscription) -> list[HypervisorEvent]:
+    """The events that have come since the last call."""
+    found: list[HypervisorEvent] = []
+    while events.sequence < hypervisor.journal.sequence:
+        found.append(events.receive_nowait().event)
+    return found
 
 
 @attrs.define
@@ -34,13 +43,9 @@ class World:
         return self.host.processes()[-1].qemu.guest
 
     def announced(self) -> list[DomainEvent]:
-        """The events since the last call."""
-        found: list[DomainEvent] = []
-        while self.events.sequence < self.hypervisor.journal.sequence:
-            event = self.events.receive_nowait().event
-            if isinstance(event, DomainEvent):
-                found.append(event)
-        return found
+        """The events of domains since the last call."""
+        found = received(self.hypervisor, self.events)
+        return [event for event in found if isinstance(event, DomainEvent)]
 
     async def boot(self) -> None:
         """Start the domain and wait until its guest handles hotplug."""
