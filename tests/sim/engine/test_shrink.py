@@ -24,8 +24,6 @@ from pyvirt_sim.engine.deviation import Directed, Witness
 from tests.sim.engine.generated import OrderError, Recipe, fewest_deviations, recipes
 from tests.sim.engine.programs import LostUpdateError, busy, lost_update
 
-TIMERS = st.sampled_from(["idle", "choice"])
-
 
 def failing(program, chooser=None, schedules=300, **options):
     found = hunt(program, chooser, schedules, **options).found

@@ -21,7 +21,6 @@ NAME = ADDRESS.node_device_name
 NEIGHBOUR = PciAddress.parse("0000:01:00.1")
 BRIDGE = PciAddress.parse("0000:00:1c.0")
 LONER = PciAddress.parse("0000:04:00.0")
-MANAGED = HOSTDEV_XML.replace("managed='no'", "managed='yes'")
 CALLS: dict[str, Callable[[NodeDevice], Awaitable[None]]] = {
     "detach": lambda device: device.detach(),
     "reattach": lambda device: device.reattach(),
@@ -170,11 +169,7 @@ async def twin_of_another_domain(world: World) -> None:
     world.host.add_pci_device(twin)
     await detached(world)  # a group goes to guests as a whole
     other = await second_domain(world)
-    place = "bus='1' slot='0' function='1'"
-    await other.attach_device(
-        f"<hostdev mode='subsystem' type='pci' managed='yes'>"
-        f"<source><address domain='0' {place}/></source></hostdev>"
-    )
+    await other.attach_device(xml_at(NEIGHBOUR))
 
 
 async def second_domain(world: World) -> Domain:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import hypothesis.strategies as st
@@ -22,8 +22,6 @@ TWINS = [PciAddress.parse("0000:01:00.0"), PciAddress.parse("0000:01:00.1")]
 ALONE = PciAddress.parse("0000:02:00.0")
 ALL = [*TWINS, ALONE]
 OWNERS = [Owner("one", 1), Owner("two", 1)]
-
-Act = Callable[[HostDeviceManager], Awaitable[None]]
 
 
 @asynccontextmanager

@@ -56,7 +56,6 @@ def serial(inside: str, type_: str = "null") -> str:
 
 
 HEAD = "<domain type='qemu'><name>a</name>"
-OS = "<os><type>hvm</type></os>"
 
 DOMAINS = [
     # The text, then what is expected of the error: its code, its path, part of its message.

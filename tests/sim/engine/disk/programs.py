@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Protocol
 
 import attrs
 from hypothesis import strategies as st
@@ -45,14 +44,6 @@ ops = st.one_of(
     st.builds(Op, st.just("rmdir"), _paths),
     st.builds(Op, st.just("list"), st.sampled_from((*PATHS, *DIRECTORIES))),
 )
-
-
-class Arm(Protocol):
-    """Something that can carry out an operation."""
-
-    def do(self, op: Op) -> object:
-        """Carry it out; the answer, or the errno."""
-        ...
 
 
 class SimulatedArm:
