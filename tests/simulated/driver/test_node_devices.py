@@ -48,6 +48,14 @@ async def test_detaching_twice_is_detaching_once(autojump_clock: Clock) -> None:
         assert world.hypervisor.host_devices.inactive == (ADDRESS,)
 
 
+async def test_the_driver_that_is_for_guests_may_be_named(autojump_clock: Clock) -> None:
+    async with open_world() as world:
+        device = await world.hypervisor.node_device(NAME)
+        await device.detach(driver="vfio")
+        assert await driver_of(world.host) == "vfio-pci"
+        assert world.hypervisor.host_devices.inactive == (ADDRESS,)
+
+
 async def test_a_card_that_carries_the_default_route_is_detached_only_by_force(
     autojump_clock: Clock,
 ) -> None:
