@@ -11,6 +11,7 @@ import pytest
 import trio
 import trio.testing
 
+from pyvirt_trio import PyvirtError
 from pyvirt_trio.remote.client import RemoteHypervisor
 from pyvirt_trio.rpc.jsonrpc import encode
 
@@ -29,8 +30,8 @@ async def test_it_is_refused() -> None:
 async def test_one_that_was_answered_with_an_error_leaves_the_connection_usable() -> None:
     ours, theirs = trio.testing.memory_stream_pair()
     remote = RemoteHypervisor(ours)
-    await theirs.send_all(encode({"id": 1, "error": {"code": 1, "message": "no"}}))
-    with pytest.raises(Exception, match="no"):
+    await theirs.send_all(encode({"id": 1, "error": {"code": 1, "message": "not now"}}))
+    with pytest.raises(PyvirtError, match=r"^not now$"):
         await remote.call("first")
     await theirs.send_all(encode({"id": 2, "result": "of the second"}))
     assert await remote.call("second") == "of the second"
