@@ -22,6 +22,7 @@ from pyvirt_trio.agent.parameters import Parameters
 from pyvirt_trio.models.agent import GuestInfoTypes
 from pyvirt_trio.models.events import AgentState, AgentStateChanged
 from tests.conformance.scenarios.test_guest_events_two_arms import started
+from tests.simulated.driver.test_agent_facts import DISKS, TOLD_OF_DISKS
 
 BYTES = 8 << 20
 TOLD = (
@@ -54,16 +55,7 @@ EXPECTED_INFO = {
     "fs.0.fstype": "ext4",
     "fs.0.total-bytes": "...",
     "fs.0.used-bytes": "...",
-    "fs.0.disk.count": 1,
-    "fs.0.disk.0.alias": "vda",
-    "fs.0.disk.0.device": "/dev/vda",
-    "disk.count": 2,
-    "disk.0.name": "/dev/vda",
-    "disk.0.partition": False,
-    "disk.0.alias": "vda",
-    "disk.1.name": "/dev/sr0",
-    "disk.1.partition": False,
-    "disk.1.alias": "sdb",
+    **TOLD_OF_DISKS,
 }
 HOME = "/root"
 FILE = f"{HOME}/.ssh/authorized_keys"
@@ -105,11 +97,7 @@ def definition(folder: str, boot: str) -> str:
     <uuid>5f6a7b80-9000-4000-8000-00000000000b</uuid><memory unit='MiB'>256</memory>
     <vcpu>3</vcpu><os><type machine='q35'>hvm</type>{boot}</os>
     <devices><serial type='file'><source path='{folder}/console'/></serial>
-    <controller type='scsi' index='0' model='virtio-scsi'/>
-    <disk type='file' device='disk'><driver name='qemu' type='raw'/>
-    <source file='{folder}/vda'/><target dev='vda' bus='virtio'/></disk>
-    <disk type='file' device='cdrom'><target dev='sdb' bus='scsi'/>
-    <address type='drive' controller='0' bus='0' target='0' unit='2'/></disk>
+    {DISKS.replace("/images", folder)}
     <channel type='unix'><source mode='bind' path='{folder}/agent'/>
     <target type='virtio' name='org.qemu.guest_agent.0'/></channel></devices></domain>"""
 

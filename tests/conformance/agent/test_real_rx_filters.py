@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from pyvirt_sim.conformance.real.guest import Guest
 from tests.conformance.agent.test_real_agent import definition
 from tests.conformance.scenarios.test_guest_events_two_arms import started
+from tests.simulated.driver.test_rx_filters import answers_of
 
 BYTES = 8 << 20
 MACS = ("52:54:00:00:00:02", "52:54:00:00:00:03")
@@ -26,20 +26,11 @@ async def test_a_trusted_guest_s_changes_are_asked_for(
     )
     xml = definition(agent_guest, tmp_path).replace("</devices>", card)
     async with started(xml, f"qemu:///embed?root={tmp_path}/vms") as (domain, _):
-        life = domain.running_life()
-        execute = life.execute
-        seen: list[str] = []
-
-        async def listen(command: str, *arguments: Any) -> Any:
-            answer = await execute(command, *arguments)
-            if command == "query-rx-filter":
-                seen.append(answer[0]["main-mac"])
-            return answer
-
-        monkeypatch.setattr(life, "execute", listen)
+        answers = answers_of(domain, monkeypatch)
         for mac in MACS:
             done = await domain.agent.run("ip", ["link", "set", "eth0", "address", mac])
             assert done.exit_code == 0, done
-            while mac not in seen:
+            while mac not in [one["main-mac"] for one in answers]:
                 await domain.agent.ping()
-        assert [mac for mac in dict.fromkeys(seen) if mac in MACS] == list(MACS)
+        seen = dict.fromkeys(one["main-mac"] for one in answers)
+        assert [mac for mac in seen if mac in MACS] == list(MACS)

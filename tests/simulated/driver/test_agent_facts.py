@@ -18,6 +18,7 @@ from pyvirt_trio.errors import AgentCommandError, ErrorCode
 from pyvirt_trio.models.agent import GuestInfoTypes
 from pyvirt_trio.models.lifecycle import ShutdownMode
 from tests.simulated.driver.test_agent import CHANNEL, agent_of, booted
+from tests.simulated.driver.test_display import sent
 from tests.simulated.driver.world import Clock, World, open_world
 
 DISKS = """<controller type='scsi' index='0' model='virtio-scsi'/>
@@ -25,6 +26,20 @@ DISKS = """<controller type='scsi' index='0' model='virtio-scsi'/>
 <target dev='vda' bus='virtio'/></disk>
 <disk type='file' device='cdrom'><target dev='sdb' bus='scsi'/>
 <address type='drive' controller='0' bus='0' target='0' unit='2'/></disk>"""
+
+TOLD_OF_DISKS = {
+    "fs.0.disk.count": 1,
+    "fs.0.disk.0.alias": "vda",
+    "fs.0.disk.0.device": "/dev/vda",
+    "disk.count": 2,
+    "disk.0.name": "/dev/vda",
+    "disk.0.partition": False,
+    "disk.0.alias": "vda",
+    "disk.1.name": "/dev/sr0",
+    "disk.1.partition": False,
+    "disk.1.alias": "sdb",
+}
+"""What the agent tells of `DISKS` when the first has a file system."""
 
 
 @asynccontextmanager
@@ -50,16 +65,7 @@ async def test_disks_of_the_guest_are_found_among_those_of_the_domain(
             "fs.0.fstype": "ext4",
             "fs.0.total-bytes": 7 << 20,
             "fs.0.used-bytes": 1 << 20,
-            "fs.0.disk.count": 1,
-            "fs.0.disk.0.alias": "vda",
-            "fs.0.disk.0.device": "/dev/vda",
-            "disk.count": 2,
-            "disk.0.name": "/dev/vda",
-            "disk.0.partition": False,
-            "disk.0.alias": "vda",
-            "disk.1.name": "/dev/sr0",
-            "disk.1.partition": False,
-            "disk.1.alias": "sdb",
+            **TOLD_OF_DISKS,
         }
 
 
@@ -274,17 +280,9 @@ async def test_after_the_clock_is_set_the_machine_owes_the_guest_no_ticks(
     autojump_clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with booted() as world:
-        life = world.domain.running_life()
-        execute = life.execute
-        sent: list[str] = []
-
-        async def listen(command: str, *arguments: Any) -> Any:
-            sent.append(command)
-            return await execute(command, *arguments)
-
-        monkeypatch.setattr(life, "execute", listen)
+        commands = sent(world.domain, monkeypatch)
         await world.domain.agent.set_time(86_400 * 10**9)
-        assert sent == ["rtc-reset-reinjection"]
+        assert [name for name, _ in commands] == ["rtc-reset-reinjection"]
 
 
 async def test_where_the_agent_fails_the_power_button_is_pressed(autojump_clock: Clock) -> None:

@@ -9,7 +9,7 @@ import trio
 
 from pyvirt_sim.host import open_sim_host
 from pyvirt_sim.scenarios.hot_unplug import DOMAIN_XML
-from pyvirt_trio import DefinitionError, open_hypervisor
+from pyvirt_trio import DefinitionError, Domain, open_hypervisor
 from tests.simulated.driver.world import URI, Clock, World, open_world
 
 MAC = "52:54:00:00:00:01"
@@ -27,7 +27,12 @@ async def started(world: World, trust: str, patch: pytest.MonkeyPatch) -> list[d
     xml = world.domain.xml().replace("</devices>", f"{card(trust)}</devices>")
     await world.hypervisor.define(xml)
     await world.boot()
-    life = world.domain.running_life()
+    return answers_of(world.domain, patch)
+
+
+def answers_of(domain: Domain, patch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What QEMU answers of the filters of cards from now on."""
+    life = domain.running_life()
     execute = life.execute
     answers: list[dict[str, Any]] = []
 
