@@ -7,7 +7,7 @@ with one device, and two or three calls whose steps are run in every order.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any
 
@@ -109,25 +109,36 @@ async def _late(stage: Stage, calls: Calls) -> None:
 
 
 @contextmanager
-def _late_reply(gate: trio.Event, error: CommandFailedError | None = None) -> Generator[None]:
-    """The reply to ``device_del`` comes when ``gate`` opens; QEMU's events overtake it."""
+def _wire(carry: Callable[[str, Awaitable[object]], Awaitable[object]]) -> Generator[None]:
+    """Every command to a monitor goes by ``carry``: its name, and what sends it and is replied."""
     execute = LifeCore.execute
 
     async def executed(
         self: LifeCore, command: str, arguments: Mapping[str, Any] | None = None
     ) -> object:
-        result = await execute(self, command, arguments)
-        if command == "device_del":
-            await gate.wait()
-            if error is not None:
-                raise error
-        return result
+        return await carry(command, execute(self, command, arguments))
 
     LifeCore.execute = executed  # type: ignore[method-assign]
     try:
         yield
     finally:
         LifeCore.execute = execute  # type: ignore[method-assign]
+
+
+def _late_reply(
+    gate: trio.Event, error: CommandFailedError | None = None
+) -> AbstractContextManager[None]:
+    """The reply to ``device_del`` comes when ``gate`` opens; QEMU's events overtake it."""
+
+    async def carry(command: str, reply: Awaitable[object]) -> object:
+        result = await reply
+        if command == "device_del":
+            await gate.wait()
+            if error is not None:
+                raise error
+        return result
+
+    return _wire(carry)
 
 
 async def _set(event: trio.Event) -> None:
@@ -397,19 +408,13 @@ async def _attach_while_pending(stage: Stage, calls: Calls) -> None:
 def _commands() -> Generator[list[str]]:
     """The commands that monitors are sent meanwhile, also those that nobody waits for any more."""
     sent: list[str] = []
-    execute = LifeCore.execute
 
-    async def executed(
-        self: LifeCore, command: str, arguments: Mapping[str, Any] | None = None
-    ) -> object:
+    async def carry(command: str, reply: Awaitable[object]) -> object:
         sent.append(command)
-        return await execute(self, command, arguments)
+        return await reply
 
-    LifeCore.execute = executed  # type: ignore[method-assign]
-    try:
+    with _wire(carry):
         yield sent
-    finally:
-        LifeCore.execute = execute  # type: ignore[method-assign]
 
 
 async def _cancelled(stage: Stage, calls: Calls) -> None:
@@ -423,9 +428,10 @@ async def _cancelled(stage: Stage, calls: Calls) -> None:
         await trio.lowlevel.checkpoint()
         scope.cancel()
 
-    with _commands() as sent, calls.open():
-        await calls.make(operator=operator, impatience=give_up)
-    records = await calls.settle()
+    with _commands() as sent:
+        with calls.open():
+            await calls.make(operator=operator, impatience=give_up)
+        records = await calls.settle()  # the guest may be asked when nobody waits any more
     judge_calls(calls.outcomes, {})
     announced = _count(records, DeviceRemoved)
     _expect("how often is it announced?", int("device_del" in sent), announced)
