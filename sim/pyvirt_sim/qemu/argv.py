@@ -293,7 +293,7 @@ def _add_chardev(config: Config, value: str) -> None:
         raise ModelGapError(f"-chardev {value} is not modelled")
     if name in config.chardevs:
         raise StartupError(f"-chardev {value}: Duplicate ID '{name}' for chardev")
-    is_client = "server" not in keys and "wait" not in keys
+    is_client = backend == "socket" and "server" not in keys and "wait" not in keys
     is_server = (keys.get("server"), keys.get("wait")) == ("on", "off")
     if backend == "socket" and not is_client and not is_server:
         raise ModelGapError("only sockets with server=on,wait=off are modelled")

@@ -104,7 +104,7 @@ class QemuProcess:
 
     def _open_chardevs(self) -> None:
         for chardev in self.config.chardevs.values():
-            if chardev.path is None or (chardev.backend == "socket" and chardev.is_client):
+            if chardev.path is None or chardev.is_client:
                 continue
             try:
                 if chardev.backend == "socket":
@@ -174,7 +174,7 @@ class QemuProcess:
     def _chardev(self, item: Chardev) -> chardevs.Chardev:
         is_monitor = item.id in self.config.monitor_chardevs
         name = f"unix:{item.path},server=on" if item.backend == "socket" else item.backend
-        if item.backend == "socket" and item.is_client:
+        if item.is_client:
             if not self.world.serves_devices(str(item.path)):
                 raise StartupError(f"-chardev {item.id}: Failed to connect to '{item.path}'")
             return chardevs.Chardev(item.id, "socket", f"unix:{item.path}", is_connected=True)
