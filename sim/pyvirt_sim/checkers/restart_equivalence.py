@@ -8,7 +8,7 @@ import attrs
 
 from pyvirt_sim.host import SimHost
 from pyvirt_sim.host.process import SimProcess
-from pyvirt_sim.scenarios.hot_unplug import ADDRESS, CONSOLE
+from pyvirt_sim.scenarios.hot_unplug import ADDRESS, CONSOLE, GUEST_IS_UP
 from pyvirt_trio import (
     DeviceAdded,
     DeviceRemoved,
@@ -37,8 +37,6 @@ NAME = "restart-equivalence"
 PROMISE = "A manager that crashes anywhere loses no domain, no event and no host device."
 
 VFIO = "vfio-pci"
-GUEST_IS_UP = "simulated guest is up"
-"""What a guest says on its console when it has booted."""
 
 
 @attrs.define

@@ -13,13 +13,13 @@ from typing import TypeAlias
 import attrs
 import trio
 
-from pyvirt_sim.checkers.restart_equivalence import GUEST_IS_UP
 from pyvirt_sim.host import SimHost
 from pyvirt_sim.qemu.image_head import ImageHead
 from pyvirt_sim.scenarios.hot_unplug import (
     ADDRESS,
     CONSOLE,
     DOMAIN_XML,
+    GUEST_IS_UP,
     HOSTDEV_XML,
     console_says,
 )

@@ -63,6 +63,8 @@ HOSTDEV_XML = """
 """
 
 CONSOLE = "/var/log/demo.console"
+GUEST_IS_UP = "simulated guest is up"
+"""What the simulated guest says on its console when it has booted."""
 CONSOLE_PAUSE_S = 0.2
 """How often the guest's console is looked at; booting takes half a second at least."""
 
@@ -217,9 +219,7 @@ async def in_simulation(plan: HostPlan | None = None) -> None:
         async with open_hypervisor("qemu:///embed?root=/sim/vms", host=host) as hypervisor:
             await play(
                 hypervisor,
-                Setting(
-                    guest_is_ready=lambda _: console_says(host, CONSOLE, "simulated guest is up")
-                ),
+                Setting(guest_is_ready=lambda _: console_says(host, CONSOLE, GUEST_IS_UP)),
             )
 
 
