@@ -14,8 +14,6 @@ from collections.abc import Awaitable, Callable, Collection, Iterable
 from functools import partial
 from typing import NoReturn, TypeAlias
 
-import trio
-
 from pyvirt_sim.gaps import ModelGapError
 from pyvirt_sim.host.pci import PciModel, SimPciDevice, text
 from pyvirt_sim.host.process import ProcessTable
@@ -162,7 +160,7 @@ def _iommu_group(pci: PciModel, device: SimPciDevice) -> Link | None:
 
 def _net(_pci: PciModel, device: SimPciDevice) -> Folder | None:
     name = device.network_interface
-    return Folder.plain({name: Folder.plain()}) if name and _has_interface(device) else None
+    return Folder.plain({name: Folder.plain()}) if name and device.has_interface else None
 
 
 def _vfio_device(pci: PciModel, device: SimPciDevice) -> Folder | None:
@@ -305,17 +303,11 @@ def _vfio_node(pci: PciModel, name: str) -> Special | None:
     return Special() if name in _vfio_nodes(pci) else None
 
 
-def _has_interface(device: SimPciDevice) -> bool:
-    is_at_home = device.driver is not None and device.driver == device.own_driver
-    is_made = not device.interface_at_s or trio.current_time() >= device.interface_at_s
-    return device.network_interface is not None and is_at_home and is_made
-
-
 def _interfaces(pci: PciModel) -> dict[str, SimPciDevice]:
     return {
         device.network_interface or "": device
         for device in pci.devices.values()
-        if _has_interface(device) and "net" not in device.hidden
+        if device.has_interface and "net" not in device.hidden
     }
 
 

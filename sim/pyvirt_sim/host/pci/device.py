@@ -116,6 +116,13 @@ class SimPciDevice:
         return self.driver or self.leaving
 
     @property
+    def has_interface(self) -> bool:
+        """Whether its own driver has it, and has made the network interface."""
+        is_at_home = self.driver is not None and self.driver == self.own_driver
+        is_made = not self.interface_at_s or trio.current_time() >= self.interface_at_s
+        return self.network_interface is not None and is_at_home and is_made
+
+    @property
     def is_bridge(self) -> bool:
         """Whether it is a PCI-to-PCI bridge."""
         return self.class_code >> 8 == PCI_BRIDGE_CLASS
