@@ -13,7 +13,8 @@ class Effort:
 
     Args:
         schedules: How many runs each part may have; one that needs more is not complete.
-        schedules_of_a_crash: On how many schedules ``restart-equivalence`` tries each single crash.
+        schedules_of_a_crash: On how many schedules ``restart-equivalence`` tries each single crash:
+            by default the canonical one and three of each other chooser.
     """
 
     schedules: int = 20_000

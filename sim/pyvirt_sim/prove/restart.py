@@ -49,11 +49,9 @@ PATIENCE_S = 100.0
 """How long the operator waits for a request; the longest takes some seconds."""
 
 MAX_STEPS = 200_000
-MAX_RUNS = 20_000
-"""Bounds of one run and of one story; the longest story takes some thousand runs."""
+"""Of one run."""
 
-SCHEDULES_OF_A_CRASH = 13
-"""By default: the canonical one and three of each other chooser."""
+EFFORT = Effort()
 
 COUNTS = ("crash_points", "crashes", "domains_lost", "events_lost_or_doubled", "devices_leaked")
 
@@ -165,9 +163,8 @@ class Trial:
         for domain in hypervisor.domains():
             async with domain.job.hold("look"):
                 pass
-        if (
-            self.crashed_after and self.crash.down_s
-        ):  # an operator who takes his time finds all in order
+        # An operator who takes his time finds all in order.
+        if self.crashed_after and self.crash.down_s:
             await trio.sleep(QUIET_S)
             self.early = self._judge(hypervisor, host)
         with trio.fail_after(PATIENCE_S):
@@ -197,18 +194,16 @@ def run_trial(trial: Trial, chooser: Chooser | None = None) -> str | None:
     return "; ".join([*trial.early.all, *trial.verdicts.all]) or None
 
 
-def prove_story(
-    story: Story, limit: int = MAX_RUNS, *, schedules: int = SCHEDULES_OF_A_CRASH
-) -> Part:
+def prove_story(story: Story, effort: Effort = EFFORT) -> Part:
     """Crash the manager of one story everywhere.
 
     Args:
         story: The story.
-        limit: How many runs at most.
-        schedules: How many of them for each crash; the first of them is the canonical one. A crash
-            whose successor crashes as well has two of them at most.
+        effort: How many runs at most, and how many of them for each crash; the first of those is
+            on the canonical schedule. A crash whose successor crashes as well has two at most.
     """
-    tally = _Tally(story, limit)
+    schedules = effort.schedules_of_a_crash
+    tally = _Tally(story, effort.schedules)
     plain = Trial(story)
     wrong = run_trial(plain)
     if wrong is not None:
@@ -309,8 +304,7 @@ def story_named(name: str) -> Story:
 
 
 def _prove(name: str, effort: Effort) -> Part:
-    story = story_named(name)
-    return prove_story(story, effort.schedules, schedules=effort.schedules_of_a_crash)
+    return prove_story(story_named(name), effort)
 
 
 PROOF = Proof(
@@ -319,8 +313,8 @@ PROOF = Proof(
     bound="every crash of the manager right after something it did to the world, and for each of "
     "them every such crash of its successor, with no time and with "
     f"{DOWN_S[1]:g} s until the next manager, each on the canonical schedule; and single crashes "
-    f"on {SCHEDULES_OF_A_CRASH - 1} others (--schedules-of-a-crash), double ones on one, which are "
-    "samples and cover no more than that",
+    f"on {EFFORT.schedules_of_a_crash - 1} others (--schedules-of-a-crash), double ones on one, "
+    "which are samples and cover no more than that",
     parts=tuple(story.name for story in STORIES),
     search=_prove,
 )

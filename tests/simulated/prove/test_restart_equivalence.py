@@ -20,14 +20,14 @@ from pyvirt_trio.driver.removal import Removal
 from pyvirt_trio.driver.status_log import StatusLog
 
 BY_NAME = {story.name: story for story in STORIES}
-FIRST_RUNS = 60
+FIRST_RUNS = Effort(schedules=60, schedules_of_a_crash=2)
 """Of each story: all its single crashes on two schedules, and some double ones. The command makes
 them all, on more."""
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
 def test_a_manager_that_crashes_changes_nothing(story: Story) -> None:
-    part = prove_story(story, FIRST_RUNS, schedules=2)
+    part = prove_story(story, FIRST_RUNS)
     assert part.violation is None
     assert part.runs >= len(plain(story).effects)
     assert part.counts["crashes"] >= part.counts["crash_points"] >= len(plain(story).effects)
@@ -41,13 +41,13 @@ def plain(story: Story) -> Trial:
 
 
 def test_a_story_of_which_not_all_was_tried_is_not_proved() -> None:
-    assert not prove_story(BY_NAME["suspend"], 1).is_complete
+    assert not prove_story(BY_NAME["suspend"], Effort(schedules=1)).is_complete
     assert prove_story(BY_NAME["suspend"]).is_complete
 
 
 def test_a_crash_is_tried_on_as_many_schedules_as_are_asked_for() -> None:
     suspend = BY_NAME["suspend"]
-    once, often = (prove_story(suspend, schedules=schedules) for schedules in (1, 5))
+    once, often = (prove_story(suspend, Effort(schedules_of_a_crash=number)) for number in (1, 5))
     assert once.runs == once.counts["crash_points"] == often.counts["crash_points"]
     singles = 2 * len(plain(suspend).effects)
     assert often.runs == 5 * singles + 2 * (once.runs - singles)
@@ -55,7 +55,7 @@ def test_a_crash_is_tried_on_as_many_schedules_as_are_asked_for() -> None:
 
 def test_what_is_broken_can_be_run_again_by_its_tape(monkeypatch: pytest.MonkeyPatch) -> None:
     _forget_events(monkeypatch)
-    part = prove_story(BY_NAME["suspend"], 1)
+    part = prove_story(BY_NAME["suspend"], Effort(schedules=1))
     assert part.violation is not None
     again = Trial(BY_NAME["suspend"], Crash(at=1))
     run = replay(again.program, Tape.from_text(part.tape))
@@ -177,4 +177,4 @@ def _do_not_note_starts(patch: pytest.MonkeyPatch) -> None:
 )
 def test_the_proof_sees_it(story: str, breaks: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     breaks(monkeypatch)
-    assert prove_story(BY_NAME[story], FIRST_RUNS, schedules=2).violation is not None
+    assert prove_story(BY_NAME[story], FIRST_RUNS).violation is not None
