@@ -15,12 +15,11 @@ import attrs
 import trio
 
 from pyvirt_sim.checkers.promise import Observation, require
-from pyvirt_sim.host import HostPlan, SimHost, open_sim_host
+from pyvirt_sim.host import SimHost, open_sim_host
 from pyvirt_sim.prove.proof import Effort, Part, Proof
 from pyvirt_sim.prove.search import BOUND, LATE_BOUND, Window, search, watching
-from pyvirt_sim.prove.stage import KERNEL, SETTLED_S, qemu_of
+from pyvirt_sim.prove.stage import AT_ONCE, KERNEL, SETTLED_S, qemu_of
 from pyvirt_sim.qemu.guest_agent import RESTART_S, GuestAgent
-from pyvirt_sim.qemu.world import GuestTimes
 from pyvirt_trio import (
     Domain,
     DomainState,
@@ -43,7 +42,7 @@ LONG_S = 1000.0
 QUIET_S = 2.0
 """QEMU tells of a port once a second."""
 
-_PLAN = HostPlan(guest_times=GuestTimes(boot_s=0, unplug_s=0, powerdown_s=0), has_guest_agent=True)
+_PLAN = attrs.evolve(AT_ONCE, has_guest_agent=True)
 _DOMAIN = f"""
 <domain type='qemu'>
   <name>demo</name>
@@ -251,7 +250,6 @@ async def _slow(stage: Stage) -> None:
         second=partial(stage.ask, "second", NAME),
     )
     stage.judge({"first": STATUS, "second": NAME}, AgentUnavailableError)
-    stage.guest_agent.delay_s = 0.0
     await trio.sleep(LONG_S)
     await stage.judge_rest()
 
