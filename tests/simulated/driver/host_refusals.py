@@ -13,7 +13,17 @@ import trio
 
 from pyvirt_sim.host import SimPciDevice
 from pyvirt_sim.scenarios.hot_unplug import ADDRESS, HOSTDEV_XML
-from pyvirt_trio import Domain, NodeDevice, PciAddress, PyvirtError
+from pyvirt_trio import (
+    DefinitionError,
+    DeviceInUseError,
+    Domain,
+    HostError,
+    InvalidStateError,
+    NodeDevice,
+    NotFoundError,
+    PciAddress,
+    PyvirtError,
+)
 from pyvirt_trio.host.pci import PciBus
 from tests.simulated.driver.world import World
 
@@ -367,6 +377,24 @@ HOST_REFUSALS = (
         )
     ),
 )
+
+CLASSES: dict[type[PyvirtError], tuple[str, ...]] = {
+    NotFoundError: ("unknown (53)", "not in sysfs (38)"),
+    DefinitionError: (
+        *("no PCI (8)", "driver (8)", "driver kvm (74)", "virtual function (67)"),
+        "no passthrough (67)",
+    ),
+    DeviceInUseError: ("in use (55)", "group in use (55)"),
+    HostError: (
+        *("no identity (1)", "no module (1)", "override (38)", "unbind (38)", "probe (38)"),
+        "no reset (1)",
+    ),
+    InvalidStateError: (
+        *("no VFIO (74)", "in use meanwhile (1)", "reset of a bridge (1)", "reset in use (1)"),
+        *("busy bus (1)", "end points only (1)", "assignable (55)", "by hand (55)"),
+    ),
+}
+"""What is raised: libvirt has numbers only."""
 
 ELSEWHERE = {
     "flags (8)": "test_force_crosses_the_wire_and_flags_are_refused",

@@ -7,7 +7,7 @@ import pytest
 from pyvirt_sim.host import SimHost
 from pyvirt_trio.errors import PyvirtError
 from pyvirt_trio.host.pci import PciBus
-from tests.simulated.driver.host_refusals import HOST_REFUSALS, HostRefusal
+from tests.simulated.driver.host_refusals import CLASSES, HOST_REFUSALS, HostRefusal
 from tests.simulated.driver.world import Clock, World, open_world
 
 
@@ -39,6 +39,7 @@ async def test_a_call_is_refused_and_no_device_has_moved(
         path = getattr(caught.value, "path", "")
         text = str(caught.value).removeprefix(f"{path}: ")
         assert (refusal.code, refusal.text) == (caught.value.code, text)
+        assert refusal.fact in CLASSES[type(caught.value)]
         if "meanwhile" not in refusal.fact:  # there the domain has got it
             assert before == (await drivers(world.host), lists(world))
             assert world.announced() == []
