@@ -11,7 +11,7 @@ from pyvirt_trio.cli.session import Hidden
 from pyvirt_trio.errors import DefinitionError, ErrorCode
 from pyvirt_trio.models.agent import GuestInfoTypes
 
-NANOSECONDS = 1_000_000_000
+NS_PER_S = 1_000_000_000
 
 
 def domfsinfo(domain: str, *, session: Hidden) -> None:
@@ -52,10 +52,7 @@ def domifaddr(
         source: Whom to ask; only the agent knows here.
         session: Given by the launcher.
     """
-    if source != "agent":
-        raise DefinitionError(
-            f"Unknown data source '{source}', only 'agent' is known", code=ErrorCode.INVALID_ARG
-        )
+    _require_agent(source)
 
     def table(found: list[dict[str, Any]]) -> str:
         rows = [_address_row("Name", "MAC address", "Protocol", "Address"), "-" * 60]
@@ -65,6 +62,13 @@ def domifaddr(
         return "\n".join(rows)
 
     session.call(table, "domifaddr-agent", domain=domain)
+
+
+def _require_agent(source: str) -> None:
+    if source != "agent":
+        raise DefinitionError(
+            f"Unknown data source '{source}', only 'agent' is known", code=ErrorCode.INVALID_ARG
+        )
 
 
 def _address_row(*columns: str) -> str:
@@ -90,10 +94,7 @@ def domhostname(domain: str, *, source: str = "agent", session: Hidden) -> None:
         source: Whom to ask; only the agent knows here.
         session: Given by the launcher.
     """
-    if source != "agent":
-        raise DefinitionError(
-            f"Unknown data source '{source}', only 'agent' is known", code=ErrorCode.INVALID_ARG
-        )
+    _require_agent(source)
     session.call(str, "domhostname", domain=domain)
 
 
@@ -199,7 +200,7 @@ def domtime(
     given = [
         value
         for value, is_given in (
-            (None if time is None else time * NANOSECONDS, time is not None),
+            (None if time is None else time * NS_PER_S, time is not None),
             ("now", now),
             ("machine", sync),
         )
@@ -214,8 +215,8 @@ def domtime(
         return
 
     def say(time_ns: int) -> str:
-        moment = datetime.fromtimestamp(time_ns // NANOSECONDS, UTC)
-        return f"Time: {moment:%Y-%m-%d %H:%M:%S}" if pretty else f"Time: {time_ns // NANOSECONDS}"
+        moment = datetime.fromtimestamp(time_ns // NS_PER_S, UTC)
+        return f"Time: {moment:%Y-%m-%d %H:%M:%S}" if pretty else f"Time: {time_ns // NS_PER_S}"
 
     session.call(say, "domtime", domain=domain)
 

@@ -18,7 +18,7 @@ from pyvirt_trio.xml.memory import format_cpus
 
 Method = Callable[..., Awaitable[Any]]
 
-NANOSECONDS = 1_000_000_000
+NS_PER_S = 1_000_000_000
 
 
 def _agent(hypervisor: Hypervisor, domain: str) -> DomainAgent:
@@ -125,7 +125,7 @@ async def _set_time(hypervisor: Hypervisor, domain: str, to: int | str) -> None:
     """Nanoseconds since 1970-01-01 UTC; ``now`` is the host's clock, ``machine`` the machine's."""
     agent = _agent(hypervisor, domain)
     if to == "now":
-        await agent.set_time(round(hypervisor.host.wall_clock_s() * NANOSECONDS))
+        await agent.set_time(round(hypervisor.host.wall_clock_s() * NS_PER_S))
     elif to == "machine":
         await agent.set_time(None)
     elif type(to) is int:

@@ -8,28 +8,18 @@ from typing import Any
 import attrs
 
 from pyvirt_trio.daemon.impacts import impact_of
-from pyvirt_trio.driver.domain import Domain
 from pyvirt_trio.driver.hypervisor import Hypervisor
 from pyvirt_trio.errors import DefinitionError, ErrorCode, InvalidStateError, NotFoundError
 from pyvirt_trio.models.devices import Disk, Interface
 from pyvirt_trio.models.display import Graphics
-from pyvirt_trio.models.domain import DomainDefinition
 from pyvirt_trio.models.impact import Impact
 from pyvirt_trio.xml.devices import format_device
-
-
-def _definition(domain: Domain, *, inactive: bool) -> DomainDefinition:
-    if not inactive:
-        return domain.definition
-    if domain.view.persistent is None:
-        raise InvalidStateError(f"domain {domain.name!r} is not persistent")
-    return domain.view.persistent
 
 
 async def _disks(
     hypervisor: Hypervisor, domain: str, *, inactive: bool = False
 ) -> list[dict[str, Any]]:
-    found = _definition(hypervisor.domain(domain), inactive=inactive)
+    found = hypervisor.domain(domain).definition_of(inactive=inactive)
     return [
         {
             "type": "file",
@@ -45,7 +35,7 @@ async def _disks(
 async def _interfaces(
     hypervisor: Hypervisor, domain: str, *, inactive: bool = False
 ) -> list[dict[str, Any]]:
-    found = _definition(hypervisor.domain(domain), inactive=inactive)
+    found = hypervisor.domain(domain).definition_of(inactive=inactive)
     return [
         {
             "type": card.kind,
@@ -81,7 +71,7 @@ async def _set_link(
 ) -> None:
     found = hypervisor.domain(domain)
     chosen = impact_of(impact)
-    for card in _definition(found, inactive=chosen is Impact.CONFIG).devices:
+    for card in found.definition_of(inactive=chosen is Impact.CONFIG).devices:
         if isinstance(card, Interface) and interface in (card.mac, card.alias, card.source):
             changed = attrs.evolve(card, is_link_up=is_up)
             await found.update_device(format_device(changed), chosen)
@@ -102,7 +92,7 @@ async def _change_media(
 ) -> None:
     found = hypervisor.domain(domain)
     chosen = impact_of(impact)
-    definition = _definition(found, inactive=chosen is Impact.CONFIG)
+    definition = found.definition_of(inactive=chosen is Impact.CONFIG)
     for disk in definition.devices:
         if isinstance(disk, Disk) and path in (disk.target, disk.source_file):
             changed = attrs.evolve(disk, source_file=_medium(disk, source, action))

@@ -28,6 +28,7 @@ WRITE_PAUSE_S = 0.01
 
 BYTES_PER_MEGABIT = 125_000
 
+_AMOUNTS = (("total", "total"), ("processed", "transferred"), ("remaining", "remaining"))
 _RAM = (
     ("memory_constant", "duplicate"),
     ("memory_normal", "normal"),
@@ -37,7 +38,7 @@ _RAM = (
     ("memory_postcopy_requests", "postcopy-requests"),
     ("memory_page_size", "page-size"),
 )
-"""libvirt's name of a number, and QEMU's."""
+"""libvirt's names of numbers, and QEMU's."""
 
 PART: Final = ".part"
 WRITTEN: Final = ".part.written"
@@ -87,10 +88,8 @@ async def measure(life: Life) -> Numbers:
     disk = answer.get("disk", {})
     known: list[tuple[str, int | None]] = [("setup_time", answer.get("setup-time"))]
     if ram:
-        for name, key in (("total", "total"), ("processed", "transferred"), ("remaining",) * 2):
-            known.append((f"data_{name}", ram[key] + disk.get(key, 0)))
-        for name, key in (("total", "total"), ("processed", "transferred"), ("remaining",) * 2):
-            known.append((f"memory_{name}", ram[key]))
+        known += [(f"data_{name}", ram[key] + disk.get(key, 0)) for name, key in _AMOUNTS]
+        known += [(f"memory_{name}", ram[key]) for name, key in _AMOUNTS]
         known.append(("memory_bps", round(ram["mbps"] * BYTES_PER_MEGABIT) or None))
         known += [(name, ram.get(key)) for name, key in _RAM]
     return tuple((name, value) for name, value in known if value is not None)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from pyvirt_trio.driver import image_files
-from pyvirt_trio.errors import DefinitionError, ErrorCode, HostError
+from pyvirt_trio.errors import HostError
 
 if TYPE_CHECKING:
     from pyvirt_trio.driver.jobs import Numbers
@@ -16,16 +16,6 @@ if TYPE_CHECKING:
 
 DUMP_FOLDER = "dump"
 """Below the root: cores of guests that crashed where ``<on_crash>`` asks for one."""
-
-
-def require_absolute(path: str) -> None:
-    """Refuse a path that QEMU would take for one below its own directory.
-
-    Raises:
-        DefinitionError: It is one.
-    """
-    if not path.startswith("/"):
-        raise DefinitionError(f"{path!r} is not an absolute path", code=ErrorCode.INVALID_ARG)
 
 
 async def write_core(life: Life, path: str) -> None:

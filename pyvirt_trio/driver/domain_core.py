@@ -118,6 +118,18 @@ class DomainCore:
             raise NotFoundError(f"domain {self.name!r} is gone")
         return definition
 
+    def definition_of(self, *, inactive: bool) -> DomainDefinition:
+        """What a question is about: the persistent definition, or what counts now.
+
+        Raises:
+            InvalidStateError: The persistent one was asked for, and there is none.
+        """
+        if not inactive:
+            return self.definition
+        if self.view.persistent is None:
+            raise InvalidStateError(f"domain {self.name!r} is not persistent")
+        return self.view.persistent
+
     def xml(self, *, inactive: bool = False, secure: bool = False) -> str:
         """The definition as libvirt XML (``virDomainGetXMLDesc``).
 
@@ -128,12 +140,8 @@ class DomainCore:
         Raises:
             InvalidStateError: The persistent one was asked for, and there is none.
         """
-        if inactive and self.view.persistent is None:
-            raise InvalidStateError(f"domain {self.name!r} is not persistent")
-        if inactive or self.view.live is None:
-            definition, life_id = self.view.persistent or self.definition, None
-        else:
-            definition, life_id = self.view.live, self.view.id
+        definition = self.definition_of(inactive=inactive)
+        life_id = None if inactive else self.view.id
         if secure:
             return format_domain(definition, life_id=life_id)
         return self._format(definition, life_id)

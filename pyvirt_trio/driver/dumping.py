@@ -62,7 +62,7 @@ class DumpingCalls(DomainCore):
         """
         if crash and reset:
             raise DefinitionError("crash and reset exclude each other", code=ErrorCode.INVALID_ARG)
-        cores.require_absolute(path)
+        image_files.require_absolute(path)
         async with self.job.hold_async("dump", AsyncJob.DUMP) as job:
             life = self.running_life()
             was_running = self.status.state is DomainState.RUNNING

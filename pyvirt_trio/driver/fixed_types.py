@@ -69,17 +69,12 @@ def refuse_fixed_type(root: Element, call: str, affected: Impact) -> None:
 def _refuse_built_in(root: Element, call: str) -> None:
     """What no running machine can get or lose, though its element has other forms."""
     for tag, attribute, value, answers in _BUILT_IN:
-        if root.tag == tag and _attribute(root, attribute) == value and call in answers:
+        child, _, name = attribute.rpartition("/")
+        found = root.child_attribute(child, name) if child else root.attributes.get(name)
+        if root.tag == tag and found == value and call in answers:
             code, words = answers[call]
             is_missing = code is ErrorCode.DEVICE_MISSING
             raise (NotFoundError if is_missing else DefinitionError)(words, code=code)
-
-
-def _attribute(root: Element, path: str) -> str | None:
-    """An attribute of the element, or with a slash of its child."""
-    child, _, name = path.rpartition("/")
-    places = [root] if not child else [one for one in root.children if one.tag == child]
-    return places[0].attributes.get(name) if places else None
 
 
 _BUILT_IN = (
@@ -129,4 +124,4 @@ _BUILT_IN = (
         },
     ),
 )
-"""Tag, attribute and its value, and what libvirt answers to which call."""
+"""Tag, attribute (before a slash, of a child) and its value; what libvirt answers to which call."""

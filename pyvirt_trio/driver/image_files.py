@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pyvirt_trio.errors import HostError
+from pyvirt_trio.errors import DefinitionError, ErrorCode, HostError
 
 if TYPE_CHECKING:
     from pyvirt_trio.abc import Host
+
+
+def require_absolute(path: str) -> None:
+    """Refuse a path that QEMU would take for one below its own directory.
+
+    Raises:
+        DefinitionError: It is one.
+    """
+    if not path.startswith("/"):
+        raise DefinitionError(f"{path!r} is not an absolute path", code=ErrorCode.INVALID_ARG)
 
 
 async def create(host: Host, path: str, text: str = "", *, wanted: str | None = None) -> None:

@@ -17,6 +17,7 @@ from pyvirt_trio.driver.fixed_fields import fixed_field_of_disk, fixed_field_of_
 from pyvirt_trio.driver.graphics import has_new_password, merged_graphics, set_password
 from pyvirt_trio.driver.memory_devices import KIB
 from pyvirt_trio.driver.missing_images import require_image
+from pyvirt_trio.driver.throttling import drive_path
 from pyvirt_trio.errors import CommandFailedError, DefinitionError, ErrorCode
 from pyvirt_trio.models.devices import Device, Disk, Interface
 from pyvirt_trio.models.display import Graphics
@@ -168,8 +169,7 @@ async def _change_medium(life: Life, drive: Disk, changed: Disk) -> None:
     ``qemuDomainChangeMediaBlockdev``: open the tray, take out, put in, close.
     """
     if drive.bus == "usb":  # it has no tray, and QEMU says so
-        part = f"/machine/peripheral/{drive.alias}/{drive.alias}.0/legacy[0]"
-        await life.execute("blockdev-remove-medium", {"id": part})
+        await life.execute("blockdev-remove-medium", {"id": drive_path(drive)})
     await life.execute("blockdev-open-tray", {"id": drive.alias, "force": False})
     empty = attrs.evolve(drive, source_file=None)
     await life.execute("blockdev-remove-medium", {"id": drive.alias})

@@ -11,7 +11,6 @@ import trio
 from pyvirt_trio.abc import Host
 from pyvirt_trio.driver import copying, image_files, save_image
 from pyvirt_trio.driver.boot import Boot
-from pyvirt_trio.driver.cores import require_absolute
 from pyvirt_trio.driver.domain_core import DomainCore
 from pyvirt_trio.driver.ending import Ending
 from pyvirt_trio.driver.job_calls import tell_completion, under_way
@@ -190,7 +189,7 @@ def managed_save_path(domain: DomainCore) -> str:
 
 async def _save(life: Life, job: AsyncHold, path: str, *, running: bool | None) -> None:
     """Save ``life`` and let it end; or let it go on, if that is not possible."""
-    require_absolute(path)
+    image_files.require_absolute(path)
     state_before = life.domain.status.state
     was_running = state_before is DomainState.RUNNING
     head = save_image.Head(

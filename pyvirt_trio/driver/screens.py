@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from pyvirt_trio.driver import image_files
-from pyvirt_trio.driver.cores import require_absolute
 from pyvirt_trio.driver.domain_core import DomainCore
 from pyvirt_trio.driver.life import Life
 from pyvirt_trio.errors import HostError, InvalidStateError
@@ -78,7 +77,7 @@ class ScreenCalls(DomainCore):
         Cancellation:
             The file may be empty or incomplete.
         """
-        require_absolute(path)
+        image_files.require_absolute(path)
         async with self.job.hold("screenshot", JobKind.QUERY):
             life = self.running_life()
             arguments = {"filename": path, "format": "png", **_console(life, screen)}

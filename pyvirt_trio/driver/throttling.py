@@ -29,7 +29,7 @@ async def apply_iotune(life: Life, disk: Disk, tune: IoTune) -> None:
     Raises:
         CommandFailedError: QEMU refuses.
     """
-    arguments: dict[str, Any] = {"id": _backend_path(disk)}
+    arguments: dict[str, Any] = {"id": drive_path(disk)}
     for rate in RATES:
         name = QEMU_NAMES[rate]
         arguments[name] = getattr(tune, rate)
@@ -49,8 +49,8 @@ async def apply_all(life: Life) -> None:
             await apply_iotune(life, device, device.iotune)
 
 
-def _backend_path(disk: Disk) -> str:
-    """What has the drive: the disk, or a part that QEMU makes with it."""
+def drive_path(disk: Disk) -> str:
+    """What QEMU calls that which has the drive: the disk, or a part that it makes with it."""
     if disk.bus == "virtio":
         return f"/machine/peripheral/{disk.alias}/virtio-backend"
     if disk.bus == "usb":

@@ -12,7 +12,6 @@ from pyvirt_trio.driver.block_calls import NOT_IN_CONFIG, NOT_IN_DOMAIN, find_di
 from pyvirt_trio.driver.domain_core import DomainCore
 from pyvirt_trio.driver.modification import changing, persistent_of, save
 from pyvirt_trio.driver.throttling import apply_iotune
-from pyvirt_trio.errors import InvalidStateError
 from pyvirt_trio.models.events import TunableChanged
 from pyvirt_trio.models.impact import Impact
 from pyvirt_trio.models.iotune import IoTune
@@ -70,9 +69,7 @@ class TuningCalls(DomainCore):
             DefinitionError: There is no such disk.
             InvalidStateError: There is no persistent definition.
         """
-        definition = self.view.persistent if inactive else self.definition
-        if definition is None:
-            raise InvalidStateError(f"domain {self.name!r} is not persistent")
+        definition = self.definition_of(inactive=inactive)
         otherwise = NOT_IN_CONFIG if inactive else NOT_IN_DOMAIN
         return find_disk(definition, disk, otherwise=otherwise).iotune or IoTune()
 

@@ -18,20 +18,15 @@ _BACKENDS = frozenset(
 )
 
 
-def _child(root: Element, tag: str, attribute: str) -> str | None:
-    values = (one.attributes.get(attribute) for one in root.children if one.tag == tag)
-    return next(values, None)
-
-
 _FOREIGN: Mapping[str, Callable[[Element], bool]] = {
-    "filesystem": lambda root: _child(root, "driver", "type") in (None, "path", "handle"),
+    "filesystem": lambda root: root.child_attribute("driver", "type") in (None, "path", "handle"),
     "graphics": lambda root: root.attributes.get("type") in ("sdl", "egl-headless", "dbus"),
     "input": lambda root: (
         root.attributes.get("type") in ("passthrough", "evdev")
         or root.attributes.get("bus") in ("ps2", "xen", "parallels")
     ),
     "redirdev": lambda root: root.attributes.get("type") in _BACKENDS,
-    "shmem": lambda root: _child(root, "model", "type") == "ivshmem",
+    "shmem": lambda root: root.child_attribute("model", "type") == "ivshmem",
 }
 
 _MISSING, _INVALID = ErrorCode.DEVICE_MISSING, ErrorCode.INVALID_ARG
@@ -78,7 +73,7 @@ def refuse_unrepresented(root: Element, call: str, affected: Impact) -> None:
     if call == "update" and root.tag != "graphics":
         raise no_update(root.tag, affected)
     code, words = _WORDS[root.tag][Impact.CONFIG in affected]
-    model = _child(root, "model", "type")
+    model = root.child_attribute("model", "type")
     raise NotFoundError(words.format(type=root.attributes.get("type"), model=model), code=code)
 
 

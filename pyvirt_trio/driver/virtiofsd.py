@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeGuard
 
 import attrs
 import trio
@@ -19,6 +19,7 @@ from pyvirt_trio.driver.processes import find_by_word
 from pyvirt_trio.errors import ErrorCode, HostError
 from pyvirt_trio.models.devices import Device
 from pyvirt_trio.models.sharing import Filesystem
+from pyvirt_trio.qmp.lines import is_object
 
 if TYPE_CHECKING:
     from pyvirt_trio.abc import Host, Process
@@ -34,7 +35,7 @@ _LISTENS = "00010000"
 """The flag of a socket in /proc/net/unix at which somebody listens (``__SO_ACCEPTCON``)."""
 
 
-def is_served_here(device: Device) -> bool:
+def is_served_here(device: Device) -> TypeGuard[Filesystem]:
     """Whether ``device`` needs a virtiofsd of ours."""
     return isinstance(device, Filesystem) and device.source_dir is not None
 
@@ -43,7 +44,7 @@ def with_socket(life: LifeCore, device: Device) -> Device:
     """``device``, which is named, with the socket it has in ``life``, if it needs one."""
     if not is_served_here(device):
         return device
-    return attrs.evolve(device, socket=f"{life.paths.monitor}.{device.alias}")  # type: ignore[call-arg]  # it is a Filesystem
+    return attrs.evolve(device, socket=f"{life.paths.monitor}.{device.alias}")
 
 
 async def serve(life: LifeCore, device: Device) -> None:
@@ -58,8 +59,7 @@ async def serve(life: LifeCore, device: Device) -> None:
     """
     if not is_served_here(device):
         return
-    assert isinstance(device, Filesystem), "that is what needs one"
-    assert device.source_dir is not None, "the same"
+    assert device.source_dir is not None, "that is what needs one"
     if not await life.host.exists(device.source_dir):
         raise HostError(
             f"the virtiofs export directory '{device.source_dir}' does not exist",
@@ -83,7 +83,6 @@ async def end(life: LifeCore, device: Device) -> None:
     """The virtiofsd of ``device`` has ended, if it needed one; and its socket is gone."""
     if not is_served_here(device):
         return
-    assert isinstance(device, Filesystem), "that is what needs one"
     with trio.CancelScope(shield=True):  # bounded: SIGKILL ends it
         process = life.servers.pop(str(device.alias), None)
         if process is None:
@@ -125,20 +124,23 @@ async def find_binary(host: Host) -> str:
             names = await host.list_directory(folder)
         except OSError:
             continue
-        for name in names:
-            if name.endswith(".json"):
-                found = _described(await host.read_text(f"{folder}/{name}"))
-                if found.get("type") == "fs":
-                    return str(found["binary"])
+        paths = [f"{folder}/{name}" for name in names if name.endswith(".json")]
+        for text in await host.read_texts(paths):
+            binary = None if isinstance(text, OSError) else _described(text)
+            if binary is not None:
+                return binary
     raise _failed("Unable to find a satisfying virtiofsd")
 
 
-def _described(text: str) -> dict[str, Any]:
+def _described(text: str) -> str | None:
+    """The program of which a description says that it serves folders."""
     try:
-        found: dict[str, Any] = json.loads(text)
+        found = json.loads(text)
     except ValueError:  # not ours to complain about
-        return {}
-    return found
+        return None
+    if not is_object(found) or found.get("type") != "fs" or "binary" not in found:
+        return None
+    return str(found["binary"])
 
 
 def _word(device: Filesystem) -> str:
@@ -169,7 +171,11 @@ async def _await_listening(host: Host, process: Process, device: Filesystem, log
 
 
 async def _listens(host: Host, path: str) -> bool:
-    for line in (await host.read_text("/proc/net/unix")).splitlines():
+    try:
+        text = await host.read_text("/proc/net/unix")
+    except OSError as error:
+        raise _failed(f"cannot see who listens: {error.strerror or error}") from error
+    for line in text.splitlines():
         fields = line.split(maxsplit=7)
         if len(fields) == 8 and fields[7] == path and fields[3] == _LISTENS:
             return True

@@ -49,8 +49,8 @@ class LifecycleActions(Value):
     on_crash: LifecycleAction = LifecycleAction.DESTROY
 
 
-@attrs.frozen(kw_only=True)
-class Sleeps:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Sleeps(Value):
     """Which sleeps a guest's firmware offers it; ``None`` leaves it to QEMU, which offers both.
 
     Args:
@@ -62,8 +62,8 @@ class Sleeps:
     to_disk: bool | None = None
 
 
-@attrs.frozen(kw_only=True)
-class Panic:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Panic(Value):
     """The device to which a guest's kernel tells that it has crashed (``pvpanic`` on ISA).
 
     Args:

@@ -49,9 +49,7 @@ class RemoteHypervisor:
             The connection is of no more use, and every later call of it is refused; close it, which
             cancels the call at the keeper.
         """
-        if (
-            self._is_awaiting
-        ):  # the next answer is that of a call that was cancelled, or still waits
+        if self._is_awaiting:  # the next answer is that of a call that waits, or was cancelled
             raise trio.BusyResourceError("this connection has a call that was not answered")
         self._calls += 1
         request = {"id": self._calls, "method": method, "params": params}

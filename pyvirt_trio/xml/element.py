@@ -47,6 +47,11 @@ class Element:
     text: str = ""
     verbatim: tuple[str, ...] = ()
 
+    def child_attribute(self, tag: str, name: str) -> str | None:
+        """An attribute of the first child element ``tag``; ``None`` when there is no such thing."""
+        child = next((one for one in self.children if one.tag == tag), None)
+        return None if child is None else child.attributes.get(name)
+
     def with_children(self, *children: Element | None) -> Element:
         """This element with ``children`` after its own ones; ``None`` stands for nothing."""
         return attrs.evolve(self, children=self.children + _present(children))
@@ -68,6 +73,11 @@ def text_element(
         return None
     present = {name: str(value) for name, value in (attributes or {}).items() if value is not None}
     return Element(tag, present, text=str(text))
+
+
+def switched(value: bool | None, on: str, off: str) -> str | None:
+    """The value of an attribute with two values, which is left out when there is nothing to say."""
+    return None if value is None else on if value else off
 
 
 def render(root: Element) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import attrs
 
 from pyvirt_trio.models.lifecycle import LifecycleAction, LifecycleActions, Panic, Sleeps
-from pyvirt_trio.xml.element import Element, element
+from pyvirt_trio.xml.element import Element, element, switched
 from pyvirt_trio.xml.reader import Reader, quoted
 
 _CHOICES: Mapping[str, tuple[LifecycleAction, ...]] = {
@@ -77,17 +77,9 @@ def sleeps_element(sleeps: Sleeps) -> Element | None:
     """The element that ``read_sleeps`` reads."""
     if sleeps == Sleeps():
         return None
-    words = {is_enabled: word or None for word, is_enabled in _ENABLED.items()}
-    return element(
-        "pm",
-        None,
-        _sleep_element("suspend-to-mem", words[sleeps.to_memory]),
-        _sleep_element("suspend-to-disk", words[sleeps.to_disk]),
-    )
-
-
-def _sleep_element(tag: str, word: str | None) -> Element | None:
-    return None if word is None else element(tag, {"enabled": word})
+    rows = (("suspend-to-mem", sleeps.to_memory), ("suspend-to-disk", sleeps.to_disk))
+    said = [(tag, switched(is_enabled, "yes", "no")) for tag, is_enabled in rows]
+    return element("pm", None, *(element(tag, {"enabled": word}) for tag, word in said if word))
 
 
 def read_panic(found: Reader) -> Panic:

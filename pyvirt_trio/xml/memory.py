@@ -13,12 +13,11 @@ from collections.abc import Iterator
 import attrs
 
 from pyvirt_trio.models import Device, DomainDefinition, MemoryDevice, NumaCell
-from pyvirt_trio.xml.element import Element, element, text_element
+from pyvirt_trio.xml.element import Element, element, switched, text_element
 from pyvirt_trio.xml.reader import Reader, quoted
 from pyvirt_trio.xml.values import MAX_MEMORY_SLOTS, read_memory_kib
 
 _SHARED = {"": None, "shared": True, "private": False}
-_ACCESS = {is_shared: access or None for access, is_shared in _SHARED.items()}
 _CPU_RANGE = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
 
 
@@ -148,7 +147,7 @@ def cpu_element(definition: DomainDefinition) -> Element | None:
                 "cpus": format_cpus(cell.cpus) or None,
                 "memory": cell.memory_kib,
                 "unit": "KiB",
-                "memAccess": _ACCESS[cell.is_shared],
+                "memAccess": switched(cell.is_shared, "shared", "private"),
             },
         )
         for number, cell in enumerate(definition.cells)

@@ -150,6 +150,12 @@ class Reader:
             )
         return value == on
 
+    def optional_switch(self, name: str, on: str, off: str) -> bool | None:
+        """As `switch`; ``None`` when it is left out. `element.switched` writes it."""
+        if self.attribute(name) is None:
+            return None
+        return self.switch(name, on, off, default=False)
+
     def integer(
         self, name: str, *, default: int | None = None, minimum: int = 0, maximum: int
     ) -> int:

@@ -17,7 +17,7 @@ from pyvirt_trio.models import (
     VirtioSerialAddress,
 )
 from pyvirt_trio.xml.defaults import USER_ALIAS_PREFIX
-from pyvirt_trio.xml.element import Element, element
+from pyvirt_trio.xml.element import Element, element, switched
 from pyvirt_trio.xml.reader import Reader, parse_number, quoted
 
 _ALIAS = re.compile(r"[A-Za-z0-9_.-]{1,128}")
@@ -94,9 +94,7 @@ def read_guest_pci_address(reader: Reader) -> PciAddress | None:
 def read_multifunction(reader: Reader) -> bool | None:
     """What a device's PCI address says of its slot: whether others share it; ``None`` nothing."""
     address = reader.child("address")
-    if address is None or address.attribute("multifunction") is None:
-        return None
-    return address.switch("multifunction", "on", "off", default=False)
+    return None if address is None else address.optional_switch("multifunction", "on", "off")
 
 
 def read_guest_address(reader: Reader, kind: type[GuestAddress]) -> GuestAddress | None:
@@ -143,7 +141,7 @@ def pci_address_element(
     address: PciAddress, *, type_: str | None = None, is_multifunction: bool | None = None
 ) -> Element:
     """``<address>`` as libvirt prints it."""
-    switch = {None: None, True: "on", False: "off"}[is_multifunction]
+    switch = switched(is_multifunction, "on", "off")
     numbers = {
         "domain": f"0x{address.domain:04x}",
         "bus": f"0x{address.bus:02x}",

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pyvirt_trio.errors import DefinitionError, ErrorCode
 from pyvirt_trio.models import Graphics, Listen
 from pyvirt_trio.xml.device_types.base import DeviceType
-from pyvirt_trio.xml.element import Element, element
+from pyvirt_trio.xml.element import Element, element, switched
 from pyvirt_trio.xml.reader import Reader, quoted
 from pyvirt_trio.xml.values import checked_path
 
@@ -43,7 +43,7 @@ def read_graphics(reader: Reader) -> Graphics:
         password_expires_s=_read_expiry(reader),
         connected=_read_connected(reader, kind),
         share_policy=_read_share_policy(reader) if is_vnc else None,
-        has_power_control=_read_power_control(reader) if is_vnc else None,
+        has_power_control=(reader.optional_switch("powerControl", "yes", "no") if is_vnc else None),
     )
 
 
@@ -182,12 +182,6 @@ def _read_share_policy(reader: Reader) -> str | None:
     raise _invalid(reader, "sharePolicy", policy)
 
 
-def _read_power_control(reader: Reader) -> bool | None:
-    if reader.attribute("powerControl") is None:
-        return None
-    return reader.switch("powerControl", "yes", "no", default=False)
-
-
 def _invalid(reader: Reader, attribute: str, value: str) -> DefinitionError:
     return reader.wrong(
         f"Invalid value for attribute '{attribute}' in element 'graphics': {quoted(value)}.",
@@ -203,7 +197,6 @@ def _internal(reader: Reader, message: str, attribute: str) -> DefinitionError:
 
 def write_graphics(graphics: Graphics) -> Element:
     """The element that ``read_graphics`` reads."""
-    power = graphics.has_power_control
     expiry = graphics.password_expires_s
     address = next((one for one in graphics.listens if one.kind == "address"), None)
     socket = next((one for one in graphics.listens if one.kind == "socket"), None)
@@ -220,7 +213,7 @@ def write_graphics(graphics: Graphics) -> Element:
             "passwdValidTo": None if expiry is None else _written_expiry(expiry),
             "connected": graphics.connected,
             "sharePolicy": graphics.share_policy,
-            "powerControl": None if power is None else "yes" if power else "no",
+            "powerControl": switched(graphics.has_power_control, "yes", "no"),
         },
         *map(_listen_element, graphics.listens),
     )

@@ -60,8 +60,8 @@ def _read_pci(reader: Reader, is_managed: bool) -> HostDevice:
 
 def _is_unassigned(reader: Reader) -> bool:
     """Whether the guest is not to see it, which is said where others have their address."""
-    places = [child for child in reader.children if child.tag == "address"]
-    return bool(places) and reader.required_child("address").attribute("type") == "unassigned"
+    address = reader.child("address")
+    return address is not None and address.attribute("type") == "unassigned"
 
 
 def _read_usb(reader: Reader, is_managed: bool) -> HostUsb:

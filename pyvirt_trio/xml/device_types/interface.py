@@ -10,7 +10,7 @@ from pyvirt_trio.xml.device_types.host_interface import (
     read_host_interface,
     write_host_interface,
 )
-from pyvirt_trio.xml.element import Element, element
+from pyvirt_trio.xml.element import Element, element, switched
 from pyvirt_trio.xml.reader import Reader, quoted
 from pyvirt_trio.xml.values import checked_path, read_mac
 
@@ -18,7 +18,6 @@ MAX_NAME_LENGTH = 15
 """Linux has room for 15 characters and a zero (``IFNAMSIZ``)."""
 
 _TRUST = "trustGuestRxFilters"
-_TRUSTED = {None: None, True: "yes", False: "no"}
 _NAME = re.compile(rf"(?!\.{{1,2}}$)[^\s/:,\0]{{1,{MAX_NAME_LENGTH}}}")
 
 
@@ -38,14 +37,8 @@ def read_interface(reader: Reader) -> Interface | HostInterface:
         is_server=is_server,
         mac=None if mac is None else read_mac(mac),
         is_link_up=link is None or link.switch("state", "up", "down", default=True),
-        trusts_filters=_read_trust(reader),
+        trusts_filters=reader.optional_switch(_TRUST, "yes", "no"),
     )
-
-
-def _read_trust(reader: Reader) -> bool | None:
-    if reader.attribute(_TRUST) is None:
-        return None
-    return reader.switch(_TRUST, "yes", "no", default=False)
 
 
 def _read_source(reader: Reader, kind: str) -> tuple[str | None, bool]:
@@ -97,7 +90,7 @@ def write_interface(interface: Interface) -> Element:
     """The element that ``read_interface`` reads."""
     return element(
         "interface",
-        {"type": interface.kind, _TRUST: _TRUSTED[interface.trusts_filters]},
+        {"type": interface.kind, _TRUST: switched(interface.trusts_filters, "yes", "no")},
         None if interface.mac is None else element("mac", {"address": interface.mac}),
         *_source_elements(interface),
         element("model", {"type": "virtio"}),

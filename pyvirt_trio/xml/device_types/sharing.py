@@ -7,7 +7,7 @@ import attrs
 from pyvirt_trio.errors import ErrorCode
 from pyvirt_trio.models import Filesystem, Lease, Vsock
 from pyvirt_trio.xml.device_types.base import DeviceType
-from pyvirt_trio.xml.element import Element, element, text_element
+from pyvirt_trio.xml.element import Element, element, switched, text_element
 from pyvirt_trio.xml.reader import Reader
 from pyvirt_trio.xml.values import checked_path
 
@@ -55,13 +55,7 @@ def read_filesystem(reader: Reader) -> Filesystem:
         raise reader.unsupported("virtiofs does not yet support read-only mode")
     has_queue = driver.attribute("queue") is not None
     source = reader.required_child("source")
-    socket, folder = (
-        None if source.attribute(name) is None else checked_path(source, text, attribute=name)
-        for name, text in (
-            ("socket", source.attribute("socket") or ""),
-            ("dir", source.attribute("dir") or ""),
-        )
-    )
+    socket, folder = _optional_path(source, "socket"), _optional_path(source, "dir")
     if socket is None and folder is None:
         raise source.wrong("missing attribute 'dir' or 'socket'")
     device = Filesystem(
@@ -74,17 +68,20 @@ def read_filesystem(reader: Reader) -> Filesystem:
     return device if binary is None else _with_binary(device, binary)
 
 
+def _optional_path(reader: Reader, attribute: str) -> str | None:
+    path = reader.attribute(attribute)
+    return None if path is None else checked_path(reader, path, attribute=attribute)
+
+
 def _with_binary(device: Filesystem, binary: Reader) -> Filesystem:
     """``device`` with what is said of the virtiofsd that is to be run for it."""
     if device.source_dir is None:
         raise binary.unsupported("a virtiofsd that somebody else runs has its options already")
-    path = binary.attribute("path")
     cache, sandbox = binary.child("cache"), binary.child("sandbox")
-    has_xattr = binary.attribute("xattr") is not None
     return attrs.evolve(
         device,
-        binary=None if path is None else checked_path(binary, path, attribute="path"),
-        has_xattr=binary.switch("xattr", "on", "off", default=False) if has_xattr else None,
+        binary=_optional_path(binary, "path"),
+        has_xattr=binary.optional_switch("xattr", "on", "off"),
         cache=None if cache is None else cache.choice("mode", "none", "always"),
         sandbox=None if sandbox is None else sandbox.choice("mode", "namespace", "chroot"),
     )
@@ -103,7 +100,7 @@ def write_filesystem(device: Filesystem) -> Element:
 
 
 def _binary_element(device: Filesystem) -> Element | None:
-    xattr = {None: None, True: "on", False: "off"}[device.has_xattr]
+    xattr = switched(device.has_xattr, "on", "off")
     written = element(
         "binary",
         {"path": device.binary, "xattr": xattr},

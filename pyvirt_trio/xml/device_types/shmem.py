@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pyvirt_trio.models import SharedMemory
 from pyvirt_trio.xml.device_types.base import DeviceType
-from pyvirt_trio.xml.element import Element, element, text_element
+from pyvirt_trio.xml.element import Element, element, switched, text_element
 from pyvirt_trio.xml.reader import Reader, quoted
 from pyvirt_trio.xml.values import checked_path, read_memory_kib
 
@@ -52,8 +52,7 @@ def _with_server(name: str, server: Reader, msi: Reader | None) -> SharedMemory:
     if msi is not None:
         if msi.attribute("vectors") is not None:
             vectors = msi.integer("vectors", minimum=1, maximum=MAX_VECTORS)
-        if msi.attribute("ioeventfd") is not None:
-            has_ioeventfd = msi.switch("ioeventfd", "on", "off", default=True)
+        has_ioeventfd = msi.optional_switch("ioeventfd", "on", "off")
     return SharedMemory(
         name=name,
         server=checked_path(server, path, attribute="path"),
@@ -67,8 +66,8 @@ def write_shared_memory(device: SharedMemory) -> Element:
     if device.server is None:
         size = text_element("size", device.size_bytes >> 20, {"unit": "M"})
         return element("shmem", {"name": device.name}, element("model", {"type": PLAIN}), size)
-    switch = {None: None, True: "on", False: "off"}[device.has_ioeventfd]
-    msi = element("msi", {"vectors": device.vectors, "ioeventfd": switch})
+    ioeventfd = switched(device.has_ioeventfd, "on", "off")
+    msi = element("msi", {"vectors": device.vectors, "ioeventfd": ioeventfd})
     return element(
         "shmem",
         {"name": device.name},

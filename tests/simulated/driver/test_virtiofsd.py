@@ -12,6 +12,7 @@ from pyvirt_sim.host import SimHost, open_sim_host
 from pyvirt_sim.host.virtiofsd import PROGRAM
 from pyvirt_sim.scenarios.hot_unplug import CONSOLE, console_says
 from pyvirt_trio import Domain, HostError, Impact, open_hypervisor
+from pyvirt_trio.driver.virtiofsd import find_binary
 from pyvirt_trio.errors import DefinitionError
 from pyvirt_trio.models import Filesystem
 from tests.simulated.driver.test_node_devices import refusal
@@ -79,6 +80,16 @@ async def test_it_runs_for_as_long_as_the_machine_does(autojump_clock: Clock) ->
         await domain.start()
         assert len(running(host)) == 1
         await domain.destroy()
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '{"type": "fs"}', '"fs"', "3"])
+async def test_a_description_that_says_nothing_is_passed_over(
+    text: str, autojump_clock: Clock
+) -> None:
+    async with open_sim_host() as host:
+        host.add_file("/etc/qemu/vhost-user/10-other.json", text)
+        host.add_file("/usr/share/qemu/vhost-user/50-qemu-virtiofsd.json", DESCRIPTION)
+        assert await find_binary(host) == PROGRAM
 
 
 async def test_it_comes_and_goes_with_the_device(autojump_clock: Clock) -> None:
