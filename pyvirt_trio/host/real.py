@@ -29,7 +29,6 @@ import trio
 from pyvirt_trio import abc
 from pyvirt_trio.host import netlink
 from pyvirt_trio.host.streams import RealStream
-from pyvirt_trio.host.threads import in_thread
 from pyvirt_trio.host.uevents import KernelUevents
 from pyvirt_trio.models import VfSettings
 
@@ -133,15 +132,15 @@ class RealHost(abc.Host):
         Raises:
             OSError: From the kernel; ``EFBIG`` when it is longer; ``EILSEQ`` when not UTF-8.
         """
-        return await in_thread(_read_text, path)
+        return await trio.to_thread.run_sync(_read_text, path)
 
     async def read_texts(self, paths: Sequence[str]) -> list[str | OSError]:
         """One thread reads them all: for small files it costs more to wake one than to read."""
-        return await in_thread(_read_texts, list(paths))
+        return await trio.to_thread.run_sync(_read_texts, list(paths))
 
     async def read_head(self, path: str, limit: int) -> abc.FileHead:
         """The first ``limit`` bytes of a file, and its length."""
-        return await in_thread(_read_head, path, limit)
+        return await trio.to_thread.run_sync(_read_head, path, limit)
 
     async def write_attribute(self, path: str, text: str) -> None:
         """Write ``text`` in one ``write`` to a file that exists.
@@ -150,43 +149,43 @@ class RealHost(abc.Host):
             Waits for the kernel, for as long as that takes. One attribute may take long: unbinding
             a device from vfio-pci waits until no process holds the device.
         """
-        await in_thread(_write_attribute, path, text)
+        await trio.to_thread.run_sync(_write_attribute, path, text)
 
     async def replace_file(self, path: str, text: str, *, durably: bool = True) -> None:
         """Write a new file beside ``path``, make it durable, and rename it over ``path``."""
-        await in_thread(_replace_file, path, text, durably)
+        await trio.to_thread.run_sync(_replace_file, path, text, durably)
 
     async def sync_file(self, path: str) -> None:
         """``fsync`` of the file and of its directory."""
-        await in_thread(_sync_file, path)
+        await trio.to_thread.run_sync(_sync_file, path)
 
     async def seal_file(self, path: str, head: bytes) -> None:
         """Write at offset 0, then ``fsync``: this waits for the disk, with large files for long."""
-        await in_thread(_seal_file, path, head)
+        await trio.to_thread.run_sync(_seal_file, path, head)
 
     async def open_appended(self, path: str) -> RealAppendedFile:
         """Open with ``O_APPEND``, creating with mode 0600."""
-        return RealAppendedFile(await in_thread(_open_log, path), path)
+        return RealAppendedFile(await trio.to_thread.run_sync(_open_log, path), path)
 
     async def move_file(self, path: str, new_path: str) -> None:
         """Rename, and sync both directories."""
-        await in_thread(_move_file, path, new_path)
+        await trio.to_thread.run_sync(_move_file, path, new_path)
 
     async def remove_file(self, path: str) -> None:
         """Remove a file, durably."""
-        await in_thread(_remove_file, path)
+        await trio.to_thread.run_sync(_remove_file, path)
 
     async def make_directory(self, path: str) -> None:
         """Create a directory and its missing parents, all with mode 0700."""
-        await in_thread(_make_directory, Path(path))
+        await trio.to_thread.run_sync(_make_directory, Path(path))
 
     async def list_directory(self, path: str) -> list[str]:
         """The names in a directory, sorted by code point."""
-        return await in_thread(_list_directory, Path(path))
+        return await trio.to_thread.run_sync(_list_directory, Path(path))
 
     async def read_link(self, path: str) -> str:
         """The target of a symbolic link, as written."""
-        return await in_thread(_read_link, path)
+        return await trio.to_thread.run_sync(_read_link, path)
 
     async def exists(self, path: str) -> bool:
         """Whether ``path``, links followed, names anything."""
@@ -199,7 +198,7 @@ class RealHost(abc.Host):
         The file stays when the lock is given back: removing it would let two tasks hold "the" lock
         on two files of the same name.
         """
-        descriptor = await in_thread(_open_locked, path)
+        descriptor = await trio.to_thread.run_sync(_open_locked, path)
         try:
             yield
         finally:
@@ -210,7 +209,7 @@ class RealHost(abc.Host):
 
         It has no pipe to us either, whose breaking would end it.
         """
-        return await in_thread(_start_process, list(argv), log_file)
+        return await trio.to_thread.run_sync(_start_process, list(argv), log_file)
 
     def is_port_free(self, port: int) -> bool:
         """Bind to it, in both families, and let it go again: the kernel answers at once."""
@@ -239,7 +238,9 @@ class RealHost(abc.Host):
 
     async def read_vf_settings(self, interface: str, index: int) -> VfSettings:
         """As the seam says; over netlink."""
-        reply = await in_thread(_ask_kernel, netlink.settings_request(interface), interface)
+        reply = await trio.to_thread.run_sync(
+            _ask_kernel, netlink.settings_request(interface), interface
+        )
         if index not in reply:
             raise FileNotFoundError(errno.ENOENT, "no such virtual function", interface)
         return reply[index]
@@ -247,7 +248,7 @@ class RealHost(abc.Host):
     async def write_vf_settings(self, interface: str, index: int, settings: VfSettings) -> None:
         """As the seam says; over netlink."""
         request = netlink.change_request(interface, index, settings)
-        await in_thread(_ask_kernel, request, interface)
+        await trio.to_thread.run_sync(_ask_kernel, request, interface)
 
     def open_uevents(self) -> KernelUevents:
         """A netlink socket of the kernel's."""
@@ -360,8 +361,8 @@ def _write_attribute(path: str, text: str) -> None:
 
 
 def _replace_file(path: str, text: str, durably: bool) -> None:
-    folder, _, name = path.rpartition("/")
-    descriptor, temporary = _create_beside(folder, name)
+    folder = _folder(path)
+    descriptor, temporary = _create_beside(folder, path.rpartition("/")[2])
     try:
         with open(descriptor, "wb", buffering=0) as file:  # noqa: PTH123 - a descriptor, not a path
             _write_all(file, text.encode())
@@ -381,7 +382,7 @@ def _sync_file(path: str) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    _sync_directory(path.rpartition("/")[0])
+    _sync_directory(_folder(path))
 
 
 def _create_beside(folder: str, name: str) -> tuple[int, str]:
@@ -406,13 +407,17 @@ def _write_all(file: io.FileIO, data: bytes) -> None:
 
 def _move_file(path: str, new_path: str) -> None:
     os.replace(path, new_path)  # noqa: PTH105 - texts, of which pathlib would make paths
-    _sync_directory(new_path.rpartition("/")[0])
-    _sync_directory(path.rpartition("/")[0])
+    _sync_directory(_folder(new_path))
+    _sync_directory(_folder(path))
 
 
 def _remove_file(path: str) -> None:
     os.unlink(path)  # noqa: PTH108 - the same
-    _sync_directory(path.rpartition("/")[0])
+    _sync_directory(_folder(path))
+
+
+def _folder(path: str) -> str:
+    return path.rpartition("/")[0] or "/"
 
 
 def _sync_directory(path: str) -> None:

@@ -287,3 +287,8 @@ async def test_the_status_of_somebody_elses_child_is_not_known(
         adopted.kill()
         assert await adopted.wait() is None
         await parent.wait()
+
+
+@pytest.mark.parametrize(("folder", "path"), [("/", "/image"), ("/srv", "/srv/image")])
+def test_a_file_may_be_right_below_the_root(folder: str, path: str) -> None:
+    assert folder == real._folder(path)
